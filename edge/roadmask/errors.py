@@ -1,0 +1,52 @@
+"""The errors of roadmask; every command turns one into a line on standard error and exit code 2.
+
+RoadmaskError
+├── ConfigError     an argument, a configuration file, a label set
+├── DataError       a data set, an image, a mask
+├── ModelError      a model file that is missing, corrupt or of another shape
+├── CaptureError    a camera, a video, a folder that cannot be read
+├── PublishError    a socket path in use or not writable
+└── ProtocolError   what a peer sent on the stream; ``check`` names the test that failed
+
+A message says what was given, what was expected and what to do. A time-out is a value
+(``None``), not an error.
+"""
+
+from __future__ import annotations
+
+
+class RoadmaskError(Exception):
+    """Base of every error that a user can mend."""
+
+
+class ConfigError(RoadmaskError):
+    """An argument, configuration file or label set that cannot be used."""
+
+
+class DataError(RoadmaskError):
+    """A data set, image or mask that cannot be used; the message names the file."""
+
+
+class ModelError(RoadmaskError):
+    """A model file that is missing, corrupt or not of a supported form."""
+
+
+class CaptureError(RoadmaskError):
+    """A frame source that cannot be opened or read."""
+
+
+class PublishError(RoadmaskError):
+    """A socket path that is in use or cannot be written."""
+
+
+class ProtocolError(RoadmaskError):
+    """A message or ring that breaks the protocol.
+
+    Args:
+        check: short name of the check that failed, for example ``"magic"``.
+        message: what was seen and what was expected.
+    """
+
+    def __init__(self, check: str, message: str) -> None:
+        super().__init__(f"{check}: {message}")
+        self.check = check
