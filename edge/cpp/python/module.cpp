@@ -1,0 +1,12 @@
+#include <nanobind/nanobind.h>
+
+namespace nb = nanobind;
+
+void bind_ring(nb::module_& m);
+void bind_kernels(nb::module_& m);
+
+NB_MODULE(_native, m) {
+  m.doc() = "The ring's memory ordering and the per-pixel kernels.";
+  bind_ring(m);
+  bind_kernels(m);
+}

@@ -1,0 +1,16 @@
+"""Types of the extension module: ring operations first, then the kernels."""
+
+from typing_extensions import Buffer
+
+def crc32c(data: Buffer, crc: int = 0) -> int: ...
+def ring_begin(ring: Buffer, generation_offset: int) -> None: ...
+def ring_commit(ring: Buffer, generation_offset: int, generation: int) -> None: ...
+def ring_holds(ring: Buffer, generation_offset: int, generation: int) -> bool: ...
+def ring_read(
+    ring: Buffer,
+    generation_offset: int,
+    generation: int,
+    data_offset: int,
+    out: Buffer,
+    stride: int = 0,
+) -> bool: ...
