@@ -1,0 +1,41 @@
+"""What every command line shares: exit codes, one-line errors, argument types."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+import traceback
+from collections.abc import Callable
+
+from roadmask.errors import RoadmaskError
+
+EXIT_DONE, EXIT_GATE, EXIT_UNUSABLE = 0, 1, 2
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
+
+
+def run_command(body: Callable[[], int], *, verbose: bool) -> int:
+    """Run ``body``; a RoadmaskError becomes one line on standard error and exit code 2."""
+    try:
+        return body()
+    except RoadmaskError as error:
+        if verbose:
+            traceback.print_exc()
+        print(f"roadmask: {' '.join(str(error).split())}", file=sys.stderr)
+        return EXIT_UNUSABLE
+    except KeyboardInterrupt:
+        print("roadmask: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has gone (``| head``); keep the interpreter's exit quiet too.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_DONE
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """``480x352`` → ``(480, 352)``, for argparse."""
+    match = re.fullmatch(r"(\d+)x(\d+)", text)
+    if not match or int(match[1]) == 0 or int(match[2]) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected WIDTHxHEIGHT in px, e.g. 480x352")
+    return int(match[1]), int(match[2])
