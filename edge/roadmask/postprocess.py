@@ -1,0 +1,60 @@
+"""From the network's output to a mask of categories, written where subscribers read it."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from roadmask import _native
+from roadmask.engine import Engine
+from roadmask.kernels_reference import confidence_table
+
+Mask = npt.NDArray[np.uint8]
+
+
+class Postprocess:
+    """Bilinear upsampling, argmax and the map to categories in one kernel.
+
+    A network that ends in ArgMax gives ids; those are mapped and resized to the nearest.
+
+    Args:
+        engine: the network.
+        mask_size: width and height of the masks in px; the network's input size by default.
+    """
+
+    def __init__(self, engine: Engine, mask_size: tuple[int, int] | None = None) -> None:
+        self.mask_size = mask_size or engine.input_size
+        self._engine = engine
+        spec, labels = engine.output_spec, engine.labels
+        self._plan: _native.UpsamplePlan | None = None
+        if len(spec.shape) == 4:
+            _, height, width, channels = spec.shape
+            step = spec.scale if spec.dtype == np.int8 else 1 / 16
+            self._plan = _native.UpsamplePlan(
+                logits_size=(width, height),
+                classes=channels,
+                size=self.mask_size,
+                table=labels.category_table[:channels],
+                first=labels.first_competing,
+                confidence_table=confidence_table(step),
+                step=step,
+            )
+
+    def into(self, mask: Mask, confidence: Mask | None = None) -> list[int]:
+        """Write the mask of the last ``invoke`` and return the pixels of each category.
+
+        Args:
+            mask: ``(H, W) uint8`` of ``mask_size``.
+            confidence: the same, for the probability that the category is right, of 255; left
+                as it is by a network that gives ids.
+        """
+        if self._plan is None:
+            return _native.nearest_map(self._engine.output, mask, self._engine.labels.category_table)
+        return self._plan.run(self._engine.output, mask, confidence)
+
+    def mask(self) -> Mask:
+        """The same in a new array, for those who do not publish."""
+        width, height = self.mask_size
+        mask = np.empty((height, width), np.uint8)
+        self.into(mask)
+        return mask
