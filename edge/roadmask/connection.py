@@ -1,0 +1,204 @@
+"""One connection to a publisher: handshake, messages drained to the newest, why it ended.
+
+Never blocks and never raises for what a publisher does: ``pump`` moves it on as far as it goes,
+``reason`` says where it stands.
+"""
+
+from __future__ import annotations
+
+import array
+import os
+import socket
+from pathlib import Path
+
+from roadmask import ring
+from roadmask.checks import check_frame, check_message, check_welcome
+from roadmask.clock import now_ns
+from roadmask.errors import ProtocolError
+from roadmask.mask import MappedRing
+from roadmask.modes import MessageType, NoMask, Reason
+from roadmask.protocol import MAX_MESSAGE_BYTES, FrameHeader, Welcome, decode
+
+RETRY_NS = 20_000_000
+_WELCOME_WAIT_NS = 1_000_000_000
+_DESCRIPTORS = 4  # room for more than the one that is due, so that a surplus is seen
+_RECEIVE_FLAGS = socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
+
+
+class Connection:
+    """State of the stream at ``path``, renewed after each loss unless ``reconnect`` is False.
+
+    Attributes:
+        ring: the mapped ring, None while there is no stream.
+        frame: newest FRAME of this stream, None before the first.
+        status: newest FRAME or STATUS.
+        reason: NONE while a stream is up, else why there is none.
+        error: the check that failed, if ``reason`` is MALFORMED.
+    """
+
+    def __init__(self, path: str | Path, reconnect: bool) -> None:
+        self.path = str(path)
+        self.reconnect = reconnect
+        self.ring: MappedRing | None = None
+        self.frame: FrameHeader | None = None
+        self.status: FrameHeader | None = None
+        self.reason = NoMask.NOT_CONNECTED
+        self.detail = ""
+        self.error: ProtocolError | None = None
+        self.ended = False  # for good: closed, or lost without reconnect
+        self._socket: socket.socket | None = None
+        self._since_ns = 0
+        self._retry_ns = 0
+        self._last_sequence = 0
+        self._buffer = bytearray(MAX_MESSAGE_BYTES)
+
+    def fileno(self) -> int:
+        """The connection's descriptor, -1 while there is none; it changes with each reconnect."""
+        return self._socket.fileno() if self._socket else -1
+
+    def pump(self) -> None:
+        """Connect if it is time to, and read every message that is waiting."""
+        if self._socket is None and not self.ended:
+            self._connect()
+        if self._socket is None:
+            return
+        try:
+            if self.ring is None and not self._shake_hands():
+                return
+            while self._socket is not None and self._read_one():
+                pass
+        except ProtocolError as error:
+            self.error = error
+            self._lose(NoMask.MALFORMED, str(error))
+        except OSError as error:  # ECONNRESET: it ended with our handshake unread
+            self._lose(NoMask.CONNECTION_LOST, error.strerror or str(error))
+
+    def wait_ns(self) -> int:
+        """How long nothing can happen here that ``fileno`` does not tell, in ns."""
+        if self._socket is None:
+            return max(0, self._retry_ns - now_ns())
+        if self.ring is None:
+            return max(0, self._since_ns + _WELCOME_WAIT_NS - now_ns())
+        return 3_600_000_000_000
+
+    def close(self) -> None:
+        """Leave the stream for good."""
+        self._lose(NoMask.CLOSED, "closed by this process")
+        self.ended = True
+
+    def _connect(self) -> None:
+        now = now_ns()
+        if now < self._retry_ns:
+            return
+        self._retry_ns = now + RETRY_NS
+        connecting = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        connecting.setblocking(False)
+        try:
+            connecting.connect(self.path)
+        except OSError as error:
+            connecting.close()
+            self.error = None
+            if isinstance(error, PermissionError):
+                self.reason = NoMask.NOT_PERMITTED
+            elif isinstance(error, (FileNotFoundError, ConnectionRefusedError, BlockingIOError)):
+                self.reason = NoMask.NOT_CONNECTED
+            else:  # EPROTOTYPE: a stream or datagram socket; ENAMETOOLONG; ENOTDIR
+                self.reason = NoMask.MALFORMED
+                self.error = ProtocolError(
+                    "socket", f"{self.path} is no SEQPACKET socket: {error.strerror or error}"
+                )
+            self.detail = error.strerror or str(error)
+            self.ended = not self.reconnect
+            return
+        self._socket = connecting
+        self._since_ns = now
+        self.reason, self.detail = NoMask.AWAITING_WELCOME, ""
+
+    def _shake_hands(self) -> bool:
+        assert self._socket is not None
+        try:
+            data, ancillary, _, _ = self._socket.recvmsg(
+                MAX_MESSAGE_BYTES, socket.CMSG_SPACE(4 * _DESCRIPTORS), _RECEIVE_FLAGS
+            )
+        except BlockingIOError:
+            if now_ns() - self._since_ns > _WELCOME_WAIT_NS:
+                raise ProtocolError("welcome", "connected, but no WELCOME within 1 s") from None
+            return False
+        descriptors = array.array("i")
+        for level, kind, payload in ancillary:
+            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                descriptors.frombytes(payload[: len(payload) // 4 * 4])
+        try:
+            if not data:
+                self._lose(NoMask.CONNECTION_LOST, "closed before WELCOME")
+                return False
+            message = decode(data)
+            if isinstance(message, FrameHeader) and message.type == MessageType.BYE:
+                self._end(message)
+                return False
+            if not isinstance(message, Welcome):
+                raise ProtocolError("welcome", "the first message is no WELCOME")
+            if len(descriptors) != 1:
+                raise ProtocolError("descriptor", f"{len(descriptors)} descriptors, expected 1")
+            self._open(message, descriptors[0])
+        finally:
+            for fd in descriptors:
+                os.close(fd)
+        return True
+
+    def _open(self, welcome: Welcome, fd: int) -> None:
+        check_welcome(welcome, ring.checked_size(fd))
+        here = ring.time_namespace()
+        if welcome.time_namespace and here and welcome.time_namespace != here:
+            raise ProtocolError(
+                "clock",
+                "the publisher lives in another time namespace: its CLOCK_BOOTTIME is not ours",
+            )
+        try:
+            memory = ring.map_read_only(fd, welcome.ring_bytes)
+        except (OSError, ValueError) as error:
+            raise ProtocolError("ring_size", f"the ring cannot be mapped: {error}") from error
+        self.ring = MappedRing(memory, welcome)
+        self._last_sequence = welcome.sequence
+        self.reason, self.detail, self.error = NoMask.NONE, "", None
+
+    def _read_one(self) -> bool:
+        assert self._socket is not None and self.ring is not None
+        try:
+            size = self._socket.recv_into(self._buffer, 0, _RECEIVE_FLAGS)
+        except BlockingIOError:
+            return False
+        if size == 0:
+            self._lose(NoMask.CONNECTION_LOST, "the publisher is gone")
+            return False
+        message = decode(self._buffer, size)
+        if not isinstance(message, FrameHeader):
+            return True  # of a later minor version
+        check_message(message, self.ring.welcome, self._last_sequence, now_ns())
+        if message.type == MessageType.FRAME:
+            check_frame(message, self.ring.welcome, self._last_sequence)
+            self.frame = message
+        elif message.type == MessageType.BYE:
+            self._end(message)
+            return False
+        self._last_sequence = message.sequence
+        self.status = message
+        return True
+
+    def _end(self, bye: FrameHeader) -> None:
+        if bye.reasons & Reason.NOT_ALLOWED:
+            self._lose(NoMask.NOT_PERMITTED, "refused by the publisher's allow-list")
+        elif bye.reasons & Reason.TOO_MANY_CLIENTS:
+            self._lose(NoMask.NOT_PERMITTED, "the publisher has as many clients as it takes")
+        else:
+            self._lose(NoMask.CLOSED, "the publisher said BYE")
+
+    def _lose(self, reason: NoMask, detail: str) -> None:
+        if self._socket is not None:
+            self._socket.close()
+        self._socket = None
+        self.ring = self.frame = self.status = None  # unmapped when no view is left
+        self._last_sequence = 0
+        self.reason, self.detail = reason, detail
+        self._retry_ns = now_ns() + RETRY_NS
+        self.ended = self.ended or not self.reconnect

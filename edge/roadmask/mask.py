@@ -1,0 +1,231 @@
+"""What a subscriber gets: the pixels of one frame with everything that was said about it."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from roadmask._native import ring_holds, ring_read
+from roadmask.clock import now_ns
+from roadmask.modes import NOT_LIVE, Flag, Mode, Reason
+from roadmask.protocol import (
+    IDENTITY_BYTES,
+    NO_IDENTITY,
+    FrameHeader,
+    Identity,
+    IdentityKind,
+    Welcome,
+    decode_identity,
+)
+
+Pixels = npt.NDArray[np.uint8]
+
+
+class MappedRing:
+    """A publisher's ring as this process sees it: read-only, whole, its bounds checked."""
+
+    def __init__(self, memory: Pixels, welcome: Welcome) -> None:
+        self.memory = memory
+        self.welcome = welcome
+
+    def generation_offset(self, header: FrameHeader) -> int:
+        """Where the generation of the frame's slot lies."""
+        return self.welcome.generation_offset + header.slot * self.welcome.generation_stride
+
+    def identity(self, index: int, kind: IdentityKind) -> Identity | None:
+        """The table's entry, if it is one of ``kind``."""
+        if index == NO_IDENTITY:
+            return None
+        start = self.welcome.identity_offset + index * self.welcome.identity_stride
+        found, identity = decode_identity(self.memory[start : start + IDENTITY_BYTES].tobytes())
+        return identity if found == kind else None
+
+    def copy(self, header: FrameHeader, offset: int, stride: int, *shape: int) -> Pixels | None:
+        """A plane's pixels, or None if the frame was overwritten before the copy was whole."""
+        out = np.empty(shape, np.uint8)
+        whole = ring_read(
+            self.memory, self.generation_offset(header), header.sequence, offset, out, stride
+        )
+        return out if whole else None
+
+    def view(self, offset: int, stride: int, *shape: int) -> Pixels:
+        """A plane's pixels in place, read-only."""
+        inner = (shape[2], 1) if len(shape) == 3 else (1,)
+        return np.lib.stride_tricks.as_strided(
+            self.memory[offset:], shape, (stride, *inner), writeable=False
+        )
+
+
+class Mask:
+    """One frame's mask; times are ns CLOCK_BOOTTIME, sizes (width, height) px.
+
+    Attributes:
+        pixels: ``(H, W) uint8`` category ids, 0 = no claim.
+        confidence: ``(H, W) uint8`` of 255, or None if it is not published.
+        preview: ``(h, w, 3) uint8`` RGB, the network's input, or None.
+        header: the message as it came.
+        copied: the planes are this process's own, not views of the ring.
+        limit_ns: the age from which this mask may not be used.
+    """
+
+    __slots__ = ("_ring", "confidence", "copied", "header", "limit_ns", "pixels", "preview")
+
+    def __init__(
+        self,
+        ring: MappedRing,
+        header: FrameHeader,
+        limit_ns: int,
+        pixels: Pixels,
+        confidence: Pixels | None,
+        preview: Pixels | None,
+        copied: bool,
+    ) -> None:
+        self.pixels = pixels
+        self.confidence = confidence
+        self.preview = preview
+        self.header = header
+        self.limit_ns = limit_ns
+        self._ring = ring
+        self.copied = copied
+
+    @property
+    def valid(self) -> bool:
+        """Still young enough and, for a view, not overwritten until now.
+
+        Ask *after* the use of a view: what was computed from it counts only if this is True.
+        """
+        return self.whole and 0 <= self.age_ns <= self.limit_ns
+
+    @property
+    def whole(self) -> bool:
+        """A copy, or a view that was not overwritten until now."""
+        return self.copied or ring_holds(
+            self._ring.memory, self._ring.generation_offset(self.header), self.header.sequence
+        )
+
+    @property
+    def age_ns(self) -> int:
+        """Time since capture, now."""
+        return now_ns() - self.header.capture_ns
+
+    @property
+    def age_ms(self) -> float:
+        """Time since capture, now."""
+        return self.age_ns / 1e6
+
+    @property
+    def valid_until_ns(self) -> int:
+        """The time at which this mask expires."""
+        return self.header.capture_ns + self.limit_ns
+
+    @property
+    def sequence(self) -> int:
+        """Count of published frames, from 1."""
+        return self.header.sequence
+
+    @property
+    def stream_id(self) -> int:
+        """Random at each start of the publisher."""
+        return self.header.stream_id
+
+    @property
+    def capture_timestamp_ns(self) -> int:
+        """When the camera took it."""
+        return self.header.capture_ns
+
+    @property
+    def publish_timestamp_ns(self) -> int:
+        """When its pixels were complete."""
+        return self.header.publish_ns
+
+    @property
+    def frame_id(self) -> int:
+        """The camera's own count."""
+        return self.header.frame_id
+
+    @property
+    def skipped(self) -> int:
+        """Camera frames never segmented, since the frame before."""
+        return self.header.skipped
+
+    @property
+    def skipped_total(self) -> int:
+        """The same, since the publisher's start."""
+        return self.header.skipped_total
+
+    @property
+    def infer_us(self) -> int:
+        """Time of the network alone."""
+        return self.header.infer_us
+
+    @property
+    def mode(self) -> Mode:
+        """OK or DEGRADED: nothing else is handed out."""
+        return self.header.mode
+
+    @property
+    def reasons(self) -> Reason:
+        """Why it is not OK."""
+        return self.header.reasons
+
+    @property
+    def flags(self) -> Flag:
+        """Where it comes from."""
+        return self.header.flags
+
+    @property
+    def live(self) -> bool:
+        """From a camera, now: neither replayed nor synthetic nor from a file."""
+        return not self.header.flag_bits & NOT_LIVE
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """Fraction of the pixels in each of the 8 categories."""
+        return self.header.shares
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) px."""
+        return self.header.mask_width, self.header.mask_height
+
+    @property
+    def camera_size(self) -> tuple[int, int]:
+        """(width, height) px of the camera's picture."""
+        return self.header.camera_width, self.header.camera_height
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Camera pixel = scale x mask pixel + offset, (x, y)."""
+        return self.header.scale_x, self.header.scale_y
+
+    @property
+    def offset(self) -> tuple[float, float]:
+        """See ``scale``."""
+        return self.header.offset_x, self.header.offset_y
+
+    @property
+    def model(self) -> Identity | None:
+        """The network's name and digest."""
+        return self._ring.identity(self.header.model, IdentityKind.MODEL)
+
+    @property
+    def calibration(self) -> Identity | None:
+        """The quantisation's calibration set."""
+        return self._ring.identity(self.header.calibration, IdentityKind.CALIBRATION)
+
+    @property
+    def camera(self) -> Identity | None:
+        """The camera's name and digest."""
+        return self._ring.identity(self.header.camera, IdentityKind.CAMERA)
+
+    @property
+    def labels(self) -> Identity | None:
+        """The label set, with its colours."""
+        return self._ring.identity(self.header.labels, IdentityKind.LABELS)
+
+    def __repr__(self) -> str:
+        width, height = self.size
+        return (
+            f"<Mask {self.sequence} {width}x{height} {self.mode.name} age {self.age_ms:.1f} ms"
+            f"{'' if self.live else ' not live'}>"
+        )

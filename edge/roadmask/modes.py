@@ -1,0 +1,108 @@
+"""The small vocabularies of the mask stream; ``edge/cpp/include/roadmask/modes.hpp`` is their copy.
+
+Numbers travel on the wire: add, never change. A test compares both copies.
+"""
+
+from __future__ import annotations
+
+import enum
+
+
+class MessageType(enum.IntEnum):
+    """What a message is; a client ignores types that it does not know."""
+
+    WELCOME = 1
+    FRAME = 2
+    STATUS = 3
+    BYE = 4
+
+
+class Mode(enum.IntEnum):
+    """How far the output can be used: bits 0–1 of the mode word."""
+
+    OK = 0
+    DEGRADED = 1  # usable, something is off
+    STALE = 2  # no new frame in time
+    FAULT = 3  # no usable output
+
+
+class Reason(enum.IntFlag):
+    """Why the mode is not OK: bits 8–31 of the mode word. Bits without a name are kept."""
+
+    NONE = 0
+    CPU_FALLBACK = 1 << 8  # the accelerator is gone, the processor took over
+    THERMAL = 1 << 9
+    POWER = 1 << 10  # under-voltage, or a throttled power mode
+    LOW_RATE = 1 << 11
+    LOW_CONFIDENCE = 1 << 12
+    DARK = 1 << 13
+    BLOCKED = 1 << 14  # lens covered or dirty
+    FROZEN = 1 << 15  # the camera repeats one picture
+    ESTIMATED_TIME = 1 << 16  # no usable driver stamp: the age is a lower bound
+    IMPLAUSIBLE = 1 << 17  # a category's area left its limits
+    FLICKER = 1 << 18
+    DRIFT = 1 << 19  # INT8 activations left the calibrated range
+    NO_NEW_FRAME = 1 << 20
+    CAMERA_LOST = 1 << 21
+    INFERENCE_FAILED = 1 << 22
+    STARTING = 1 << 23
+    BAD_TIMESTAMP = 1 << 24  # capture time zero or in the future
+    SHUTDOWN = 1 << 25  # BYE: the publisher stops
+    NOT_ALLOWED = 1 << 26  # BYE: user and groups are not on the allow-list
+    TOO_MANY_CLIENTS = 1 << 27  # BYE
+
+
+class Flag(enum.IntFlag):
+    """Where a frame comes from and what travels with it."""
+
+    NONE = 0
+    DRIVER_TIME = 1 << 0  # capture time is the driver's, not the time of arrival
+    REPLAY = 1 << 1
+    SYNTHETIC = 1 << 2
+    FILE = 1 << 3
+    PREVIEW = 1 << 4
+    CONFIDENCE = 1 << 5
+
+
+NOT_LIVE = Flag.REPLAY | Flag.SYNTHETIC | Flag.FILE
+
+
+class NoMask(enum.IntEnum):
+    """Why a subscriber has no mask to give."""
+
+    NONE = 0  # it has one
+    NOT_CONNECTED = 1  # nobody listens at the path
+    NOT_PERMITTED = 2  # file mode, or refused by the publisher's allow-list
+    AWAITING_WELCOME = 3  # connected, the publisher has not answered yet
+    NO_FRAME = 4  # connected, nothing published yet
+    NO_NEW_FRAME = 5  # receive: the newest frame was handed out already
+    SILENT = 6  # no message in time: the publisher is stopped, hung or gone
+    STALE = 7
+    FAULT = 8
+    TOO_OLD = 9
+    FUTURE = 10  # captured later than published, or than now
+    NOT_LIVE = 11  # replayed, synthetic or from a file
+    OVERWRITTEN = 12  # the publisher lapped the reader
+    CONNECTION_LOST = 13
+    CLOSED = 14  # the publisher said BYE, or this subscriber was closed
+    MALFORMED = 15  # a check failed: ``error`` names it
+
+
+NO_MASK_TEXT = {
+    NoMask.NONE: "a mask is available",
+    NoMask.NOT_CONNECTED: "no publisher at the socket",
+    NoMask.NOT_PERMITTED: "the publisher or the socket's mode does not allow this user",
+    NoMask.AWAITING_WELCOME: "connected, the publisher has not answered yet",
+    NoMask.NO_FRAME: "connected, no frame published yet",
+    NoMask.NO_NEW_FRAME: "no frame newer than the last one handed out",
+    NoMask.SILENT: "the publisher sends nothing: stopped, hung or gone",
+    NoMask.STALE: "the publisher reports STALE",
+    NoMask.FAULT: "the publisher reports FAULT",
+    NoMask.TOO_OLD: "the newest mask is older than allowed",
+    NoMask.FUTURE: "the newest mask claims to be captured in the future",
+    NoMask.NOT_LIVE: "the stream is not live (replay, synthetic or file)",
+    NoMask.OVERWRITTEN: "the publisher overwrote the mask while it was read",
+    NoMask.CONNECTION_LOST: "the connection broke",
+    NoMask.CLOSED: "the stream was closed",
+    NoMask.MALFORMED: "the publisher broke the protocol",
+}

@@ -1,0 +1,368 @@
+"""The daemon's end of the mask stream: pixels into the ring, one small header to every client."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import struct
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+
+from roadmask import ring
+from roadmask._native import crc32c, ring_begin, ring_commit
+from roadmask.checks import MAX_LIMIT_MS, MAX_SIDE_PX, MAX_SLOTS
+from roadmask.clock import now_ns
+from roadmask.errors import PublishError
+from roadmask.fanout import Fanout
+from roadmask.frameinfo import FrameInfo, Slot, StreamIdentity, slot_views
+from roadmask.listener import Listener
+from roadmask.modes import Flag, MessageType, Mode, Reason
+from roadmask.protocol import (
+    IDENTITY_BYTES,
+    MAGIC,
+    MAJOR,
+    MESSAGE_BYTES,
+    MINOR,
+    NO_IDENTITY,
+    Identity,
+    IdentityKind,
+    Welcome,
+    encode,
+    encode_frame_into,
+    encode_identity,
+    turn_into_status,
+)
+
+__all__ = ["FrameInfo", "Publisher", "Slot", "StreamIdentity"]
+
+HEARTBEAT_MS = 50
+SILENCE_MS = 200
+_NOTHING_YET = (0,) * 9 + (NO_IDENTITY,) * 4 + (0,) * 27
+
+
+class Publisher:
+    """Publishes masks to any number of subscribers up to ``max_clients``, never waiting for one.
+
+    ``begin`` gives the slot to write into, ``publish`` hands it out; both belong to one thread.
+    ``heartbeat``, ``set_mode`` and the counters may be used from another thread at any time, so
+    that a long inference does not silence the stream: the lock is held for each call, not from
+    ``begin`` to ``publish``.
+
+    Args:
+        socket_path: the socket's file; see ``Listener`` for it, ``mode_bits`` and the allow-lists.
+        identity: names and digests of model, calibration, camera and label set.
+        mask_size: (width, height) px of every mask.
+        confidence: slots have a confidence plane.
+        preview_size: (width, height) px of the network's RGB input, if it is published.
+        frame_period_ns: nominal time between frames.
+        max_age_ms: subscribers refuse a mask whose capture is longer ago.
+        slots: frames that the ring holds; a reader is lapped after ``slots - 1`` more frames.
+        checksum: send CRC-32C of each mask; readers then check it.
+
+    Raises:
+        PublishError: the socket cannot be made, or an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        socket_path: str | Path,
+        *,
+        mask_size: tuple[int, int],
+        identity: StreamIdentity = StreamIdentity(),  # noqa: B008 (frozen)
+        confidence: bool = False,
+        preview_size: tuple[int, int] | None = None,
+        frame_period_ns: int = 33_333_333,
+        max_age_ms: int = 250,
+        slots: int = 8,
+        mode_bits: int = 0o660,
+        allow_users: Iterable[str | int] = (),
+        allow_groups: Iterable[str | int] = (),
+        max_clients: int = 32,
+        checksum: bool = False,
+    ) -> None:
+        _check_arguments(mask_size, preview_size, slots, max_age_ms)
+        self._layout = ring.RingLayout(mask_size, confidence, preview_size, slots)
+        self._max_age_ms = max_age_ms
+        self._checksum = checksum
+        self._frame_period_ns = frame_period_ns
+        self._lock = threading.Lock()
+        self._listener = Listener(
+            socket_path, mode_bits=mode_bits, allow_users=allow_users, allow_groups=allow_groups
+        )
+        try:
+            self._ring_fd, self._memory = ring.create(self._layout.ring_bytes)
+        except OSError as error:
+            self._listener.close()
+            raise PublishError(
+                f"ring of {self._layout.ring_bytes} bytes cannot be made: {error.strerror}"
+            ) from error
+        view = memoryview(self._memory)
+        self._slots = [slot_views(view, self._layout, index) for index in range(slots)]
+        self._begun: Slot | None = None
+        self._fanout = Fanout(self._listener, self._ring_fd, max_clients)
+        self._identities: list[tuple[IdentityKind, Identity]] = []
+        self._forced_mode: int | None = None
+        self._skipped_total = 0
+        self._closed = False
+        self.stream_id = secrets.randbits(64) | 1
+        self.sequence = 0  # of the last published frame
+        # The last FRAME sent, or what stands for it before the first.
+        self._message = bytearray(MESSAGE_BYTES)
+        self._capture_ns = 0
+        self._mode_bits = int(Mode.FAULT | Reason.STARTING)
+        encode_frame_into(self._message, *self._prefix(Flag.NONE), *_NOTHING_YET)
+        for kind, entry in zip(
+            (
+                IdentityKind.MODEL,
+                IdentityKind.CALIBRATION,
+                IdentityKind.CAMERA,
+                IdentityKind.LABELS,
+            ),
+            (identity.model, identity.calibration, identity.camera, identity.labels),
+            strict=True,
+        ):
+            self.add_identity(kind, entry)
+
+    def __enter__(self) -> Publisher:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def begin(self) -> Slot:
+        """The slot to write the next frame into; its former frame is no longer valid for readers.
+
+        Called again before ``publish``, it gives the same slot: the frame is given up.
+        """
+        slot = self._slots[(self.sequence + 1) % len(self._slots)]
+        ring_begin(self._memory, slot.index * ring.GENERATION_STRIDE)
+        self._begun = slot
+        return slot
+
+    def publish(self, info: FrameInfo) -> int:
+        """Hand the slot that ``begin`` gave to every subscriber, without blocking.
+
+        Returns:
+            The frame's sequence number, from 1.
+
+        Raises:
+            PublishError: no ``begin`` before, or a value that its field cannot hold.
+        """
+        slot = self._begun
+        if slot is None:
+            raise PublishError("publish without begin: write the mask into begin()'s slot first")
+        crc = crc32c(slot.mask) if self._checksum else 0
+        with self._lock:
+            self._accept()
+            sequence = self.sequence + 1
+            ring_commit(self._memory, slot.index * ring.GENERATION_STRIDE, sequence)
+            now = now_ns()
+            mode_bits = int(info.mode) | int(info.reasons)
+            if not 0 < info.capture_ns <= now:
+                mode_bits = Mode.FAULT | Reason.BAD_TIMESTAMP | info.reasons
+            skipped_total = self._skipped_total + info.skipped
+            self._encode(info, slot, sequence, now, mode_bits, skipped_total, crc)
+            self._begun = None
+            self.sequence = sequence
+            self._skipped_total = skipped_total
+            self._capture_ns = info.capture_ns
+            self._mode_bits = mode_bits
+            self._forced_mode = None
+            self._fanout.send(self._message, now)
+        return sequence
+
+    def set_mode(self, mode: Mode, reasons: Reason = Reason.NONE) -> None:
+        """Say why no frame comes, at once and in each STATUS until the next ``publish``."""
+        with self._lock:
+            self._forced_mode = int(mode) | int(reasons)
+            self._send_status(MessageType.STATUS, self._forced_mode)
+
+    def heartbeat(self) -> None:
+        """Send a STATUS and accept new clients; due every 50 ms without a frame.
+
+        Unless ``set_mode`` said otherwise, the mode is the last frame's until that is older than
+        allowed, then STALE; before the first frame it is FAULT, STARTING.
+        """
+        with self._lock:
+            if self._closed:
+                return
+            self._accept()
+            self._send_status(MessageType.STATUS, self._current_mode())
+
+    def add_identity(self, kind: IdentityKind, identity: Identity) -> int:
+        """Make ``identity`` known, and return its index for ``FrameInfo.identity``.
+
+        Raises:
+            PublishError: the table is full.
+        """
+        with self._lock:
+            if (kind, identity) in self._identities:
+                return self._identities.index((kind, identity))
+            index = len(self._identities)
+            if index == ring.IDENTITY_COUNT:
+                raise PublishError(f"the identity table is full ({index}): start a new stream")
+            start = self._layout.identity_offset + index * IDENTITY_BYTES
+            # Never rewritten; the next commit makes it visible before any frame refers to it.
+            self._memory[start : start + IDENTITY_BYTES] = encode_identity(kind, identity)
+            self._identities.append((kind, identity))
+            return index
+
+    def close(self) -> None:
+        """Say BYE, remove the socket, let go of the ring. Safe to call twice."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._accept()
+            self._send_status(MessageType.BYE, Mode.FAULT | Reason.SHUTDOWN)
+            self._fanout.close()
+            self._listener.close()
+            os.close(self._ring_fd)
+
+    @property
+    def clients(self) -> int:
+        """Subscribers connected at the last publish or heartbeat."""
+        return self._fanout.clients
+
+    @property
+    def dropped(self) -> int:
+        """Messages that slow subscribers did not get, all of them together."""
+        return self._fanout.dropped
+
+    @property
+    def socket_path(self) -> Path:
+        """The socket's absolute path."""
+        return self._listener.path
+
+    def fileno(self) -> int:
+        """The listening socket: readable when a subscriber waits to be accepted."""
+        return self._listener.socket.fileno()
+
+    def _prefix(self, flags: Flag, kind: MessageType = MessageType.FRAME) -> tuple[object, ...]:
+        return (MAGIC, kind, MESSAGE_BYTES, MAJOR, MINOR, int(flags), self.stream_id)
+
+    def _encode(
+        self,
+        info: FrameInfo,
+        slot: Slot,
+        sequence: int,
+        now: int,
+        mode_bits: int,
+        skipped_total: int,
+        crc: int,
+    ) -> None:
+        layout = self._layout
+        width, height = layout.mask_size
+        flags = info.flags & ~(Flag.CONFIDENCE | Flag.PREVIEW)
+        confidence: tuple[int, int] = (0, 0)
+        preview: tuple[int, int, int, int] = (0, 0, 0, 0)
+        if layout.confidence:
+            flags |= Flag.CONFIDENCE
+            confidence = (width, slot.start + layout.confidence_start)
+        if layout.preview_size:
+            flags |= Flag.PREVIEW
+            w, h = layout.preview_size
+            preview = (w, h, slot.start + layout.preview_start, 3 * w)
+        total = sum(info.counts) or 1
+        try:
+            encode_frame_into(
+                self._message,
+                *self._prefix(flags),
+                sequence,
+                max(info.capture_ns, 0),
+                now,
+                now,
+                info.frame_id,
+                skipped_total,
+                info.skipped,
+                min(info.infer_us, 0xFFFFFFFF),
+                mode_bits,
+                self._max_age_ms,
+                slot.index,
+                *info.identity,
+                width,
+                height,
+                width,
+                confidence[0],
+                slot.start,
+                confidence[1],
+                *preview,
+                crc,
+                *info.scale,
+                *info.offset,
+                *info.camera_size,
+                *((count * 65535 + total // 2) // total for count in info.counts),
+            )
+        except struct.error as error:
+            raise PublishError(f"{info} does not fit the header: {error}") from error
+
+    def _current_mode(self) -> int:
+        if self._forced_mode is not None:
+            return self._forced_mode
+        if self.sequence and now_ns() - self._capture_ns > self._max_age_ms * 1_000_000:
+            return Mode.STALE | Reason.NO_NEW_FRAME
+        return self._mode_bits
+
+    def _send_status(self, kind: MessageType, mode_bits: int) -> None:
+        now = now_ns()
+        message = bytearray(self._message)
+        turn_into_status(message, kind, now, mode_bits)
+        self._fanout.send(message, now)
+
+    def _accept(self) -> None:
+        self._fanout.accept(self._welcome, self._refusal)
+
+    def _welcome(self) -> bytes:
+        layout = self._layout
+        return encode(
+            Welcome(
+                MAGIC,
+                MessageType.WELCOME,
+                MESSAGE_BYTES,
+                MAJOR,
+                MINOR,
+                0,
+                self.stream_id,
+                self.sequence,
+                now_ns(),
+                layout.ring_bytes,
+                layout.slots_offset,
+                layout.slot_bytes,
+                layout.slots,
+                ring.GENERATION_STRIDE,
+                0,
+                layout.identity_offset,
+                IDENTITY_BYTES,
+                ring.IDENTITY_COUNT,
+                self._frame_period_ns,
+                HEARTBEAT_MS,
+                SILENCE_MS,
+                self._max_age_ms,
+                0,
+                ring.time_namespace(),
+            )
+        )
+
+    def _refusal(self, reason: Reason) -> bytes:
+        message = bytearray(self._message)
+        turn_into_status(message, MessageType.BYE, now_ns(), Mode.FAULT | reason)
+        return bytes(message)
+
+
+def _check_arguments(
+    mask_size: tuple[int, int], preview_size: tuple[int, int] | None, slots: int, max_age_ms: int
+) -> None:
+    for name, size in (("mask", mask_size), ("preview", preview_size or (1, 1))):
+        if not all(1 <= side <= MAX_SIDE_PX for side in size):
+            raise PublishError(f"{name} size {size}: expected 1 to {MAX_SIDE_PX} px a side")
+    if not 2 <= slots <= MAX_SLOTS:
+        raise PublishError(f"{slots} slots: expected 2 to {MAX_SLOTS}")
+    if not 1 <= max_age_ms <= MAX_LIMIT_MS:
+        raise PublishError(f"maximum age {max_age_ms} ms: expected 1 to {MAX_LIMIT_MS}")
