@@ -77,7 +77,7 @@ def _train(options: argparse.Namespace) -> int:
         raise ConfigError("--mix: the shares must add up to less than 1")
     parts = [Part(train_set, len(train_set))]
     for name, root, share in mixes:
-        other = open_dataset(name, root, "train", count=600, size=(640, 360))
+        other = open_dataset(name, root, "train", count=400, size=(640, 360))
         parts.append(Part(other, round(len(train_set) * share / own_share)))
     config = FitConfig(
         model=options.model,

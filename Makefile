@@ -1,0 +1,42 @@
+# Two commands on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# What the compiled extension is made from: a change builds it anew.
+NATIVE := CMakeLists.txt pyproject.toml $(shell find edge/cpp -name '*.cpp' -o -name '*.hpp' -o -name '*.txt' -o -name '*.in')
+# LiteRT and TensorFlow speak to the terminal from C++; errors still show.
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.PHONY: demo test test-slow setup lint bench fuzz clean
+
+demo: $(VENV)/.core  ## the daemon on the synthetic town, a subscriber beside it
+	$(BIN)/roadmask demo
+
+test: $(VENV)/.test lint  ## linters, types and every test under ten minutes
+	$(BIN)/python -m pytest tests
+
+test-slow: $(VENV)/.test  ## the long tests too
+	$(BIN)/python -m pytest tests -m 'slow or not slow' --timeout=3600
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy edge/roadmask train convert benchmarks
+
+setup: $(VENV)/.test  ## every extra
+
+bench: $(VENV)/.test  ## timings, as ratios in one run
+	$(BIN)/python -m pytest benchmarks -o python_files='bench_*.py' --benchmark-only
+
+# Each stamp is the set of extras that $(VENV) holds, built from today's sources.
+$(VENV)/.core: $(NATIVE)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+$(VENV)/.test: $(VENV)/.core
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,benchmarks,test]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,44 @@
+"""Is the output still fully usable? Each frame's mode and the reasons for it."""
+
+from __future__ import annotations
+
+from roadmask.capture import Captured
+from roadmask.modes import Mode, Reason
+from roadmask.sources import SourceKind
+
+# Slower than this many nominal periods, averaged, the rate is low; back under the second, it is not.
+_LOW_RATE, _RATE_RECOVERED = 2.0, 1.6
+_SMOOTHING = 0.1
+
+
+class Health:
+    """Judges frames in the order in which they are published.
+
+    Args:
+        kind: of the source; only a live one owes a driver's time stamp.
+        period_ns: nominal time between frames, 0 where the source has no rate of its own.
+    """
+
+    def __init__(self, kind: SourceKind, period_ns: int) -> None:
+        self._kind, self._period_ns = kind, period_ns
+        self._last_ns = 0
+        self._interval_ns = float(period_ns)
+        self._low_rate = False
+
+    def judge(self, frame: Captured) -> tuple[Mode, Reason]:
+        """The mode in which the mask of ``frame`` is published."""
+        reasons = Reason.NONE
+        if self._kind is SourceKind.LIVE and not frame.driver_time:
+            reasons |= Reason.ESTIMATED_TIME
+        if self._rate_is_low(frame.capture_ns):
+            reasons |= Reason.LOW_RATE
+        return (Mode.DEGRADED if reasons else Mode.OK), reasons
+
+    def _rate_is_low(self, capture_ns: int) -> bool:
+        if self._last_ns and self._period_ns:
+            interval = capture_ns - self._last_ns
+            self._interval_ns += _SMOOTHING * (interval - self._interval_ns)
+            limit = _RATE_RECOVERED if self._low_rate else _LOW_RATE
+            self._low_rate = self._interval_ns > limit * self._period_ns
+        self._last_ns = capture_ns
+        return self._low_rate
