@@ -1,11 +1,14 @@
 """Types of the extension module: ring operations first, then the kernels."""
 
 import mmap
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 _Bytes = bytes | bytearray | memoryview | mmap.mmap | npt.NDArray[np.uint8]
+# Item types and shapes are checked at run time, with a message that says what was expected.
+_Array = npt.NDArray[Any] | memoryview
 
 def crc32c(data: _Bytes, crc: int = 0) -> int: ...
 def ring_begin(ring: _Bytes, generation_offset: int) -> None: ...
@@ -19,3 +22,48 @@ def ring_read(
     out: _Bytes,
     stride: int = 0,
 ) -> bool: ...
+
+class UpsamplePlan:
+    """Logits → mask for one pair of sizes; see ``kernels_reference.argmax_upsample``.
+
+    Sizes are width and height. A run allocates nothing and releases the lock; runs of one plan
+    wait for each other.
+
+    Raises:
+        TypeError: a buffer holds other items than expected.
+        ValueError: another shape, strides or value than expected, or a read-only output.
+    """
+
+    def __init__(
+        self,
+        logits_size: tuple[int, int],
+        classes: int,
+        size: tuple[int, int],
+        table: _Array,
+        first: int = 1,
+        confidence_table: _Array | None = None,
+        threshold: int = 0,
+        step: float = 0.0625,
+    ) -> None: ...
+    def run(self, logits: _Array, out: _Array, confidence: _Array | None = None) -> list[int]: ...
+
+def nearest_map(ids: _Array, out: _Array, table: _Array) -> list[int]: ...
+
+class PreprocessPlan:
+    """Camera picture → network input for one pair of sizes; see ``kernels_reference.preprocess``.
+
+    ``layout`` is bgr, grey, yuyv or nv12; rows of the source may be apart. Errors as above.
+    """
+
+    def __init__(
+        self,
+        source_size: tuple[int, int],
+        size: tuple[int, int],
+        table: _Array | None = None,
+        layout: str = "bgr",
+    ) -> None: ...
+    def run(self, source: _Array, out: _Array) -> None: ...
+
+def kernel_level() -> str: ...
+def kernel_levels() -> list[str]: ...
+def set_kernel_level(name: str) -> None: ...

@@ -1,5 +1,194 @@
+// The kernels for Python: buffers are checked here, so that no argument can be undefined behaviour,
+// and the lock is released while a kernel works.
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <cmath>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kernels/levels.hpp"
+#include "kernels/nearest.hpp"
+#include "kernels/preprocess.hpp"
+#include "kernels/upsample.hpp"
+#include "python/array_view.hpp"
 
 namespace nb = nanobind;
+namespace k = roadmask::kernels;
+using roadmask::python::ArrayView;
+using roadmask::python::refuse;
 
-void bind_kernels(nb::module_&) {}
+namespace {
+
+using SizePx = std::pair<int, int>;
+constexpr int kLargestSide = 16384;
+
+k::Size size_of(const char* what, SizePx size) {
+  if (size.first < 1 || size.second < 1 || size.first > kLargestSide ||
+      size.second > kLargestSide)
+    refuse(std::string(what) + ": given " + std::to_string(size.first) + " x " +
+           std::to_string(size.second) + ", expected sides of 1 to 16384");
+  return {size.first, size.second};
+}
+
+std::vector<std::uint8_t> table_of(const char* what, nb::handle object, std::ptrdiff_t entries,
+                                   int largest) {
+  const ArrayView view(what, object, "B", {entries}, ArrayView::kRead);
+  std::vector<std::uint8_t> table(view.bytes(), view.bytes() + view.shape(0));
+  for (std::uint8_t entry : table)
+    if (entry > largest)
+      refuse(std::string(what) + ": given an entry of " + std::to_string(entry) +
+             ", expected 0 to " + std::to_string(largest));
+  return table;
+}
+
+nb::list list_of(const k::Counts& counts) {
+  nb::list list;
+  for (std::int64_t count : counts) list.append(count);
+  return list;
+}
+
+k::Plane plane_of(const ArrayView& view) { return {view.writable_bytes(), view.stride(0)}; }
+
+void make_upsample(k::UpsamplePlan* self, SizePx logits_size, int classes, SizePx size,
+                   nb::handle table, int first, nb::handle confidence_table, int threshold,
+                   double step) {
+  if (classes < 2 || classes > 255)
+    refuse("classes: given " + std::to_string(classes) + ", expected 2 to 255");
+  if (first < 0 || first >= classes)
+    refuse("first: given " + std::to_string(first) + ", expected a class, 0 to " +
+           std::to_string(classes - 1));
+  if (threshold < 0 || threshold > 255)
+    refuse("threshold: given " + std::to_string(threshold) + ", expected 0 to 255");
+  if (!(step > 0) || !std::isfinite(step)) refuse("step: expected a finite number over 0");
+  k::UpsampleOptions options{size_of("logits_size", logits_size), size_of("size", size), classes,
+                             table_of("table", table, classes, 7), first, {}, threshold,
+                             static_cast<float>(step)};
+  if (!confidence_table.is_none())
+    options.confidence_table = table_of("confidence_table", confidence_table, 256, 255);
+  else if (threshold > 0)
+    refuse("threshold: given " + std::to_string(threshold) +
+           " without a confidence_table; give one, or 0");
+  new (self) k::UpsamplePlan(options);
+}
+
+nb::list run_upsample(k::UpsamplePlan& plan, nb::handle logits, nb::handle out,
+                      nb::handle confidence) {
+  const k::UpsampleOptions& o = plan.options();
+  const ArrayView in("logits", logits, "bf", {o.logits.height, o.logits.width, o.classes},
+                     ArrayView::kRead);
+  const ArrayView mask("out", out, "B", {o.mask.height, o.mask.width}, ArrayView::kWriteRows);
+  std::optional<ArrayView> confidences;
+  if (!confidence.is_none()) {
+    if (o.confidence_table.empty())
+      refuse("confidence: this plan has no confidence_table; give one when it is made");
+    confidences.emplace("confidence", confidence, "B",
+                        std::vector<std::ptrdiff_t>{o.mask.height, o.mask.width},
+                        ArrayView::kWriteRows);
+  }
+  const k::Plane plane = confidences ? plane_of(*confidences) : k::Plane{nullptr, 0};
+  k::Counts counts;
+  {
+    nb::gil_scoped_release release;
+    counts = in.format() == 'b' ? plan.run(in.as<std::int8_t>(), plane_of(mask), plane)
+                                : plan.run(in.as<float>(), plane_of(mask), plane);
+  }
+  return list_of(counts);
+}
+
+nb::list nearest_map(nb::handle ids, nb::handle out, nb::handle table) {
+  const ArrayView in("ids", ids, "Biq", {-1, -1}, ArrayView::kRead);
+  const ArrayView mask("out", out, "B", {-1, -1}, ArrayView::kWriteRows);
+  const std::vector<std::uint8_t> categories = table_of("table", table, -1, 7);
+  const auto side = [](const ArrayView& view, std::size_t axis) {
+    return static_cast<int>(view.shape(axis));
+  };
+  const k::Size from = size_of("ids", {side(in, 1), side(in, 0)});
+  const k::Size to = size_of("out", {side(mask, 1), side(mask, 0)});
+  const auto classes = static_cast<std::int64_t>(categories.size());
+  const auto run = [&](const auto* data) {
+    nb::gil_scoped_release release;
+    return k::nearest_map(data, from, plane_of(mask), to, categories.data(), classes);
+  };
+  if (in.format() == 'B') return list_of(run(in.bytes()));
+  if (in.format() == 'i') return list_of(run(in.as<std::int32_t>()));
+  return list_of(run(in.as<std::int64_t>()));
+}
+
+k::Layout layout_of(const std::string& name) {
+  if (name == "bgr") return k::Layout::bgr;
+  if (name == "grey") return k::Layout::grey;
+  if (name == "yuyv") return k::Layout::yuyv;
+  if (name == "nv12") return k::Layout::nv12;
+  refuse("layout: given '" + name + "', expected bgr, grey, yuyv or nv12");
+}
+
+void make_preprocess(k::PreprocessPlan* self, SizePx source_size, SizePx size, nb::handle table,
+                     const std::string& layout_name) {
+  const k::Layout layout = layout_of(layout_name);
+  const k::Size source = size_of("source_size", source_size);
+  const bool odd = source.width % 2 || (layout == k::Layout::nv12 && source.height % 2);
+  if ((layout == k::Layout::yuyv || layout == k::Layout::nv12) && odd)
+    refuse("source_size: given " + std::to_string(source.width) + " x " +
+           std::to_string(source.height) + ", expected even sides for " + layout_name);
+  std::vector<std::uint8_t> entries;
+  if (!table.is_none()) entries = table_of("table", table, 256, 255);
+  new (self) k::PreprocessPlan(source, size_of("size", size), std::move(entries), layout);
+}
+
+void run_preprocess(k::PreprocessPlan& plan, nb::handle source, nb::handle out) {
+  const k::Size s = plan.source(), t = plan.target();
+  std::vector<std::ptrdiff_t> shape{s.height, s.width};
+  if (plan.layout() == k::Layout::bgr) shape.push_back(3);
+  if (plan.layout() == k::Layout::yuyv) shape.push_back(2);
+  if (plan.layout() == k::Layout::nv12) shape[0] = s.height / 2 * 3;
+  const ArrayView in("source", source, "B", shape, ArrayView::kReadRows);
+  const ArrayView result("out", out, "Bb", {t.height, t.width, 3}, ArrayView::kWrite);
+  nb::gil_scoped_release release;
+  plan.run({in.bytes(), in.stride(0)}, result.writable_bytes());
+}
+
+void set_kernel_level(const std::string& name) {
+  std::string levels;
+  for (k::Level level : k::available_levels()) {
+    if (name == k::name(level)) {
+      k::set_level(level);
+      return;
+    }
+    levels += (levels.empty() ? "" : ", ") + std::string(k::name(level));
+  }
+  refuse("level: given '" + name + "', expected one of " + levels);
+}
+
+}  // namespace
+
+void bind_kernels(nb::module_& m) {
+  nb::class_<k::UpsamplePlan>(m, "UpsamplePlan",
+                              "Logits → mask for one shape; every table and buffer it needs.")
+      .def("__init__", &make_upsample, nb::arg("logits_size"), nb::arg("classes"),
+           nb::arg("size"), nb::arg("table"), nb::arg("first") = 1,
+           nb::arg("confidence_table").none() = nb::none(), nb::arg("threshold") = 0,
+           nb::arg("step") = 1.0 / 16)
+      .def("run", &run_upsample, nb::arg("logits"), nb::arg("out"),
+           nb::arg("confidence").none() = nb::none(),
+           "Write the mask (and the confidence) and return the pixels of each category.");
+  m.def("nearest_map", &nearest_map, nb::arg("ids"), nb::arg("out"), nb::arg("table"),
+        "Class ids → categories at out's size, nearest neighbour; returns the pixel counts.");
+  nb::class_<k::PreprocessPlan>(m, "PreprocessPlan",
+                                "Camera picture → network input for one pair of sizes.")
+      .def("__init__", &make_preprocess, nb::arg("source_size"), nb::arg("size"),
+           nb::arg("table").none() = nb::none(), nb::arg("layout") = "bgr")
+      .def("run", &run_preprocess, nb::arg("source"), nb::arg("out"),
+           "Scale, swap colours and apply the table, straight into `out`.");
+  m.def("kernel_level", [] { return k::name(k::level()); },
+        "The instruction set in use: avx512, avx2, neon or scalar.");
+  m.def("kernel_levels", [] {
+    std::vector<std::string> names;
+    for (k::Level level : k::available_levels()) names.emplace_back(k::name(level));
+    return names;
+  });
+  m.def("set_kernel_level", &set_kernel_level, nb::arg("name"), "For tests.");
+}

@@ -1,0 +1,66 @@
+#include "kernels/nearest.hpp"
+
+#include <cstring>
+
+namespace roadmask::kernels {
+namespace {
+
+// floor((2 i + 1) * source / (2 * target)), kept by remainder: no division per pixel.
+class Nearest {
+ public:
+  Nearest(int source, int target)
+      : step_(2 * std::int64_t{source}), whole_(2 * std::int64_t{target}), rest_(source) {
+    settle();
+  }
+  std::int64_t at() const { return at_; }
+  void next() {
+    rest_ += step_;
+    settle();
+  }
+
+ private:
+  void settle() {
+    if (rest_ >= whole_) {
+      at_ += rest_ / whole_;
+      rest_ %= whole_;
+    }
+  }
+  std::int64_t step_, whole_, rest_, at_ = 0;
+};
+
+}  // namespace
+
+template <class Id>
+Counts nearest_map(const Id* ids, Size source, Plane mask, Size size, const std::uint8_t* table,
+                   std::int64_t classes) {
+  Counts counts{}, row_counts{};
+  std::int64_t held = -1;
+  Nearest row(source.height, size.height);
+  for (int y = 0; y < size.height; ++y, row.next()) {
+    std::uint8_t* out = mask.row(y);
+    if (row.at() == held) {
+      std::memcpy(out, mask.row(y - 1), static_cast<std::size_t>(size.width));
+    } else {
+      held = row.at();
+      row_counts = {};
+      const Id* from = ids + held * source.width;
+      Nearest column(source.width, size.width);
+      for (int x = 0; x < size.width; ++x, column.next()) {
+        const auto id = static_cast<std::int64_t>(from[column.at()]);
+        out[x] = id >= 0 && id < classes ? table[id] : std::uint8_t{0};
+      }
+      upsample_scalar.count(out, size.width, row_counts);
+    }
+    for (std::size_t k = 0; k < counts.size(); ++k) counts[k] += row_counts[k];
+  }
+  return counts;
+}
+
+template Counts nearest_map(const std::uint8_t*, Size, Plane, Size, const std::uint8_t*,
+                            std::int64_t);
+template Counts nearest_map(const std::int32_t*, Size, Plane, Size, const std::uint8_t*,
+                            std::int64_t);
+template Counts nearest_map(const std::int64_t*, Size, Plane, Size, const std::uint8_t*,
+                            std::int64_t);
+
+}  // namespace roadmask::kernels

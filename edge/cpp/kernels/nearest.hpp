@@ -1,0 +1,15 @@
+// Class ids of a network that ends in ArgMax → category mask of another size, nearest neighbour.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/upsample.hpp"
+
+namespace roadmask::kernels {
+
+// `table` has `classes` entries, 0 to 7; an id outside it becomes 0. Id: uint8, int32, int64.
+template <class Id>
+Counts nearest_map(const Id* ids, Size source, Plane mask, Size size, const std::uint8_t* table,
+                   std::int64_t classes);
+
+}  // namespace roadmask::kernels

@@ -1,0 +1,81 @@
+// Camera picture to the network's input: scale, colour order and quantisation in one pass.
+//
+// Rows first: a target row is the weighted sum of a few source rows, exact in int16 (weights of
+// 1/256 over pixels less 128). Then columns, in int32. roadmask/kernels_reference.py defines it.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <vector>
+
+#include "kernels/upsample.hpp"
+
+namespace roadmask::kernels {
+
+enum class Layout { bgr, grey, yuyv, nv12 };
+
+// The taps of one axis: `count` source pixels from `first[i]` for target pixel i.
+struct Taps {
+  int count;                          // even
+  std::vector<std::int32_t> first;    // never reads over the source's end but with weight 0
+  std::vector<std::int16_t> weights;  // [target][count]
+};
+Taps axis_taps(int source, int target, int total);
+
+struct PreprocessOps {
+  // sum over i of weights[i] * (rows[i][x] - 128) for every byte x; `count` is even
+  void (*rows)(const std::uint8_t* const* rows, const std::uint8_t* weights, int count, int bytes,
+               std::int16_t* out);
+  // BGR sums → RGB bytes
+  void (*columns_bgr)(const std::int16_t* sums, const Taps& taps, int width, std::uint8_t* out);
+  // one channel of interleaved sums, `stride` apart → bytes
+  void (*columns)(const std::int16_t* sums, int stride, const Taps& taps, int width,
+                  std::uint8_t* out);
+  // YUV rows → RGB, BT.601 limited range
+  void (*colours)(const std::uint8_t* y, const std::uint8_t* u, const std::uint8_t* v, int width,
+                  std::uint8_t* out);
+  void (*table)(const std::uint8_t* table, int bytes, std::uint8_t* in_out);
+};
+
+extern const PreprocessOps preprocess_scalar;
+extern const PreprocessOps preprocess_neon;
+extern const PreprocessOps preprocess_avx2;
+extern const PreprocessOps preprocess_avx512;
+
+struct Picture {
+  const std::uint8_t* data;
+  std::ptrdiff_t stride;
+};
+
+class PreprocessPlan {
+ public:
+  // `table` has 256 entries or none.
+  PreprocessPlan(Size source, Size target, std::vector<std::uint8_t> table, Layout layout);
+  Size source() const { return source_; }
+  Size target() const { return target_; }
+  Layout layout() const { return layout_; }
+  void run(Picture source, std::uint8_t* out);
+
+ private:
+  // The rows that sum to a target row.
+  struct RowTaps {
+    Taps taps;
+    std::vector<std::uint8_t> weights;
+    std::vector<const std::uint8_t*> rows;  // of the row at hand
+    void sum(const PreprocessOps& ops, Picture source, int y, int bytes, std::int16_t* out);
+  };
+  static RowTaps row_taps(int source, int target);
+
+  Size source_, target_;
+  Layout layout_;
+  std::vector<std::uint8_t> table_;
+  RowTaps rows_, chroma_rows_;
+  Taps columns_, chroma_columns_;
+  std::mutex mutex_;  // the buffers below serve one run at a time
+  std::vector<std::int16_t> sums_;
+  std::array<std::vector<std::uint8_t>, 3> channels_;
+};
+
+}  // namespace roadmask::kernels

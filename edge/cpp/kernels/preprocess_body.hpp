@@ -1,0 +1,80 @@
+// Preprocessing without intrinsics; each preprocess_LEVEL.cpp compiles it with its own flags and
+// replaces what it does better. Everything here is local to the including file.
+#pragma once
+
+#include "kernels/preprocess.hpp"
+
+namespace roadmask::kernels {
+namespace {
+
+constexpr std::int32_t kHalf = (1 << 29) + (1 << 21);  // 128 back, and rounding
+constexpr int kShift = 22;
+
+void rows_from(int begin, const std::uint8_t* const* rows, const std::uint8_t* weights, int count,
+               int bytes, std::int16_t* out) {
+  for (int x = begin; x < bytes; ++x) {
+    int sum = -32768;
+    for (int i = 0; i < count; ++i) sum += weights[i] * rows[i][x];
+    out[x] = static_cast<std::int16_t>(sum);
+  }
+}
+
+void rows_any(const std::uint8_t* const* rows, const std::uint8_t* weights, int count, int bytes,
+              std::int16_t* out) {
+  rows_from(0, rows, weights, count, bytes, out);
+}
+
+std::uint8_t column(const std::int16_t* sums, int stride, const std::int16_t* weights, int count) {
+  std::int32_t sum = kHalf;
+  for (int t = 0; t < count; ++t) sum += weights[t] * sums[t * stride];
+  return static_cast<std::uint8_t>(sum >> kShift);
+}
+
+void columns_from(int begin, const std::int16_t* sums, int stride, const Taps& taps, int width,
+                  std::uint8_t* out) {
+  for (int x = begin; x < width; ++x)
+    out[x] = column(sums + static_cast<std::ptrdiff_t>(taps.first[x]) * stride, stride,
+                    taps.weights.data() + static_cast<std::ptrdiff_t>(x) * taps.count, taps.count);
+}
+
+void columns_any(const std::int16_t* sums, int stride, const Taps& taps, int width,
+                 std::uint8_t* out) {
+  columns_from(0, sums, stride, taps, width, out);
+}
+
+void columns_bgr_from(int begin, const std::int16_t* sums, const Taps& taps, int width,
+                      std::uint8_t* out) {
+  for (int x = begin; x < width; ++x) {
+    const std::int16_t* from = sums + static_cast<std::ptrdiff_t>(taps.first[x]) * 3;
+    const std::int16_t* weights =
+        taps.weights.data() + static_cast<std::ptrdiff_t>(x) * taps.count;
+    for (int c = 0; c < 3; ++c) out[3 * x + c] = column(from + 2 - c, 3, weights, taps.count);
+  }
+}
+
+void columns_bgr_any(const std::int16_t* sums, const Taps& taps, int width, std::uint8_t* out) {
+  columns_bgr_from(0, sums, taps, width, out);
+}
+
+std::uint8_t clamp_byte(std::int32_t v) {
+  return static_cast<std::uint8_t>(v < 0 ? 0 : v > 255 ? 255 : v);
+}
+
+// BT.601 limited range in 1 / 2^13, OpenCV's factors.
+void colours_any(const std::uint8_t* y, const std::uint8_t* u, const std::uint8_t* v, int width,
+                 std::uint8_t* out) {
+  for (int x = 0; x < width; ++x) {
+    const std::int32_t luma = (y[x] > 16 ? y[x] - 16 : 0) * 9535 + 4096;
+    const std::int32_t blue = u[x] - 128, red = v[x] - 128;
+    out[3 * x] = clamp_byte((luma + 13074 * red) >> 13);
+    out[3 * x + 1] = clamp_byte((luma - 3203 * blue - 6660 * red) >> 13);
+    out[3 * x + 2] = clamp_byte((luma + 16531 * blue) >> 13);
+  }
+}
+
+void table_any(const std::uint8_t* table, int bytes, std::uint8_t* in_out) {
+  for (int i = 0; i < bytes; ++i) in_out[i] = table[in_out[i]];
+}
+
+}  // namespace
+}  // namespace roadmask::kernels
