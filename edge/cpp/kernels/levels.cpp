@@ -28,7 +28,7 @@ const char* name(Level level) {
 
 std::vector<Level> available_levels() {
   std::vector<Level> levels{Level::scalar};
-#if defined(ROADMASK_AVX)
+#if defined(__x86_64__)
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx2")) {
     levels.push_back(Level::avx2);
@@ -36,7 +36,7 @@ std::vector<Level> available_levels() {
         __builtin_cpu_supports("avx512dq"))
       levels.push_back(Level::avx512);
   }
-#elif defined(ROADMASK_NEON)
+#elif defined(__aarch64__)
   levels.push_back(Level::neon);
 #endif
   return levels;

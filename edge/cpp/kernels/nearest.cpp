@@ -49,7 +49,7 @@ Counts nearest_map(const Id* ids, Size source, Plane mask, Size size, const std:
         const auto id = static_cast<std::int64_t>(from[column.at()]);
         out[x] = id >= 0 && id < classes ? table[id] : std::uint8_t{0};
       }
-      upsample_scalar.count(out, size.width, row_counts);
+      upsample_scalar.count(out, size.width, row_counts.data());
     }
     for (std::size_t k = 0; k < counts.size(); ++k) counts[k] += row_counts[k];
   }

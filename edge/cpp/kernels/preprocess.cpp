@@ -11,10 +11,10 @@ namespace {
 constexpr int kPadding = 64;  // sums that a vector may read over the end, with weight 0
 
 const PreprocessOps& ops_of(Level level) {
-#if defined(ROADMASK_AVX)
+#if defined(__x86_64__)
   if (level == Level::avx512) return preprocess_avx512;
   if (level == Level::avx2) return preprocess_avx2;
-#elif defined(ROADMASK_NEON)
+#elif defined(__aarch64__)
   if (level == Level::neon) return preprocess_neon;
 #endif
   (void)level;
@@ -26,6 +26,8 @@ bool is_identity(const std::vector<std::uint8_t>& table) {
     if (table[i] != i) return false;
   return true;
 }
+
+TapsView view(const Taps& taps) { return {taps.count, taps.first.data(), taps.weights.data()}; }
 
 }  // namespace
 
@@ -129,32 +131,33 @@ void PreprocessPlan::run(Picture source, std::uint8_t* out) {
   std::uint8_t* const y = channels_[0].data();
   std::uint8_t* const u = channels_[1].data();
   std::uint8_t* const v = channels_[2].data();
+  const TapsView columns = view(columns_), chroma_columns = view(chroma_columns_);
   const Picture chroma{source.data + source_.height * source.stride, source.stride};
   for (int row = 0; row < target_.height; ++row, out += bytes) {
     switch (layout_) {
       case Layout::bgr:
         rows_.sum(ops, source, row, 3 * source_.width, sums);
-        ops.columns_bgr(sums, columns_, width, out);
+        ops.columns_bgr(sums, columns, width, out);
         break;
       case Layout::grey:
         rows_.sum(ops, source, row, source_.width, sums);
-        ops.columns(sums, 1, columns_, width, y);
+        ops.columns(sums, 1, columns, width, y);
         for (int x = 0; x < width; ++x) out[3 * x] = out[3 * x + 1] = out[3 * x + 2] = y[x];
         break;
       case Layout::yuyv:
         rows_.sum(ops, source, row, 2 * source_.width, sums);
-        ops.columns(sums, 2, columns_, width, y);
-        ops.columns(sums + 1, 4, chroma_columns_, width, u);
-        ops.columns(sums + 3, 4, chroma_columns_, width, v);
+        ops.columns(sums, 2, columns, width, y);
+        ops.columns(sums + 1, 4, chroma_columns, width, u);
+        ops.columns(sums + 3, 4, chroma_columns, width, v);
         ops.colours(y, u, v, width, out);
         break;
       case Layout::nv12: {
         std::int16_t* const chroma_sums = sums + source_.width + kPadding;
         rows_.sum(ops, source, row, source_.width, sums);
         chroma_rows_.sum(ops, chroma, row, source_.width, chroma_sums);
-        ops.columns(sums, 1, columns_, width, y);
-        ops.columns(chroma_sums, 2, chroma_columns_, width, u);
-        ops.columns(chroma_sums + 1, 2, chroma_columns_, width, v);
+        ops.columns(sums, 1, columns, width, y);
+        ops.columns(chroma_sums, 2, chroma_columns, width, u);
+        ops.columns(chroma_sums + 1, 2, chroma_columns, width, v);
         ops.colours(y, u, v, width, out);
         break;
       }

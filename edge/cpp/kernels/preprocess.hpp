@@ -24,14 +24,21 @@ struct Taps {
 };
 Taps axis_taps(int source, int target, int total);
 
+// The same for the kernels, whose files must not share inline code with others.
+struct TapsView {
+  int count;
+  const std::int32_t* first;
+  const std::int16_t* weights;
+};
+
 struct PreprocessOps {
   // sum over i of weights[i] * (rows[i][x] - 128) for every byte x; `count` is even
   void (*rows)(const std::uint8_t* const* rows, const std::uint8_t* weights, int count, int bytes,
                std::int16_t* out);
   // BGR sums → RGB bytes
-  void (*columns_bgr)(const std::int16_t* sums, const Taps& taps, int width, std::uint8_t* out);
+  void (*columns_bgr)(const std::int16_t* sums, TapsView taps, int width, std::uint8_t* out);
   // one channel of interleaved sums, `stride` apart → bytes
-  void (*columns)(const std::int16_t* sums, int stride, const Taps& taps, int width,
+  void (*columns)(const std::int16_t* sums, int stride, TapsView taps, int width,
                   std::uint8_t* out);
   // YUV rows → RGB, BT.601 limited range
   void (*colours)(const std::uint8_t* y, const std::uint8_t* u, const std::uint8_t* v, int width,

@@ -30,29 +30,29 @@ std::uint8_t column(const std::int16_t* sums, int stride, const std::int16_t* we
   return static_cast<std::uint8_t>(sum >> kShift);
 }
 
-void columns_from(int begin, const std::int16_t* sums, int stride, const Taps& taps, int width,
+void columns_from(int begin, const std::int16_t* sums, int stride, TapsView taps, int width,
                   std::uint8_t* out) {
   for (int x = begin; x < width; ++x)
     out[x] = column(sums + static_cast<std::ptrdiff_t>(taps.first[x]) * stride, stride,
-                    taps.weights.data() + static_cast<std::ptrdiff_t>(x) * taps.count, taps.count);
+                    taps.weights + static_cast<std::ptrdiff_t>(x) * taps.count, taps.count);
 }
 
-void columns_any(const std::int16_t* sums, int stride, const Taps& taps, int width,
+void columns_any(const std::int16_t* sums, int stride, TapsView taps, int width,
                  std::uint8_t* out) {
   columns_from(0, sums, stride, taps, width, out);
 }
 
-void columns_bgr_from(int begin, const std::int16_t* sums, const Taps& taps, int width,
+void columns_bgr_from(int begin, const std::int16_t* sums, TapsView taps, int width,
                       std::uint8_t* out) {
   for (int x = begin; x < width; ++x) {
     const std::int16_t* from = sums + static_cast<std::ptrdiff_t>(taps.first[x]) * 3;
     const std::int16_t* weights =
-        taps.weights.data() + static_cast<std::ptrdiff_t>(x) * taps.count;
+        taps.weights + static_cast<std::ptrdiff_t>(x) * taps.count;
     for (int c = 0; c < 3; ++c) out[3 * x + c] = column(from + 2 - c, 3, weights, taps.count);
   }
 }
 
-void columns_bgr_any(const std::int16_t* sums, const Taps& taps, int width, std::uint8_t* out) {
+void columns_bgr_any(const std::int16_t* sums, TapsView taps, int width, std::uint8_t* out) {
   columns_bgr_from(0, sums, taps, width, out);
 }
 

@@ -13,10 +13,10 @@ constexpr int kPadding = 64;
 constexpr std::uint8_t kUndecided = 255;
 
 const UpsampleOps& ops_of(Level level) {
-#if defined(ROADMASK_AVX)
+#if defined(__x86_64__)
   if (level == Level::avx512) return upsample_avx512;
   if (level == Level::avx2) return upsample_avx2;
-#elif defined(ROADMASK_NEON)
+#elif defined(__aarch64__)
   if (level == Level::neon) return upsample_neon;
 #endif
   (void)level;
@@ -135,7 +135,7 @@ Counts UpsamplePlan::run(const std::int8_t* logits, Plane mask, Plane confidence
 
 Counts UpsamplePlan::run_wide(const std::int8_t* logits, Plane mask, Plane confidence) {
   const UpsampleOps* ops = &ops_of(level());
-#if defined(ROADMASK_AVX)
+#if defined(__x86_64__)
   // A chunk of 32 columns that reads over 16 columns of logits is better halved than gathered.
   if (ops == &upsample_avx512 && !near(ops->lanes)) ops = &upsample_avx2;
 #endif
@@ -191,7 +191,7 @@ Counts UpsamplePlan::run_wide(const std::int8_t* logits, Plane mask, Plane confi
                     confidence,
                     scratch_.data()};
     for (const Stretch& stretch : stretches_) ops->stretch(band, stretch, is_near);
-    for (int i = y; i < end; ++i) ops->count(mask.row(i), o.mask.width, counts);
+    for (int i = y; i < end; ++i) ops->count(mask.row(i), o.mask.width, counts.data());
     y = end;
   }
   return counts;

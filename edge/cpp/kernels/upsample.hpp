@@ -85,7 +85,7 @@ struct UpsampleOps {
                   std::uint8_t* winner);
   // `near`: every `lanes` columns read at most 16 columns of logits
   void (*stretch)(const Band& band, Stretch stretch, bool near);
-  void (*count)(const std::uint8_t* row, int width, Counts& counts);
+  void (*count)(const std::uint8_t* row, int width, std::int64_t* counts);
 };
 
 extern const UpsampleOps upsample_scalar;

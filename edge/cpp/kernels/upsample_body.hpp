@@ -17,6 +17,22 @@ void planes_any(const std::int8_t* row, int width, int begin, int classes, std::
   for (int k = 0; k < classes; ++k) planes[k * stride + width] = planes[k * stride + width - 1];
 }
 
+// The same by blocks of 8 columns of 8 classes. The last block of columns and of classes overlaps the
+// one before it: no tail, no read outside.
+template <void (*kBlock)(const std::int8_t*, std::ptrdiff_t, std::int8_t*, std::ptrdiff_t)>
+void planes_blocks(const std::int8_t* row, int width, int classes, std::int8_t* planes,
+                   std::ptrdiff_t stride) {
+  if (width < 8 || classes < 8) return planes_any(row, width, 0, classes, planes, stride);
+  for (int block = 0; block < width; block += 8) {
+    const int x = block + 8 <= width ? block : width - 8;
+    for (int class_block = 0; class_block < classes; class_block += 8) {
+      const int k = class_block + 8 <= classes ? class_block : classes - 8;
+      kBlock(row + x * classes + k, classes, planes + k * stride + x, stride);
+    }
+  }
+  planes_any(row, width, width, classes, planes, stride);
+}
+
 // Fixed blocks of 64 columns: plain loops that the compiler turns into this level's vectors.
 void winners_blocks(const std::int8_t* planes, std::ptrdiff_t stride, int width, int first,
                     int classes, const std::uint8_t* categories, int decisive,
@@ -137,7 +153,7 @@ void stretch_chunks(const Band& band, Stretch stretch, bool near) {
   }
 }
 
-void count_bytes(const std::uint8_t* row, int width, Counts& counts) {
+void count_bytes(const std::uint8_t* row, int width, std::int64_t* counts) {
   constexpr int kBlock = 64, kBlocks = 255;  // a byte counts to 255
   std::int64_t rest = width;
   for (std::uint8_t k = 1; k < 8; ++k) {

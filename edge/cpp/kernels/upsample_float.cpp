@@ -86,7 +86,7 @@ Counts UpsamplePlan::run(const float* logits, Plane mask, Plane confidence) {
       if (confidence.data) confidence.row(y)[x] = c;
       if (c < o.threshold) category[x] = 0;
     }
-    upsample_scalar.count(category, width, counts);
+    upsample_scalar.count(category, width, counts.data());
   }
   return counts;
 }
