@@ -64,6 +64,12 @@ class Flag(enum.IntFlag):
     CONFIDENCE = 1 << 5
 
 
+def names(bits: enum.IntFlag) -> str:
+    """The set bits' names, the same in every Python version: ``"THERMAL|LOW_RATE"``."""
+    known = [member.name or "" for member in type(bits) if member and member in bits]
+    return "|".join(known) or "NONE"
+
+
 NOT_LIVE = Flag.REPLAY | Flag.SYNTHETIC | Flag.FILE
 
 

@@ -1,0 +1,111 @@
+"""Parts that the tests of the mask stream share: waiting for a condition, a publisher process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from roadmask.clock import now_ns
+from roadmask.publisher import FrameInfo, Publisher
+
+PATIENCE_S = 30.0  # for a loaded machine: a test that passes never waits so long
+
+
+def wait_for(condition: Callable[[], Any], what: str) -> Any:
+    """The condition's first true value."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"never happened: {what}"
+        time.sleep(0.002)
+    return value
+
+
+def frame_info(**changes: Any) -> FrameInfo:
+    """A live frame captured now."""
+    return FrameInfo(**{"capture_ns": now_ns(), "camera_size": (1280, 720), **changes})
+
+
+def publish(publisher: Publisher, value: int = 1, **changes: Any) -> int:
+    """One frame whose planes are all ``value``."""
+    slot = publisher.begin()
+    for plane in (slot.mask, slot.confidence, slot.preview):
+        if plane is not None:
+            plane[:] = value
+    return publisher.publish(frame_info(**changes))
+
+
+@contextmanager
+def process(script: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+    """A Python process running ``script``; killed at the end, stopped or not."""
+    running = subprocess.Popen(
+        [sys.executable, "-c", script, *map(str, arguments)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    try:
+        yield running
+    finally:
+        running.kill()
+        running.wait()
+        for pipe in (running.stdin, running.stdout):
+            if pipe:
+                pipe.close()
+
+
+# Publishes at argv[2] Hz until it is killed; frame n is filled with n % 251.
+PUBLISHER = """
+import sys, time
+from roadmask.clock import now_ns
+from roadmask.modes import Flag
+from roadmask.publisher import FrameInfo, Publisher
+path, rate = sys.argv[1], float(sys.argv[2])
+with Publisher(path, mask_size=(64, 32), frame_period_ns=int(1e9 / rate)) as publisher:
+    while True:
+        slot = publisher.begin()
+        slot.mask[:] = (publisher.sequence + 1) % 251
+        publisher.publish(FrameInfo(now_ns(), (1280, 720), frame_id=publisher.sequence + 1))
+        print(publisher.sequence, flush=True)
+        time.sleep(1 / rate)
+"""
+
+
+@contextmanager
+def publisher_process(path: Path, rate_hz: float = 60) -> Iterator[subprocess.Popen[str]]:
+    """A publisher in a process of its own; it has published once when this returns."""
+    with process(PUBLISHER, path, rate_hz) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline().strip() == "1"
+        drain(running)
+        yield running
+
+
+def drain(running: subprocess.Popen[str]) -> None:
+    """Read the process's output in the background, so that its pipe never fills."""
+    import threading
+
+    assert running.stdout is not None
+    threading.Thread(target=_read_all, args=(running.stdout,), daemon=True).start()
+
+
+def _read_all(stream: Any) -> None:
+    try:
+        for _ in stream:
+            pass
+    except ValueError:  # closed by the test
+        pass
+
+
+def stop(running: subprocess.Popen[str]) -> None:
+    """SIGSTOP, and wait until it is stopped."""
+    running.send_signal(signal.SIGSTOP)
+    status = Path(f"/proc/{running.pid}/stat")
+    wait_for(lambda: status.read_text().rsplit(")", 1)[1].split()[0] == "T", "process stopped")
