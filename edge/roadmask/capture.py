@@ -1,0 +1,291 @@
+"""Capture in a thread of its own: the newest frame wins, faults are named, cameras reopened."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from types import TracebackType
+
+from roadmask.clock import now_ns
+from roadmask.errors import CaptureError
+from roadmask.sources import (
+    EndOfStream,
+    FaultCode,
+    Frame,
+    PictureError,
+    Source,
+    SourceError,
+    SourceKind,
+    open_source,
+)
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """A frame out of the slot.
+
+    Attributes:
+        frame: its ``frame_id`` keeps rising when the camera was reopened.
+        skipped: camera frames between the one taken before and this: overwritten, not decodable
+            or never fetched.
+        available_ns: CLOCK_BOOTTIME when it lay decoded in the slot.
+    """
+
+    frame: Frame
+    skipped: int
+    available_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureStatistics:
+    """Counts since the start.
+
+    Attributes:
+        frames: decoded and put in the slot.
+        dropped: never taken; the sum of all ``skipped``.
+        decode_errors: pictures that could not be decoded.
+        reopened: times that the camera was found again.
+    """
+
+    frames: int = 0
+    dropped: int = 0
+    decode_errors: int = 0
+    reopened: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    code: FaultCode
+    text: str
+
+
+class CaptureThread:
+    """Reads a source in a thread into a slot for one frame; a context manager.
+
+    A real-time source overwrites the slot. Any other waits until its frame is taken, so that
+    none is lost, and its frames count as captured when they are taken: a file has no age.
+
+    A live source that fails is closed first (an open descriptor makes a camera come back under
+    another name) and opened again with growing pauses. A file that fails has ended.
+
+    Args:
+        source: a URI, a source, or a function that opens one; called again after a fault.
+        read_timeout_s: a live source silent for so long is CAMERA_STALLED.
+        reopen_after_s: one silent for so long is closed and opened again.
+        backoff_s: first and longest pause between attempts to open.
+
+    Raises:
+        ConfigError, CaptureError: the source does not open the first time.
+    """
+
+    def __init__(
+        self,
+        source: Callable[[], Source] | Source | str,
+        *,
+        read_timeout_s: float = 0.5,
+        reopen_after_s: float = 2.0,
+        backoff_s: tuple[float, float] = (0.1, 2.0),
+    ) -> None:
+        self._open = _factory(source)
+        self.source: Source = source if isinstance(source, Source) else self._open()
+        self._read_timeout_s, self._reopen_after_s = read_timeout_s, reopen_after_s
+        self._backoff_s = backoff_s
+        self._change = threading.Condition()  # guards all below
+        self._slot: Frame | None = None
+        self._available_ns = 0
+        self._ended: EndOfStream | CaptureError | None = None
+        self._fault: _Fault | None = None
+        self._statistics = CaptureStatistics()
+        self._last_taken = -1
+        self._last_id = -1
+        self._id_shift = 0  # added to the ids of a camera that counts from 0 again
+        self._heard_ns = now_ns()  # of the last frame, good or bad
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
+
+    def __enter__(self) -> CaptureThread:
+        self._heard_ns = now_ns()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self, timeout_s: float = 2.0) -> None:
+        """Stop and close the source.
+
+        A driver that hangs in a read cannot be interrupted: after ``timeout_s`` its thread is
+        left behind, and ends with the process.
+        """
+        self._stop.set()
+        with self._change:
+            self._change.notify_all()
+        if self._thread.ident is None:
+            self.source.close()
+            return
+        self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            _log.warning("%s hangs in a read: its thread is left behind", self.source.name)
+
+    def newest(self, timeout_s: float) -> Captured | None:
+        """The newest frame that was not taken yet, or None when none came within the time.
+
+        Raises:
+            EndOfStream: a file, folder or count is at its end, and its last frame taken.
+            CaptureError: a file failed half-way.
+        """
+        with self._change:
+            self._change.wait_for(lambda: self._slot is not None or self._ended, timeout_s)
+            frame, self._slot = self._slot, None
+            if frame is None:
+                if self._ended is not None:
+                    raise self._ended
+                return None
+            skipped = frame.frame_id - self._last_taken - 1
+            self._last_taken = frame.frame_id
+            self._count(dropped=skipped)
+            if not self.source.realtime:
+                frame = replace(frame, capture_ns=now_ns())
+                self._change.notify_all()
+            return Captured(frame, skipped, self._available_ns)
+
+    @property
+    def fault(self) -> str | None:
+        """What is wrong now, in words, or None."""
+        fault = self._current_fault()
+        return fault.text if fault else None
+
+    @property
+    def fault_code(self) -> FaultCode | None:
+        """The same as a code."""
+        fault = self._current_fault()
+        return fault.code if fault else None
+
+    @property
+    def statistics(self) -> CaptureStatistics:
+        """Counts since the start."""
+        return self._statistics
+
+    def _current_fault(self) -> _Fault | None:
+        with self._change:
+            if self._fault or self._ended or self.source.kind is not SourceKind.LIVE:
+                return self._fault
+            # Not left to the thread: it may hang in a driver that blocks in a read.
+            silent_s = (now_ns() - self._heard_ns) * 1e-9
+            if silent_s < self._read_timeout_s:
+                return None
+            return _Fault(
+                FaultCode.CAMERA_STALLED, f"{self.source.name}: no frame for {silent_s:.1f} s"
+            )
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                try:
+                    self._pump()
+                except CaptureError as error:
+                    if self.source.kind is not SourceKind.LIVE:
+                        raise
+                    self._note(error)
+                    self._reopen()
+        except EndOfStream as end:
+            self._finish(end)
+        except CaptureError as error:
+            self._note(error)
+            self._finish(error)
+        except Exception as error:  # a thread that dies in silence would look like a slow camera
+            _log.exception("capture from %s failed", self.source.name)
+            self._finish(CaptureError(f"{self.source.name}: {type(error).__name__}: {error}"))
+        finally:
+            self.source.close()
+
+    def _pump(self) -> None:
+        """Read until the source ends, fails or falls silent."""
+        while not self._stop.is_set():
+            try:
+                frame = self.source.read(self._read_timeout_s)
+            except PictureError as error:
+                self._heard_ns = now_ns()
+                self._count(decode_errors=1)
+                self._note(error)
+                continue
+            if frame is not None:
+                self._put(frame)
+            elif now_ns() - self._heard_ns > self._reopen_after_s * 1e9:
+                raise SourceError(
+                    FaultCode.CAMERA_STALLED,
+                    f"{self.source.name}: no frame for {self._reopen_after_s:g} s",
+                )
+
+    def _put(self, frame: Frame) -> None:
+        with self._change:
+            if frame.frame_id + self._id_shift <= self._last_id:
+                self._id_shift = self._last_id + 1 - frame.frame_id
+            if self._id_shift:
+                frame = replace(frame, frame_id=frame.frame_id + self._id_shift)
+            if not self.source.realtime:
+                self._change.wait_for(lambda: self._slot is None or self._stop.is_set())
+            self._last_id = frame.frame_id
+            self._slot = frame
+            self._available_ns = self._heard_ns = now_ns()
+            if self._fault:
+                _log.warning("%s: frames again", self.source.name)
+                self._fault = None
+            self._count(frames=1)
+            self._change.notify_all()
+
+    def _reopen(self) -> None:
+        self.source.close()
+        pause_s, longest_s = self._backoff_s
+        while not self._stop.wait(pause_s):
+            try:
+                self.source = self._open()
+            except CaptureError as error:
+                self._note(error)
+                pause_s = min(2 * pause_s, longest_s)
+                continue
+            self._count(reopened=1)
+            _log.warning("opened again: %s", self.source.describe())
+            self._heard_ns = now_ns()
+            return
+
+    def _note(self, error: CaptureError) -> None:
+        code = error.code if isinstance(error, SourceError) else FaultCode.CAMERA_LOST
+        with self._change:
+            if self._fault is None or self._fault.code is not code:
+                _log.warning("%s", error)
+            self._fault = _Fault(code, str(error))
+
+    def _finish(self, end: EndOfStream | CaptureError) -> None:
+        with self._change:
+            self._ended = end
+            self._change.notify_all()
+
+    def _count(
+        self, frames: int = 0, dropped: int = 0, decode_errors: int = 0, reopened: int = 0
+    ) -> None:
+        with self._change:  # reentrant
+            s = self._statistics
+            self._statistics = CaptureStatistics(
+                s.frames + frames,
+                s.dropped + dropped,
+                s.decode_errors + decode_errors,
+                s.reopened + reopened,
+            )
+
+
+def _factory(source: Callable[[], Source] | Source | str) -> Callable[[], Source]:
+    if isinstance(source, str):
+        return lambda: open_source(source)
+    if isinstance(source, Source):
+        return lambda: open_source(source.uri)
+    return source

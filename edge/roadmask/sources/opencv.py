@@ -1,0 +1,217 @@
+"""Video files, network streams and GStreamer pipelines, read through ``cv2.VideoCapture``."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+import cv2
+
+from roadmask.clock import now_ns
+from roadmask.errors import CaptureError
+from roadmask.sources.buffers import BufferPool
+from roadmask.sources.pace import Pace
+from roadmask.sources.source import (
+    EndOfStream,
+    FaultCode,
+    Frame,
+    Image,
+    PictureError,
+    Source,
+    SourceError,
+    SourceKind,
+)
+from roadmask.sources.uri import SourceUri
+
+DEFAULT_FPS = 25.0  # of a video or stream that does not tell its own
+OPEN_TIMEOUT_MS, READ_TIMEOUT_MS = 5000, 2000
+
+# FFmpeg writes its own lines to standard error, where a user expects one of ours. OpenCV reads
+# this at its first FFmpeg capture; who sets it keeps his value.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
+
+class VideoSource(Source):
+    """A video file, at its own rate unless told otherwise.
+
+    Options: ``fps``, ``realtime=0``, ``loop=1``.
+
+    Raises:
+        CaptureError: no video, or one without a frame that can be decoded.
+    """
+
+    kind = SourceKind.FILE
+
+    def __init__(self, uri: SourceUri) -> None:
+        options = uri.options
+        options.only(("fps", "realtime", "loop"))
+        self.uri, self.name = uri.text, uri.name
+        self.realtime = options.switch("realtime", True)
+        self._loop = options.switch("loop", False)
+        self._path = Path(uri.target)
+        self._pool = BufferPool()
+        self._capture = self._open()
+        image = _retrieve(self._capture, self._pool, None)
+        if image is None:
+            self._capture.release()
+            raise self._unreadable("no frame of it can be decoded")
+        self.size = (image.shape[1], image.shape[0])
+        self.fps = options.number("fps", _fps(self._capture), 0.01, 1000)
+        self._pace = Pace(self.fps, self.realtime)
+        self._grabbed = 0  # index of the frame that the decoder holds
+
+    def read(self, timeout_s: float) -> Frame | None:
+        """The frame that is due; those that a late caller missed are not converted."""
+        index = self._pace.next(timeout_s)
+        if index is None:
+            return None
+        captured = now_ns()
+        while self._grabbed < index:
+            self._advance()
+        image = _retrieve(self._capture, self._pool, self.size)
+        if image is None:
+            raise PictureError(f"video {self.name}: frame {index} cannot be decoded")
+        return Frame(image, captured, index)
+
+    def describe(self) -> str:
+        """Size, rate."""
+        width, height = self.size
+        rate = f"{self.fps:g} fps" if self.realtime else "as fast as taken"
+        return f"{self.name}: video, {width}x{height}, {rate}"
+
+    def close(self) -> None:
+        """Close the file."""
+        self._capture.release()
+
+    def _open(self) -> cv2.VideoCapture:
+        """The file with its first frame grabbed."""
+        try:
+            with self._path.open("rb") as file:
+                empty = not file.read(1)
+        except OSError as error:
+            raise CaptureError(
+                f"source {self._path} cannot be read: {error.strerror}; expected a video, an "
+                "image or a folder of images"
+            ) from error
+        if empty:
+            raise self._unreadable("it is empty")
+        capture = cv2.VideoCapture(str(self._path), cv2.CAP_FFMPEG)
+        if not capture.isOpened():
+            # OpenCV built without FFmpeg (some boards) still reads Motion JPEG.
+            capture = cv2.VideoCapture(str(self._path), cv2.CAP_OPENCV_MJPEG)
+        if not capture.isOpened() or not capture.grab():
+            capture.release()
+            raise self._unreadable("no frame of it can be decoded")
+        return capture
+
+    def _unreadable(self, why: str) -> CaptureError:
+        return CaptureError(
+            f"source {self._path} is not a readable video ({why}): expected e.g. MP4, AVI or "
+            "MKV; copy it again or convert it"
+        )
+
+    def _advance(self) -> None:
+        if not self._capture.grab():
+            if not self._loop:
+                raise EndOfStream
+            self._capture.release()
+            self._capture = self._open()
+        self._grabbed += 1
+
+
+class StreamSource(Source):
+    """Live frames from the network (RTSP, HTTP) by FFmpeg, or from a GStreamer pipeline.
+
+    Stamped on arrival. A pipeline ends in ``appsink``; ``drop=true max-buffers=1`` on it keeps
+    old frames from queueing.
+
+    Raises:
+        SourceError: CAMERA_MISSING when nothing answers within five seconds.
+        CaptureError: a pipeline, and OpenCV has no GStreamer.
+    """
+
+    kind = SourceKind.LIVE
+
+    def __init__(self, uri: SourceUri) -> None:
+        self.uri, self.name = uri.text, uri.name
+        backend = cv2.CAP_FFMPEG
+        if uri.scheme == "gst":
+            backend = cv2.CAP_GSTREAMER
+            _require_gstreamer(uri)
+        limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_TIMEOUT_MS]
+        limits += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_TIMEOUT_MS]
+        self._capture = cv2.VideoCapture(uri.target, backend, limits)
+        self._pool = BufferPool()
+        image = None
+        if self._capture.isOpened() and self._capture.grab():
+            image = _retrieve(self._capture, self._pool, None)
+        if image is None:
+            self._capture.release()
+            raise SourceError(
+                FaultCode.CAMERA_MISSING,
+                f"{self.name} gives no picture within {OPEN_TIMEOUT_MS / 1000:g} s: check the "
+                + ("pipeline with gst-launch-1.0" if uri.scheme == "gst" else "address"),
+            )
+        self.size = (image.shape[1], image.shape[0])
+        self.fps = _fps(self._capture)
+        self._count = 0
+
+    def read(self, timeout_s: float) -> Frame | None:
+        """The next frame; the back end's own limit of two seconds stands for ``timeout_s``.
+
+        Raises:
+            SourceError: CAMERA_LOST.
+        """
+        if not self._capture.grab():
+            raise SourceError(FaultCode.CAMERA_LOST, f"{self.name}: the stream ended or broke")
+        captured = now_ns()
+        index = self._count
+        self._count += 1
+        image = _retrieve(self._capture, self._pool, self.size)
+        if image is None:
+            raise PictureError(f"{self.name}: frame {index} cannot be decoded")
+        return Frame(image, captured, index)
+
+    def describe(self) -> str:
+        """Size, rate."""
+        width, height = self.size
+        return f"{self.name}: live, {width}x{height}, {self.fps:g} fps, stamped on arrival"
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._capture.release()
+
+
+def has_gstreamer() -> bool:
+    """Whether this OpenCV can open GStreamer pipelines; the wheels of PyPI cannot."""
+    return bool(cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER)) and any(
+        "GStreamer" in line and "YES" in line for line in cv2.getBuildInformation().splitlines()
+    )
+
+
+def _require_gstreamer(uri: SourceUri) -> None:
+    if not has_gstreamer():
+        raise CaptureError(
+            f"source {uri.name!r}: this OpenCV {cv2.__version__} is built without GStreamer; use "
+            "the system's (Debian, JetPack: apt install python3-opencv, in a virtual environment "
+            "made with --system-site-packages and without opencv-python-headless)"
+        )
+
+
+def _fps(capture: cv2.VideoCapture) -> float:
+    fps = capture.get(cv2.CAP_PROP_FPS)
+    return fps if math.isfinite(fps) and 0.01 <= fps <= 1000 else DEFAULT_FPS
+
+
+def _retrieve(
+    capture: cv2.VideoCapture, pool: BufferPool, size: tuple[int, int] | None
+) -> Image | None:
+    """Decode the grabbed frame into an array of the pool; a new one when its size differs."""
+    buffer = pool.take(size[1], size[0]) if size else None
+    good, image = capture.retrieve(buffer)
+    if not good or image is None or image.size == 0:
+        return None
+    if image.ndim == 2 or image.shape[2] == 1:
+        image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
+    return image  # type: ignore[return-value]

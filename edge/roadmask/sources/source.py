@@ -1,0 +1,140 @@
+"""What a source of frames is: the types that every kind of source shares."""
+
+from __future__ import annotations
+
+import enum
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+
+import numpy as np
+import numpy.typing as npt
+
+from roadmask.errors import CaptureError
+
+Image = npt.NDArray[np.uint8]
+
+
+class SourceKind(enum.Enum):
+    """What a subscriber is told about the origin of the frames."""
+
+    LIVE = "live"
+    FILE = "file"
+    SYNTHETIC = "synthetic"
+
+
+class FaultCode(enum.Enum):
+    """Why there is no good frame; the names stand in the log."""
+
+    CAMERA_MISSING = "camera missing"  # no such device
+    CAMERA_BUSY = "camera busy"  # another process streams from it
+    CAMERA_LOST = "camera lost"  # unplugged, or a streaming error
+    CAMERA_STALLED = "camera stalled"  # open, but no frame in time
+    DECODE_ERROR = "decode error"  # a picture that cannot be decoded
+    WRONG_FORMAT = "wrong format"  # the camera refuses size or pixel format
+
+
+class SourceError(CaptureError):
+    """A fault with a name; the source must be closed and opened again."""
+
+    def __init__(self, code: FaultCode, message: str) -> None:
+        super().__init__(f"{code.value}: {message}")
+        self.code = code
+
+
+class PictureError(SourceError):
+    """One picture that cannot be decoded; the next ``read`` goes on behind it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(FaultCode.DECODE_ERROR, message)
+
+
+class EndOfStream(Exception):  # noqa: N818 - an end is no error
+    """The file, folder or count is at its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture.
+
+    Attributes:
+        image: ``(H, W, 3) uint8`` BGR. A source may reuse its memory, but never while anybody
+            holds it or a view of it. Its size is its own: files may change it half-way.
+        capture_ns: CLOCK_BOOTTIME.
+        frame_id: the camera's own counter where it has one, else counted from 0; a gap is a
+            frame that was not delivered.
+        driver_time: the driver stamped the frame; else ``capture_ns`` is the time of arrival,
+            and the age computed from it a lower bound.
+    """
+
+    image: Image
+    capture_ns: int
+    frame_id: int
+    driver_time: bool = False
+
+
+class Source(ABC):
+    """Frames from a camera, a file or the synthetic town; a context manager and iterable.
+
+    Attributes:
+        kind: LIVE, FILE or SYNTHETIC.
+        uri: as given, what ``open_source`` opens again.
+        name: the same without a password, the camera's identity in the stream.
+        size: (width, height) px, as negotiated.
+        fps: frames per second, as negotiated.
+        realtime: frames come by the clock and the newest wins; else every frame is delivered
+            in order, as fast as it is taken.
+    """
+
+    kind: SourceKind
+    uri: str
+    name: str
+    size: tuple[int, int]
+    fps: float
+    realtime: bool = True
+
+    @abstractmethod
+    def read(self, timeout_s: float) -> Frame | None:
+        """The next frame, or None when none came within ``timeout_s``.
+
+        Raises:
+            EndOfStream: there will be no more.
+            PictureError: this picture cannot be decoded; read on.
+            CaptureError: the source must be opened again.
+        """
+
+    @abstractmethod
+    def describe(self) -> str:
+        """One line: what was asked for and what was got."""
+
+    def close(self) -> None:  # noqa: B027 - nothing to release is a fair default
+        """Release the device or file; may be called twice."""
+
+    def __enter__(self) -> Source:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Every frame that can be decoded, until the end.
+
+        Raises:
+            SourceError: CAMERA_STALLED after five seconds without a frame.
+        """
+        while True:
+            try:
+                frame = self.read(timeout_s=5.0)
+            except EndOfStream:
+                return
+            except PictureError:
+                continue
+            if frame is None:
+                raise SourceError(FaultCode.CAMERA_STALLED, f"{self.name}: no frame for 5 s")
+            yield frame
