@@ -14,6 +14,7 @@ from roadmask.sources import (
     EndOfStream,
     FaultCode,
     Frame,
+    Image,
     PictureError,
     Source,
     SourceError,
@@ -26,16 +27,19 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """A frame out of the slot.
+    """A frame out of the slot; the first four as in ``Frame``.
 
     Attributes:
-        frame: its ``frame_id`` keeps rising when the camera was reopened.
+        frame_id: keeps rising when the camera was opened again.
         skipped: camera frames between the one taken before and this: overwritten, not decodable
             or never fetched.
         available_ns: CLOCK_BOOTTIME when it lay decoded in the slot.
     """
 
-    frame: Frame
+    image: Image
+    capture_ns: int
+    frame_id: int
+    driver_time: bool
     skipped: int
     available_ns: int
 
@@ -73,7 +77,7 @@ class CaptureThread:
     another name) and opened again with growing pauses. A file that fails has ended.
 
     Args:
-        source: a URI, a source, or a function that opens one; called again after a fault.
+        source: a URI, a source (``reopen`` is called after a fault), or a function that opens one.
         read_timeout_s: a live source silent for so long is CAMERA_STALLED.
         reopen_after_s: one silent for so long is closed and opened again.
         backoff_s: first and longest pause between attempts to open.
@@ -90,14 +94,14 @@ class CaptureThread:
         reopen_after_s: float = 2.0,
         backoff_s: tuple[float, float] = (0.1, 2.0),
     ) -> None:
-        self._open = _factory(source)
-        self.source: Source = source if isinstance(source, Source) else self._open()
+        self._factory = source if not isinstance(source, str | Source) else None
+        self.source: Source = _first(source)
         self._read_timeout_s, self._reopen_after_s = read_timeout_s, reopen_after_s
         self._backoff_s = backoff_s
         self._change = threading.Condition()  # guards all below
         self._slot: Frame | None = None
         self._available_ns = 0
-        self._ended: EndOfStream | CaptureError | None = None
+        self._end: EndOfStream | CaptureError | None = None
         self._fault: _Fault | None = None
         self._statistics = CaptureStatistics()
         self._last_taken = -1
@@ -139,24 +143,39 @@ class CaptureThread:
     def newest(self, timeout_s: float) -> Captured | None:
         """The newest frame that was not taken yet, or None when none came within the time.
 
+        None at once when the source is at its end: see ``ended``.
+
         Raises:
-            EndOfStream: a file, folder or count is at its end, and its last frame taken.
             CaptureError: a file failed half-way.
         """
         with self._change:
-            self._change.wait_for(lambda: self._slot is not None or self._ended, timeout_s)
+            self._change.wait_for(lambda: self._slot is not None or self._end, timeout_s)
             frame, self._slot = self._slot, None
             if frame is None:
-                if self._ended is not None:
-                    raise self._ended
+                if isinstance(self._end, CaptureError):
+                    raise self._end
                 return None
             skipped = frame.frame_id - self._last_taken - 1
             self._last_taken = frame.frame_id
             self._count(dropped=skipped)
+            captured_ns = frame.capture_ns
             if not self.source.realtime:
-                frame = replace(frame, capture_ns=now_ns())
+                captured_ns = now_ns()
                 self._change.notify_all()
-            return Captured(frame, skipped, self._available_ns)
+            return Captured(
+                frame.image,
+                captured_ns,
+                frame.frame_id,
+                frame.driver_time,
+                skipped,
+                self._available_ns,
+            )
+
+    @property
+    def ended(self) -> bool:
+        """The source is at its end, and its last frame was taken."""
+        with self._change:
+            return self._end is not None and self._slot is None
 
     @property
     def fault(self) -> str | None:
@@ -177,7 +196,7 @@ class CaptureThread:
 
     def _current_fault(self) -> _Fault | None:
         with self._change:
-            if self._fault or self._ended or self.source.kind is not SourceKind.LIVE:
+            if self._fault or self._end or self.source.kind is not SourceKind.LIVE:
                 return self._fault
             # Not left to the thread: it may hang in a driver that blocks in a read.
             silent_s = (now_ns() - self._heard_ns) * 1e-9
@@ -248,7 +267,7 @@ class CaptureThread:
         pause_s, longest_s = self._backoff_s
         while not self._stop.wait(pause_s):
             try:
-                self.source = self._open()
+                self.source = self._factory() if self._factory else self.source.reopen()
             except CaptureError as error:
                 self._note(error)
                 pause_s = min(2 * pause_s, longest_s)
@@ -267,7 +286,7 @@ class CaptureThread:
 
     def _finish(self, end: EndOfStream | CaptureError) -> None:
         with self._change:
-            self._ended = end
+            self._end = end
             self._change.notify_all()
 
     def _count(
@@ -283,9 +302,7 @@ class CaptureThread:
             )
 
 
-def _factory(source: Callable[[], Source] | Source | str) -> Callable[[], Source]:
+def _first(source: Callable[[], Source] | Source | str) -> Source:
     if isinstance(source, str):
-        return lambda: open_source(source)
-    if isinstance(source, Source):
-        return lambda: open_source(source.uri)
-    return source
+        return open_source(source)
+    return source if isinstance(source, Source) else source()

@@ -108,6 +108,16 @@ class Source(ABC):
     def describe(self) -> str:
         """One line: what was asked for and what was got."""
 
+    def reopen(self) -> Source:
+        """The same source opened again, after ``close``.
+
+        Raises:
+            CaptureError: not there, or not usable, for now.
+        """
+        from roadmask.sources import open_source
+
+        return open_source(self.uri)
+
     def close(self) -> None:  # noqa: B027 - nothing to release is a fair default
         """Release the device or file; may be called twice."""
 
