@@ -21,13 +21,15 @@ const PreprocessOps& ops_of(Level level) {
   return preprocess_scalar;
 }
 
-bool is_identity(const std::vector<std::uint8_t>& table) {
+bool flips_only(const std::vector<std::uint8_t>& table, std::size_t bits) {
   for (std::size_t i = 0; i < table.size(); ++i)
-    if (table[i] != i) return false;
-  return true;
+    if (table[i] != (i ^ bits)) return false;
+  return !table.empty();
 }
 
-TapsView view(const Taps& taps) { return {taps.count, taps.first.data(), taps.weights.data()}; }
+WindowsView view(const Windows& windows, int stride) {
+  return {stride, windows.start.data(), windows.index.data(), windows.weights.data()};
+}
 
 }  // namespace
 
@@ -63,6 +65,34 @@ Taps axis_taps(int source, int target, int total) {
     taps.weights.insert(taps.weights.end(), w.begin(), w.end());
   }
   return taps;
+}
+
+Windows make_windows(const Taps& taps, int channels) {
+  constexpr int kLanes = 16, kSums = 64;
+  const int results = static_cast<int>(taps.first.size()) * channels;
+  Windows windows;
+  windows.usable = true;
+  for (int begin = 0; begin < results; begin += kLanes) {
+    const std::int32_t start = taps.first[static_cast<std::size_t>(begin / channels)] * channels;
+    windows.start.push_back(start);
+    for (int pair = 0; pair < taps.count; pair += 2) {
+      for (int lane = 0; lane < kLanes; ++lane) {
+        const int result = std::min(begin + lane, results - 1);
+        const auto x = static_cast<std::size_t>(result / channels);
+        if (pair == 0) {
+          // Channels come out in reverse: BGR → RGB.
+          const int at = taps.first[x] * channels + channels - 1 - result % channels - start;
+          windows.usable = windows.usable && at + channels < kSums;
+          windows.index.push_back(static_cast<std::int16_t>(at));
+          windows.index.push_back(static_cast<std::int16_t>(at + channels));
+        }
+        const std::int16_t* w = taps.weights.data() + x * static_cast<std::size_t>(taps.count);
+        windows.weights.push_back(w[pair]);
+        windows.weights.push_back(w[pair + 1]);
+      }
+    }
+  }
+  return windows;
 }
 
 PreprocessPlan::RowTaps PreprocessPlan::row_taps(int source, int target) {
@@ -106,62 +136,77 @@ void PreprocessPlan::RowTaps::sum(const PreprocessOps& ops, Picture source, int 
 PreprocessPlan::PreprocessPlan(Size source, Size target, std::vector<std::uint8_t> table,
                                Layout layout)
     : source_(source), target_(target), layout_(layout), table_(std::move(table)) {
-  if (is_identity(table_)) table_.clear();
+  flip_ = flips_only(table_, 0x80);
+  if (flip_ || flips_only(table_, 0)) table_.clear();
   rows_ = row_taps(source.height, target.height);
   columns_ = axis_taps(source.width, target.width, 16384);
-  int samples = source.width;
-  if (layout == Layout::bgr) samples *= 3;
+  windows_ = make_windows(columns_, layout == Layout::bgr ? 3 : 1);
   if (layout == Layout::yuyv || layout == Layout::nv12) {
-    samples *= 2;
     const int height = layout == Layout::nv12 ? source.height / 2 : source.height;
     chroma_rows_ = row_taps(height, target.height);
     chroma_columns_ = axis_taps(source.width / 2, target.width, 16384);
+    chroma_windows_ = make_windows(chroma_columns_, 1);
   }
-  sums_.assign(static_cast<std::size_t>(samples + kPadding * (2 + columns_.count)), 0);
-  if (layout != Layout::bgr)
-    for (auto& channel : channels_)
-      channel.assign(static_cast<std::size_t>(target.width + kPadding), 128);
+  const int padding = kPadding * (2 + std::max(columns_.count, chroma_columns_.count));
+  sums_.assign(static_cast<std::size_t>(3 * source.width + padding), 0);
+  if (layout == Layout::bgr) return;
+  for (auto& plane : planes_) plane.assign(static_cast<std::size_t>(source.width + padding), 0);
+  for (auto& channel : channels_)
+    channel.assign(static_cast<std::size_t>(target.width + kPadding), 0);
+}
+
+// One row of luma and, where the layout has it, of chroma: the sums of `planes_` → `channels_`.
+void PreprocessPlan::convert_row(const PreprocessOps& ops, const std::int16_t* luma,
+                                 const std::int16_t* chroma, std::uint8_t* out) {
+  const WindowsView windows = view(windows_, 1), chroma_windows = view(chroma_windows_, 1);
+  const TapsView taps{columns_.count, columns_.first.data(), columns_.weights.data(),
+                      windows_.usable ? &windows : nullptr};
+  const TapsView chroma_taps{chroma_columns_.count, chroma_columns_.first.data(),
+                             chroma_columns_.weights.data(),
+                             chroma_windows_.usable ? &chroma_windows : nullptr};
+  const int width = target_.width;
+  std::uint8_t* const y = channels_[0].data();
+  ops.columns(luma, taps, width, y);
+  if (!chroma) {
+    for (int x = 0; x < width; ++x) out[3 * x] = out[3 * x + 1] = out[3 * x + 2] = y[x];
+    return;
+  }
+  ops.split(chroma, source_.width / 2, planes_[2].data(), planes_[3].data());
+  ops.columns(planes_[2].data(), chroma_taps, width, channels_[1].data());
+  ops.columns(planes_[3].data(), chroma_taps, width, channels_[2].data());
+  ops.colours(y, channels_[1].data(), channels_[2].data(), width, out);
 }
 
 void PreprocessPlan::run(Picture source, std::uint8_t* out) {
   const std::lock_guard<std::mutex> lock(mutex_);
   const PreprocessOps& ops = ops_of(level());
-  const int width = target_.width, bytes = 3 * width;
-  std::int16_t* const sums = sums_.data();
-  std::uint8_t* const y = channels_[0].data();
-  std::uint8_t* const u = channels_[1].data();
-  std::uint8_t* const v = channels_[2].data();
-  const TapsView columns = view(columns_), chroma_columns = view(chroma_columns_);
+  const int bytes = 3 * target_.width;
+  const WindowsView windows = view(windows_, 3);
+  const TapsView taps{columns_.count, columns_.first.data(), columns_.weights.data(),
+                      windows_.usable ? &windows : nullptr};
   const Picture chroma{source.data + source_.height * source.stride, source.stride};
   for (int row = 0; row < target_.height; ++row, out += bytes) {
     switch (layout_) {
       case Layout::bgr:
-        rows_.sum(ops, source, row, 3 * source_.width, sums);
-        ops.columns_bgr(sums, columns, width, out);
+        rows_.sum(ops, source, row, 3 * source_.width, sums_.data());
+        ops.columns_bgr(sums_.data(), taps, target_.width, out);
         break;
       case Layout::grey:
-        rows_.sum(ops, source, row, source_.width, sums);
-        ops.columns(sums, 1, columns, width, y);
-        for (int x = 0; x < width; ++x) out[3 * x] = out[3 * x + 1] = out[3 * x + 2] = y[x];
+        rows_.sum(ops, source, row, source_.width, planes_[0].data());
+        convert_row(ops, planes_[0].data(), nullptr, out);
         break;
       case Layout::yuyv:
-        rows_.sum(ops, source, row, 2 * source_.width, sums);
-        ops.columns(sums, 2, columns, width, y);
-        ops.columns(sums + 1, 4, chroma_columns, width, u);
-        ops.columns(sums + 3, 4, chroma_columns, width, v);
-        ops.colours(y, u, v, width, out);
+        rows_.sum(ops, source, row, 2 * source_.width, sums_.data());
+        ops.split(sums_.data(), source_.width, planes_[0].data(), planes_[1].data());
+        convert_row(ops, planes_[0].data(), planes_[1].data(), out);
         break;
-      case Layout::nv12: {
-        std::int16_t* const chroma_sums = sums + source_.width + kPadding;
-        rows_.sum(ops, source, row, source_.width, sums);
-        chroma_rows_.sum(ops, chroma, row, source_.width, chroma_sums);
-        ops.columns(sums, 1, columns, width, y);
-        ops.columns(chroma_sums, 2, chroma_columns, width, u);
-        ops.columns(chroma_sums + 1, 2, chroma_columns, width, v);
-        ops.colours(y, u, v, width, out);
+      case Layout::nv12:
+        rows_.sum(ops, source, row, source_.width, planes_[0].data());
+        chroma_rows_.sum(ops, chroma, row, source_.width, planes_[1].data());
+        convert_row(ops, planes_[0].data(), planes_[1].data(), out);
         break;
-      }
     }
+    if (flip_) ops.flip(bytes, out);
     if (!table_.empty()) ops.table(table_.data(), bytes, out);
   }
 }

@@ -24,11 +24,28 @@ struct Taps {
 };
 Taps axis_taps(int source, int target, int total);
 
+// The taps as a kernel with 64-word permutes wants them: blocks of 16 results, a result being one
+// channel of one pixel, each from a window of 64 interleaved sums.
+struct Windows {
+  std::vector<std::int32_t> start;   // [block] where the first pair's window begins
+  std::vector<std::int16_t> index;   // [block][16][2] a result's pair within the window
+  std::vector<std::int16_t> weights;  // [block][pair][16][2]
+  bool usable = false;               // every pair lies within its window
+};
+Windows make_windows(const Taps& taps, int channels);
+
 // The same for the kernels, whose files must not share inline code with others.
+struct WindowsView {
+  int stride;  // sums between two source pixels
+  const std::int32_t* start;
+  const std::int16_t* index;
+  const std::int16_t* weights;
+};
 struct TapsView {
   int count;
   const std::int32_t* first;
   const std::int16_t* weights;
+  const WindowsView* windows;  // null: not usable
 };
 
 struct PreprocessOps {
@@ -37,12 +54,14 @@ struct PreprocessOps {
                std::int16_t* out);
   // BGR sums → RGB bytes
   void (*columns_bgr)(const std::int16_t* sums, TapsView taps, int width, std::uint8_t* out);
-  // one channel of interleaved sums, `stride` apart → bytes
-  void (*columns)(const std::int16_t* sums, int stride, TapsView taps, int width,
-                  std::uint8_t* out);
+  // one channel of sums → bytes
+  void (*columns)(const std::int16_t* sums, TapsView taps, int width, std::uint8_t* out);
+  // every other sum → even, the ones between → odd
+  void (*split)(const std::int16_t* sums, int pairs, std::int16_t* even, std::int16_t* odd);
   // YUV rows → RGB, BT.601 limited range
   void (*colours)(const std::uint8_t* y, const std::uint8_t* u, const std::uint8_t* v, int width,
                   std::uint8_t* out);
+  void (*flip)(int bytes, std::uint8_t* in_out);  // uint8 → int8: the top bit
   void (*table)(const std::uint8_t* table, int bytes, std::uint8_t* in_out);
 };
 
@@ -74,14 +93,19 @@ class PreprocessPlan {
     void sum(const PreprocessOps& ops, Picture source, int y, int bytes, std::int16_t* out);
   };
   static RowTaps row_taps(int source, int target);
+  void convert_row(const PreprocessOps& ops, const std::int16_t* luma, const std::int16_t* chroma,
+                   std::uint8_t* out);
 
   Size source_, target_;
   Layout layout_;
   std::vector<std::uint8_t> table_;
   RowTaps rows_, chroma_rows_;
   Taps columns_, chroma_columns_;
+  Windows windows_, chroma_windows_;
+  bool flip_ = false;
   std::mutex mutex_;  // the buffers below serve one run at a time
   std::vector<std::int16_t> sums_;
+  std::array<std::vector<std::int16_t>, 4> planes_;  // luma, chroma pairs, U, V
   std::array<std::vector<std::uint8_t>, 3> channels_;
 };
 

@@ -1,9 +1,9 @@
-// Preprocessing with avx2.
-#include "kernels/preprocess_body.hpp"
+// Preprocessing with AVX2.
+#include "kernels/preprocess_x86.hpp"
 
 namespace roadmask::kernels {
 
-const PreprocessOps preprocess_avx2 = {rows_any, columns_bgr_any, columns_any, colours_any,
-                                         table_any};
+const PreprocessOps preprocess_avx2 = {rows_avx2,   columns_bgr_avx2, columns_avx2,
+                                       split2_any, colours_any,      flip_any,  table_any};
 
 }  // namespace roadmask::kernels

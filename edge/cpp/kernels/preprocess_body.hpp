@@ -19,27 +19,24 @@ void rows_from(int begin, const std::uint8_t* const* rows, const std::uint8_t* w
   }
 }
 
-void rows_any(const std::uint8_t* const* rows, const std::uint8_t* weights, int count, int bytes,
-              std::int16_t* out) {
-  rows_from(0, rows, weights, count, bytes, out);
-}
-
-std::uint8_t column(const std::int16_t* sums, int stride, const std::int16_t* weights, int count) {
+inline std::uint8_t column(const std::int16_t* sums, int stride, const std::int16_t* weights, int count) {
   std::int32_t sum = kHalf;
   for (int t = 0; t < count; ++t) sum += weights[t] * sums[t * stride];
   return static_cast<std::uint8_t>(sum >> kShift);
 }
 
-void columns_from(int begin, const std::int16_t* sums, int stride, TapsView taps, int width,
+void columns_from(int begin, const std::int16_t* sums, TapsView taps, int width,
                   std::uint8_t* out) {
   for (int x = begin; x < width; ++x)
-    out[x] = column(sums + static_cast<std::ptrdiff_t>(taps.first[x]) * stride, stride,
+    out[x] = column(sums + taps.first[x], 1,
                     taps.weights + static_cast<std::ptrdiff_t>(x) * taps.count, taps.count);
 }
 
-void columns_any(const std::int16_t* sums, int stride, TapsView taps, int width,
-                 std::uint8_t* out) {
-  columns_from(0, sums, stride, taps, width, out);
+void split2_any(const std::int16_t* sums, int pairs, std::int16_t* even, std::int16_t* odd) {
+  for (int i = 0; i < pairs; ++i) {
+    even[i] = sums[2 * i];
+    odd[i] = sums[2 * i + 1];
+  }
 }
 
 void columns_bgr_from(int begin, const std::int16_t* sums, TapsView taps, int width,
@@ -52,11 +49,7 @@ void columns_bgr_from(int begin, const std::int16_t* sums, TapsView taps, int wi
   }
 }
 
-void columns_bgr_any(const std::int16_t* sums, TapsView taps, int width, std::uint8_t* out) {
-  columns_bgr_from(0, sums, taps, width, out);
-}
-
-std::uint8_t clamp_byte(std::int32_t v) {
+inline std::uint8_t clamp_byte(std::int32_t v) {
   return static_cast<std::uint8_t>(v < 0 ? 0 : v > 255 ? 255 : v);
 }
 
@@ -70,6 +63,10 @@ void colours_any(const std::uint8_t* y, const std::uint8_t* u, const std::uint8_
     out[3 * x + 1] = clamp_byte((luma - 3203 * blue - 6660 * red) >> 13);
     out[3 * x + 2] = clamp_byte((luma + 16531 * blue) >> 13);
   }
+}
+
+void flip_any(int bytes, std::uint8_t* in_out) {
+  for (int i = 0; i < bytes; ++i) in_out[i] ^= 0x80;
 }
 
 void table_any(const std::uint8_t* table, int bytes, std::uint8_t* in_out) {
