@@ -61,35 +61,48 @@ def run(config: DaemonConfig, stop: threading.Event, times: StageTimes | None = 
         The number of frames published.
     """
     engine = Engine(config.model, config.threads, config.labels or None)
-    with (
-        open_source(config.source) as source,
-        _open_publisher(config, engine, source) as publisher,
-        CaptureThread(source) as capture,
-        _Heart(publisher, capture),
-    ):
-        segment = Segment(engine, source, publisher)
-        while not stop.is_set() and (not config.frames or publisher.sequence < config.frames):
-            frame = capture.newest(_TICK_S)
-            if frame is not None:
-                segment.publish(frame, times)
-            elif capture.ended:
-                break
-        return publisher.sequence
+    with open_source(config.source) as source:
+        postprocess = Postprocess(engine, _mask_size(config, engine, source))
+        with (
+            _open_publisher(config, engine, source, postprocess.mask_size) as publisher,
+            CaptureThread(source) as capture,
+            _Heart(publisher, capture),
+        ):
+            segment = Segment(engine, postprocess, source, publisher)
+            return _loop(segment, capture, config.frames, stop, times)
+
+
+def _loop(
+    segment: Segment,
+    capture: CaptureThread,
+    frames: int,
+    stop: threading.Event,
+    times: StageTimes | None,
+) -> int:
+    published = 0
+    while not stop.is_set() and (not frames or published < frames):
+        frame = capture.newest(_TICK_S)
+        if frame is not None:
+            published = segment.publish(frame, times)
+        elif capture.ended:
+            break
+    return published
 
 
 class Segment:
     """The path of one frame from the capture thread to the subscribers."""
 
-    def __init__(self, engine: Engine, source: Source, publisher: Publisher) -> None:
-        self.engine, self.publisher = engine, publisher
+    def __init__(
+        self, engine: Engine, postprocess: Postprocess, source: Source, publisher: Publisher
+    ) -> None:
+        self.engine, self.postprocess, self.publisher = engine, postprocess, publisher
         period_ns = round(1e9 / source.fps) if source.fps and source.realtime else 0
         self.health = Health(source.kind, period_ns)
         self.flags = _FLAGS[source.kind]
         self.preprocess = Preprocess(engine, source.size)
-        self.postprocess = Postprocess(engine, publisher.mask_size)
 
-    def publish(self, frame: Captured, times: StageTimes | None) -> None:
-        """Preprocess, infer, postprocess, publish."""
+    def publish(self, frame: Captured, times: StageTimes | None) -> int:
+        """Preprocess, infer, postprocess, publish; returns the sequence number."""
         taken_ns = now_ns()
         slot = self.publisher.begin()
         height, width = frame.image.shape[:2]
@@ -104,9 +117,9 @@ class Segment:
         counts = self.postprocess.into(slot.mask, slot.confidence)
         postprocessed_ns = now_ns()
         mode, reasons = self.health.judge(frame)
-        mask_width, mask_height = self.publisher.mask_size
+        mask_width, mask_height = self.postprocess.mask_size
         scale = (width / mask_width, height / mask_height)
-        self.publisher.publish(
+        sequence = self.publisher.publish(
             FrameInfo(
                 capture_ns=frame.capture_ns,
                 frame_id=frame.frame_id,
@@ -133,6 +146,7 @@ class Segment:
                 postprocessed_ns,
                 now_ns(),
             )
+        return sequence
 
 
 class _Heart:
@@ -165,9 +179,16 @@ class _Heart:
             seen = self._publisher.sequence
 
 
-def _open_publisher(config: DaemonConfig, engine: Engine, source: Source) -> Publisher:
-    if config.mask_size not in ("network", "camera"):
+def _mask_size(config: DaemonConfig, engine: Engine, source: Source) -> tuple[int, int]:
+    sizes = {"network": engine.input_size, "camera": source.size}
+    if config.mask_size not in sizes:
         raise ConfigError(f"mask size {config.mask_size!r}: expected network or camera")
+    return sizes[config.mask_size]
+
+
+def _open_publisher(
+    config: DaemonConfig, engine: Engine, source: Source, mask_size: tuple[int, int]
+) -> Publisher:
     calibration = engine.info.calibration if engine.info else {}
     identity = StreamIdentity(
         model=Identity(engine.name, bytes.fromhex(engine.digest)),
@@ -184,7 +205,7 @@ def _open_publisher(config: DaemonConfig, engine: Engine, source: Source) -> Pub
     return Publisher(
         Path(config.socket),
         identity=identity,
-        mask_size=engine.input_size if config.mask_size == "network" else source.size,
+        mask_size=mask_size,
         confidence=config.confidence,
         preview_size=engine.input_size if config.preview else None,
         frame_period_ns=round(1e9 / source.fps) if source.fps else 0,

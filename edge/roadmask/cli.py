@@ -1,0 +1,190 @@
+"""The ``roadmask`` command; each subcommand imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from roadmask import __version__
+from roadmask.command import run_command
+from roadmask.errors import ConfigError
+
+_RUN_EXAMPLES = """\
+examples:
+  roadmask run --source /dev/video0
+  roadmask run --source 'v4l2:/dev/video0?width=1280&height=720&fps=30&format=MJPG'
+  roadmask run --source drive.mp4 --socket /tmp/masks.sock --frames 200
+  roadmask run --source 'synthetic:town?seed=1' --socket /tmp/masks.sock
+A subscriber ('roadmask watch', or from roadmask import Subscriber) reads the masks at the socket.
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="roadmask",
+        description="Segment camera frames into Cityscapes' 8 categories and publish the masks.",
+        epilog="Start with 'roadmask demo'.",
+    )
+    parser.add_argument("--version", action="version", version=f"roadmask {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_run(commands)
+    _add_watch(commands)
+    _add_demo(commands)
+    return parser
+
+
+def _add(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    text: str,
+    epilog: str | None = None,
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        name,
+        help=text,
+        description=text,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="show tracebacks")
+    return parser
+
+
+def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _add(commands, "run", "read frames, segment them, publish masks", _RUN_EXAMPLES)
+    # No defaults here: what is not given is taken from --config, then from DaemonConfig.
+    parser.add_argument("--source", help="camera, video, folder or town, as URI (see docs)")
+    parser.add_argument("--model", help="a .tflite file, or the name of a shipped model")
+    parser.add_argument("--socket", help="path of the socket that subscribers connect to")
+    parser.add_argument("--threads", type=int, help="threads of the network (default: 1)")
+    parser.add_argument("--frames", type=int, help="stop after so many (default: run on)")
+    parser.add_argument("--labels", help="label set of a model that names none")
+    parser.add_argument("--config", type=Path, help="TOML file with a [daemon] table")
+    parser.add_argument("--mask-size", choices=("network", "camera"), help="default: network")
+    parser.add_argument("--max-age-ms", type=int, help="oldest mask to trust (default: 250 ms)")
+    for name, text in (
+        ("confidence", "publish a confidence plane"),
+        ("preview", "publish the picture that the network sees"),
+    ):
+        parser.add_argument(f"--{name}", action="store_true", default=None, help=text)
+    parser.add_argument("--times", type=Path, metavar="FILE", help="write stage times as .npy")
+    parser.set_defaults(body=_run)
+
+
+def _add_watch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _add(commands, "watch", "subscribe to a stream and show or save what comes")
+    parser.add_argument("--socket", help="path of the daemon's socket")
+    parser.add_argument("--frames", type=int, default=0, help="stop after so many")
+    parser.add_argument("--save", type=Path, metavar="DIR", help="save masks as PNG (ids), and DIR/color")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write what was seen")
+    parser.add_argument("--wait", type=float, default=10.0, metavar="S", help="for the first frame")
+    parser.set_defaults(body=_watch)
+
+
+def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _add(commands, "demo", "segment the synthetic town and score it, live")
+    parser.add_argument("--seconds", type=float, default=15.0, help="default: 15")
+    parser.add_argument("--model", help="a .tflite file, or the name of a shipped model")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write what was measured")
+    parser.add_argument(
+        "--picture", type=Path, default=Path("roadmask-demo.png"), help="the overlay picture"
+    )
+    parser.set_defaults(body=_demo)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    # LiteRT and OpenCV write to standard error from C++; a line of ours says what matters.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "FATAL")
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    options = _parser().parse_args(arguments)
+    return run_command(lambda: int(options.body(options)), verbose=options.verbose)
+
+
+def _stop_on_signal() -> threading.Event:
+    """An event that SIGINT and SIGTERM set, so that everything is left in order."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def _run(options: argparse.Namespace) -> int:
+    from roadmask.config import from_table, read_toml
+    from roadmask.daemon import DaemonConfig, run
+    from roadmask.times import StageTimes
+
+    tables = read_toml(options.config) if options.config else {}
+    if extra := set(tables) - {"daemon"}:
+        raise ConfigError(f"{options.config}: table [{min(extra)}] is unknown; expected [daemon]")
+    given = {
+        field.name: value
+        for field in dataclasses.fields(DaemonConfig)
+        if (value := getattr(options, field.name, None)) is not None
+    }
+    config = from_table(
+        DaemonConfig, tables.get("daemon", {}) | given, str(options.config or "arguments")
+    )
+    if config.frames < 0:
+        raise ConfigError(f"--frames {config.frames}: expected 0 (no limit) or more")
+    times = StageTimes() if options.times else None
+    stop = _stop_on_signal()
+    published = run(config, stop, times)
+    if times is not None:
+        times.save(options.times)
+    if config.frames and published < config.frames and not stop.is_set():
+        print(
+            f"roadmask: {config.source} ended after {published} of {config.frames} frames",
+            file=sys.stderr,
+        )
+    return 0
+
+
+def _watch(options: argparse.Namespace) -> int:
+    from roadmask.protocol import DEFAULT_SOCKET
+    from roadmask.watch import watch, write_json
+
+    record = watch(
+        options.socket or str(DEFAULT_SOCKET),
+        frames=options.frames,
+        save=options.save,
+        wait_s=options.wait,
+        stop=_stop_on_signal(),
+    )
+    if options.json:
+        write_json(options.json, record)
+    age = record["age_ms"]["p50"]
+    print(
+        f"{record['frames']} frames, {record['dropped']} dropped, "
+        f"age p50 {'-' if age is None else f'{age:.1f} ms'}, modes {record['modes']}"
+    )
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from roadmask.demo import demo
+    from roadmask.modelfile import DEFAULT_MODEL
+    from roadmask.watch import write_json
+
+    record = demo(
+        options.seconds, options.model or DEFAULT_MODEL, options.picture, _stop_on_signal()
+    )
+    if options.json:
+        write_json(options.json, record)
+    print(
+        f"{record['frames']} masks at {record['fps']} fps, frame -> mask p50 "
+        f"{record['frame_to_mask_ms']['p50']} ms, mIoU {record['miou']} on {record['scored_frames']} "
+        f"frames, modes {record['modes']}"
+    )
+    print(f"overlay picture: {options.picture.resolve()}")
+    return 0 if record["frames"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,158 @@
+"""``roadmask watch``: subscribe, show a live line, save masks, write what was seen as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from roadmask.atomic import write_text
+from roadmask.client import Mask, Subscriber
+from roadmask.errors import CaptureError, ConfigError
+from roadmask.pictures import colored, write_png
+
+_END_AFTER_S = 5.0  # a counted watch gives up when a stream that it saw stays away so long
+_SHOW_EVERY_S = 0.5
+
+
+def percentiles(values: list[float]) -> dict[str, float | None]:
+    """p50, p95 and p99; null where nothing was measured."""
+    if not values:
+        return {"p50": None, "p95": None, "p99": None}
+    p50, p95, p99 = np.percentile(values, (50, 95, 99))
+    return {"p50": round(float(p50), 3), "p95": round(float(p95), 3), "p99": round(float(p99), 3)}
+
+
+@dataclass
+class Seen:
+    """What a reader saw of a stream."""
+
+    frames: int = 0
+    ages_ms: list[float] = field(default_factory=list)
+    modes: Counter[str] = field(default_factory=Counter)
+
+    def add(self, mask: Mask) -> None:
+        """Count one frame."""
+        self.frames += 1
+        self.ages_ms.append(mask.age_ms)
+        self.modes[mask.mode.name] += 1
+
+
+class LiveLine:
+    """One line on standard error, rewritten in place on a terminal, quiet in a pipe."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._next = 0.0
+
+    def show(self, text: str) -> None:
+        """Show ``text``, at most twice a second."""
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + (_SHOW_EVERY_S if self._terminal else 10 * _SHOW_EVERY_S)
+            end = "" if self._terminal else "\n"
+            start = "\r\x1b[K" if self._terminal else ""
+            print(f"{start}{text}", end=end, file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        """Leave the cursor on a line of its own."""
+        if self._terminal:
+            print(file=sys.stderr)
+
+
+def watch(
+    socket: str,
+    *,
+    frames: int = 0,
+    save: Path | None = None,
+    wait_s: float = 10.0,
+    stop: threading.Event,
+) -> dict[str, Any]:
+    """Watch the stream at ``socket``, frames that are not live included.
+
+    Args:
+        socket: path of the daemon's socket.
+        frames: stop after so many; 0 = until told.
+        save: folder for ``SEQUENCE.png`` (category ids) and ``color/SEQUENCE.png``.
+        wait_s: how long to wait for the first frame.
+        stop: set it to end.
+
+    Returns:
+        The JSON keys of ``roadmask watch``.
+
+    Raises:
+        CaptureError: no stream came, or it ended before ``frames``.
+        ConfigError: ``save`` cannot be written.
+    """
+    if save is not None:
+        _make_folder(save)
+    seen, line = Seen(), LiveLine()
+    last_s = time.monotonic()
+    with Subscriber(socket, allow_not_live=True, preview=save is not None) as subscriber:
+        while not stop.is_set() and (not frames or seen.frames < frames):
+            mask = subscriber.receive(timeout_s=0.1)
+            if mask is not None:
+                last_s = time.monotonic()
+                seen.add(mask)
+                line.show(_describe(mask, seen, subscriber.dropped))
+                if save is not None:
+                    _save(save, mask)
+                continue
+            line.show(f"no mask: {subscriber.reason_text}")
+            silent_s = time.monotonic() - last_s
+            if not seen.frames and silent_s > wait_s:
+                raise CaptureError(
+                    f"no stream at {socket} after {wait_s:g} s ({subscriber.reason_text}): start "
+                    f"'roadmask run --socket {socket}' or give its socket with --socket"
+                )
+            if frames and seen.frames and silent_s > _END_AFTER_S:
+                raise CaptureError(
+                    f"the stream at {socket} ended after {seen.frames} of {frames} frames "
+                    f"({subscriber.reason_text})"
+                )
+        dropped = subscriber.dropped
+    line.end()
+    return {
+        "frames": seen.frames,
+        "dropped": dropped,
+        "age_ms": percentiles(seen.ages_ms),
+        "modes": dict(seen.modes),
+    }
+
+
+def write_json(path: Path, record: dict[str, Any]) -> None:
+    """Write one JSON object, atomically."""
+    write_text(path, json.dumps(record, indent=2, allow_nan=False) + "\n")
+
+
+def _describe(mask: Mask, seen: Seen, dropped: int) -> str:
+    rate = ""
+    if len(seen.ages_ms) > 1:
+        rate = f"age p50 {percentiles(seen.ages_ms[-200:])['p50']:.1f} ms"
+    live = "" if mask.live else f" NOT LIVE ({mask.flags!s})"
+    reasons = f" {mask.reasons!s}" if mask.reasons else ""
+    return f"frame {mask.sequence} {mask.mode.name}{reasons}{live} {rate} dropped {dropped}"
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        (folder / "color").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--save {folder}: {error.strerror}; give a writable folder") from error
+
+
+def _save(folder: Path, mask: Mask) -> None:
+    name = f"{mask.sequence:06d}.png"
+    write_png(folder / name, mask.pixels)
+    picture = colored(mask.pixels)
+    if mask.preview is not None and mask.preview.shape == picture.shape:
+        half = mask.preview[..., ::-1].astype(np.uint16) + picture
+        picture = (half // 2).astype(np.uint8)
+    write_png(folder / "color" / name, picture)
