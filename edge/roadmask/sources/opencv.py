@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -96,10 +97,10 @@ class VideoSource(Source):
             ) from error
         if empty:
             raise self._unreadable("it is empty")
-        capture = cv2.VideoCapture(str(self._path), cv2.CAP_FFMPEG)
+        capture = open_capture(str(self._path), cv2.CAP_FFMPEG)
         if not capture.isOpened():
             # OpenCV built without FFmpeg (some boards) still reads Motion JPEG.
-            capture = cv2.VideoCapture(str(self._path), cv2.CAP_OPENCV_MJPEG)
+            capture = open_capture(str(self._path), cv2.CAP_OPENCV_MJPEG)
         if not capture.isOpened() or not capture.grab():
             capture.release()
             raise self._unreadable("no frame of it can be decoded")
@@ -141,7 +142,10 @@ class StreamSource(Source):
             _require_gstreamer(uri)
         limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_TIMEOUT_MS]
         limits += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_TIMEOUT_MS]
-        self._capture = cv2.VideoCapture(uri.target, backend, limits)
+        self._capture = open_capture(uri.target, backend, limits)
+        if uri.scheme == "gst" and not self._capture.isOpened():
+            # Before OpenCV 4.7 its GStreamer part refuses to open with limits.
+            self._capture = open_capture(uri.target, backend)
         self._pool = BufferPool()
         image = None
         if self._capture.isOpened() and self._capture.grab():
@@ -181,6 +185,16 @@ class StreamSource(Source):
     def close(self) -> None:
         """Close the connection."""
         self._capture.release()
+
+
+def open_capture(name: str, backend: int, limits: Sequence[int] = ()) -> cv2.VideoCapture:
+    """``cv2.VideoCapture`` without OpenCV's own lines on standard error: ours say more."""
+    level = cv2.getLogLevel()
+    cv2.setLogLevel(0)
+    try:
+        return cv2.VideoCapture(name, backend, limits)
+    finally:
+        cv2.setLogLevel(level)
 
 
 def has_gstreamer() -> bool:

@@ -36,11 +36,11 @@ class FaultCode(enum.Enum):
 
 
 class SourceError(CaptureError):
-    """A fault with a name; the source must be closed and opened again."""
+    """A fault with a name, ``code``; the source must be closed and opened again."""
 
     def __init__(self, code: FaultCode, message: str) -> None:
         super().__init__(f"{code.value}: {message}")
-        self.code = code
+        self.code, self.detail = code, message
 
 
 class PictureError(SourceError):

@@ -52,12 +52,11 @@ class TownSource(Source):
             return None
         if self._count and index >= self._count:
             raise EndOfStream
-        captured = now_ns()
         if self._rendered:
             image = self._rendered[index % len(self._rendered)]
         else:
             image = self._town.frame(index).image
-        return Frame(image, captured, index)
+        return Frame(image, now_ns(), index)  # drawing is no exposure: it does not count as age
 
     def describe(self) -> str:
         """Seed, size, rate."""

@@ -116,6 +116,8 @@ def parse_uri(text: str) -> SourceUri:
         if not target.strip("/ "):
             raise ConfigError(f"source {text!r} names nothing: expected {FORMS}")
         return SourceUri(text, match[1], target, Options(text))
+    if text.isdecimal() and not Path(text).exists():
+        raise ConfigError(f"source {text!r}: did you mean /dev/video{text}?")
     if Path(text).exists():  # a file may have a question mark or a colon in its name
         return SourceUri(text, "path", text, Options(text))
     target, mark, query = text.partition("?")
