@@ -188,3 +188,39 @@ def _yuv_to_rgb(luma: U8, chroma: U8) -> U8:
     rgb = np.stack([y + 13074 * v, y - 3203 * u - 6660 * v, y + 16531 * u], -1) >> 13
     clipped: U8 = np.clip(rgb, 0, 255).astype(np.uint8)
     return clipped
+
+
+def overlay(bgr: U8, mask: U8, palette_bgr: U8, alpha: int) -> U8:
+    """``palette_bgr`` ``(256, 3)`` by ``mask`` over ``bgr``; alpha 255 hides the frame."""
+    weight = 256 if alpha == 255 else alpha
+    mixed = bgr.astype(np.uint32) * (256 - weight) + palette_bgr[mask].astype(np.uint32) * weight
+    result: U8 = ((mixed + 128) >> 8).astype(np.uint8)
+    return result
+
+
+def scene_stats(rgb: U8) -> tuple[float, float, float, float, float, int]:
+    """Luma mean and variance, Laplacian energy, dark and bright fraction, content hash."""
+    r, g, b = (rgb[..., i].astype(np.int64) for i in range(3))
+    luma = (77 * r + 150 * g + 29 * b + 128) >> 8
+    mean = int(luma.sum()) / luma.size
+    inner = luma[1:-1, 1:-1]
+    edges = 4 * inner - luma[1:-1, :-2] - luma[1:-1, 2:] - luma[:-2, 1:-1] - luma[2:, 1:-1]
+    return (
+        mean,
+        int((luma * luma).sum()) / luma.size - mean * mean,
+        int((edges * edges).sum()) / inner.size if inner.size else 0.0,
+        int((luma < 16).sum()) / luma.size,
+        int((luma > 240).sum()) / luma.size,
+        _content_hash(rgb),
+    )
+
+
+def _content_hash(rgb: U8) -> int:
+    data = rgb.tobytes()
+    whole = len(data) // 8 * 8
+    words = np.frombuffer(data[:whole], "<u8")
+    mixed = words + np.arange(len(words), dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    mixed ^= mixed >> np.uint64(32)
+    total = int((mixed * np.uint64(0xD6E8FEB86659FD93)).sum(dtype=np.uint64))
+    tail = int.from_bytes(data[whole:], "little")
+    return ((total ^ tail) + len(data)) % 2**64

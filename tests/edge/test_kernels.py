@@ -288,3 +288,33 @@ def test_preprocess_yuv_has_opencv_colours(code: int) -> None:
     bgr = cv2.resize(cv2.cvtColor(blurred, code), (160, 120), interpolation=cv2.INTER_AREA)
     difference = np.abs(out[..., ::-1].astype(int) - bgr.astype(int))
     assert difference.max() <= 3 and difference.mean() < 1
+
+
+@pytest.mark.parametrize("size", [(480, 352), (1029, 3), (33, 20), (7, 2), (1, 1), (2049, 5)])
+@pytest.mark.usefixtures("level")
+def test_scene_stats_equal_reference(size: tuple[int, int]) -> None:
+    rng = np.random.default_rng(10)
+    rgb = rng.integers(0, 256, (size[1], size[0], 3)).astype(np.uint8)
+    rgb[: size[1] // 2] = 255 * (rgb[: size[1] // 2] > 127)
+    assert _native.scene_stats(rgb) == kernels_reference.scene_stats(rgb)
+    rgb = np.where(rgb & 1, np.uint8(255), np.uint8(0))
+    assert _native.scene_stats(rgb) == kernels_reference.scene_stats(rgb)
+
+
+def test_scene_stats_of_flat_pictures() -> None:
+    black, white = np.zeros((4, 6, 3), np.uint8), np.full((4, 6, 3), 255, np.uint8)
+    assert _native.scene_stats(black)[:5] == (0.0, 0.0, 0.0, 1.0, 0.0)
+    assert _native.scene_stats(white)[:5] == (255.0, 0.0, 0.0, 0.0, 1.0)
+    # One pixel of luma 1: 4 there and -1 at three neighbours; the fourth is in the border.
+    black[2, 3] = 1
+    assert _native.scene_stats(black)[2] == (16 + 1 + 1 + 1) / 8
+
+
+def test_content_hash_sees_order_and_length() -> None:
+    a = np.random.default_rng(11).integers(0, 256, (20, 30, 3)).astype(np.uint8)
+    swapped = a.copy()
+    swapped[0, :8], swapped[0, 8:16] = a[0, 8:16], a[0, :8]
+    longer = np.concatenate([a, np.zeros_like(a)])
+    hashes = {_native.scene_stats(x)[5] for x in (a, swapped, longer, a[:, ::-1].copy())}
+    assert len(hashes) == 4
+    assert _native.scene_stats(a.copy())[5] == _native.scene_stats(a)[5]

@@ -3,16 +3,20 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include <cmath>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "kernels/levels.hpp"
 #include "kernels/nearest.hpp"
+#include "kernels/overlay.hpp"
 #include "kernels/preprocess.hpp"
+#include "kernels/scene.hpp"
 #include "kernels/upsample.hpp"
 #include "python/array_view.hpp"
 
@@ -151,6 +155,32 @@ void run_preprocess(k::PreprocessPlan& plan, nb::handle source, nb::handle out) 
   plan.run({in.bytes(), in.stride(0)}, result.writable_bytes());
 }
 
+void overlay(nb::handle bgr, nb::handle mask, nb::handle palette, int alpha, nb::handle out) {
+  const ArrayView frame("bgr", bgr, "B", {-1, -1, 3}, ArrayView::kReadRows);
+  const std::ptrdiff_t height = frame.shape(0), width = frame.shape(1);
+  const ArrayView ids("mask", mask, "B", {height, width}, ArrayView::kReadRows);
+  const ArrayView colours("palette_bgr", palette, "B", {256, 3}, ArrayView::kRead);
+  const ArrayView result("out", out, "B", {height, width, 3}, ArrayView::kWriteRows);
+  if (alpha < 0 || alpha > 255)
+    refuse("alpha: given " + std::to_string(alpha) + ", expected 0 to 255");
+  const k::Size size = size_of("bgr", {static_cast<int>(width), static_cast<int>(height)});
+  nb::gil_scoped_release release;
+  k::overlay({frame.bytes(), frame.stride(0)}, {ids.bytes(), ids.stride(0)}, colours.bytes(),
+             alpha, plane_of(result), size);
+}
+
+std::tuple<double, double, double, double, double, std::uint64_t> scene_stats(nb::handle rgb) {
+  const ArrayView in("rgb", rgb, "B", {-1, -1, 3}, ArrayView::kRead);
+  if (in.shape(1) > k::kSceneWidth || in.shape(0) > kLargestSide)
+    refuse("rgb: given " + std::to_string(in.shape(1)) + " x " + std::to_string(in.shape(0)) +
+           ", expected at most 4096 x 16384; give the network's input");
+  const k::Size size{static_cast<int>(in.shape(1)), static_cast<int>(in.shape(0))};
+  nb::gil_scoped_release release;
+  const k::SceneStats s = k::scene_stats(in.bytes(), size);
+  return {s.luma_mean,     s.luma_variance,   s.laplacian_energy,
+          s.dark_fraction, s.bright_fraction, s.content_hash};
+}
+
 void set_kernel_level(const std::string& name) {
   std::string levels;
   for (k::Level level : k::available_levels()) {
@@ -169,20 +199,24 @@ void bind_kernels(nb::module_& m) {
   nb::class_<k::UpsamplePlan>(m, "UpsamplePlan",
                               "Logits → mask for one shape; every table and buffer it needs.")
       .def("__init__", &make_upsample, nb::arg("logits_size"), nb::arg("classes"),
-           nb::arg("size"), nb::arg("table"), nb::arg("first") = 1,
+           nb::arg("size"), nb::arg("table").none(), nb::arg("first") = 1,
            nb::arg("confidence_table").none() = nb::none(), nb::arg("threshold") = 0,
            nb::arg("step") = 1.0 / 16)
-      .def("run", &run_upsample, nb::arg("logits"), nb::arg("out"),
+      .def("run", &run_upsample, nb::arg("logits").none(), nb::arg("out").none(),
            nb::arg("confidence").none() = nb::none(),
            "Write the mask (and the confidence) and return the pixels of each category.");
-  m.def("nearest_map", &nearest_map, nb::arg("ids"), nb::arg("out"), nb::arg("table"),
+  m.def("nearest_map", &nearest_map, nb::arg("ids").none(), nb::arg("out").none(), nb::arg("table").none(),
         "Class ids → categories at out's size, nearest neighbour; returns the pixel counts.");
   nb::class_<k::PreprocessPlan>(m, "PreprocessPlan",
                                 "Camera picture → network input for one pair of sizes.")
       .def("__init__", &make_preprocess, nb::arg("source_size"), nb::arg("size"),
            nb::arg("table").none() = nb::none(), nb::arg("layout") = "bgr")
-      .def("run", &run_preprocess, nb::arg("source"), nb::arg("out"),
+      .def("run", &run_preprocess, nb::arg("source").none(), nb::arg("out").none(),
            "Scale, swap colours and apply the table, straight into `out`.");
+  m.def("overlay", &overlay, nb::arg("bgr").none(), nb::arg("mask").none(), nb::arg("palette_bgr").none(),
+        nb::arg("alpha"), nb::arg("out").none(), "The mask's colours over the frame; out may be bgr.");
+  m.def("scene_stats", &scene_stats, nb::arg("rgb").none(),
+        "Luma mean and variance, Laplacian energy, dark and bright fraction, content hash.");
   m.def("kernel_level", [] { return k::name(k::level()); },
         "The instruction set in use: avx512, avx2, neon or scalar.");
   m.def("kernel_levels", [] {
