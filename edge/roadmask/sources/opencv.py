@@ -189,12 +189,12 @@ class StreamSource(Source):
 
 def open_capture(name: str, backend: int, limits: Sequence[int] = ()) -> cv2.VideoCapture:
     """``cv2.VideoCapture`` without OpenCV's own lines on standard error: ours say more."""
-    level = cv2.getLogLevel()
-    cv2.setLogLevel(0)
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(0)
     try:
         return cv2.VideoCapture(name, backend, limits)
     finally:
-        cv2.setLogLevel(level)
+        cv2.utils.logging.setLogLevel(level)
 
 
 def has_gstreamer() -> bool:
