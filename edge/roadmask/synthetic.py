@@ -167,7 +167,7 @@ class Town:
             label_table[FIRST_INSTANCE_SLOT + i] = label
             instance_table[FIRST_INSTANCE_SLOT + i] = label * 1000 + k
         labels = cv2.LUT(slots, label_table)
-        return labels, np.take(instance_table, slots)  # type: ignore[return-value]
+        return labels, cv2.LUT(slots, instance_table)  # type: ignore[return-value]
 
 
 _CITIES = (

@@ -18,6 +18,7 @@ import numpy.typing as npt
 U8 = npt.NDArray[np.uint8]
 F64 = npt.NDArray[np.float64]
 Color = tuple[float, float, float]
+Point = tuple[float, float]
 
 ROAD, SIDEWALK, BUILDING, WALL, FENCE, POLE = 7, 8, 11, 12, 13, 17
 LIGHT, SIGN, VEGETATION, TERRAIN, SKY = 19, 20, 21, 22, 23
@@ -53,50 +54,79 @@ class Curve:
         return sum(a / n * math.cos(s / n + p) for a, n, p in self.terms)
 
 
-@dataclass(frozen=True)
 class Camera:
     """A pinhole camera on the street.
 
     Street coordinates are metres: ``s`` along, ``d`` to the right of the centre line, ``h`` up.
     """
 
-    width: int
-    height: int
-    focal_px: float
-    horizon_px: float
-    height_m: float
-    s: float
-    d: float
-    curve: Curve
+    def __init__(
+        self,
+        width: int,
+        height: int,
+        focal_px: float,
+        horizon_px: float,
+        height_m: float,
+        s: float,
+        d: float,
+        curve: Curve,
+    ) -> None:
+        self.width, self.height, self.focal_px = width, height, focal_px
+        self.horizon_px, self.height_m, self.s, self.d, self.curve = (
+            horizon_px, height_m, s, d, curve,
+        )  # fmt: skip
+        self.middle_px = (width - 1) / 2
+        self.turn = curve.slope(s)
+        # The bend once a metre; between, a line is right to less than a millimetre.
+        self._first = s - 8.0
+        at = self._first + np.arange(300.0)
+        self._bend = curve.at(at) - curve.value(s) - self.turn * (at - s) - d
+        self._bends: list[float] = self._bend.tolist()
 
     def lateral(self, s: F64) -> F64:
         """How far the street at ``s`` lies right of the camera's line of sight, metres."""
-        bend = self.curve.at(s) - self.curve.value(self.s)
-        return bend - self.curve.slope(self.s) * (s - self.s) - self.d
+        return np.interp(s - self._first, np.arange(300.0), self._bend)
 
     def lateral_at(self, s: float) -> float:
         """``lateral`` of one position."""
-        bend = self.curve.value(s) - self.curve.value(self.s)
-        return bend - self.curve.slope(self.s) * (s - self.s) - self.d
+        at = min(max(s - self._first, 0.0), 298.0)
+        i = int(at)
+        a = self._bends[i]
+        return a + (self._bends[i + 1] - a) * (at - i)
 
     def heading(self, s: float) -> float:
         """Angle of the street at ``s`` against the line of sight, radians."""
-        return self.curve.slope(s) - self.curve.slope(self.s)
+        return self.curve.slope(s) - self.turn
+
+    def point(self, s: float, d: float, h: float) -> Point:
+        """Pixel coordinates of one position; plain numbers are quicker than small arrays."""
+        scale = self.focal_px / max(s - self.s, 0.7)
+        return (
+            self.middle_px + (d + self.lateral_at(s)) * scale,
+            self.horizon_px + (self.height_m - h) * scale,
+        )
 
     def project(self, s: F64, d: F64, h: F64 | float) -> F64:
         """Pixel coordinates ``(..., 2)``; what lies behind is drawn from the near plane."""
-        z = np.maximum(s - self.s, 0.7)
-        scale = self.focal_px / z
-        x = (self.width - 1) / 2 + (d + self.lateral(s)) * scale
-        y = self.horizon_px + (self.height_m - h) * scale
-        return np.stack((x, y), -1)
+        scale = self.focal_px / np.maximum(s - self.s, 0.7)
+        out = np.empty((*s.shape, 2))
+        out[..., 0] = self.middle_px + (d + self.lateral(s)) * scale
+        out[..., 1] = self.horizon_px + (self.height_m - h) * scale
+        return out
 
     def project_local(self, x: F64, z: F64, h: F64) -> F64:
         """As ``project`` for camera coordinates: ``x`` right, ``z`` ahead, ``h`` over the ground."""
         scale = self.focal_px / np.maximum(z, 0.7)
-        return np.stack(
-            ((self.width - 1) / 2 + x * scale, self.horizon_px + (self.height_m - h) * scale), -1
-        )
+        out = np.empty((*x.shape, 2))
+        out[..., 0] = self.middle_px + x * scale
+        out[..., 1] = self.horizon_px + (self.height_m - h) * scale
+        return out
+
+
+def fixed_point(points: F64 | Sequence[Point]) -> npt.NDArray[np.int32]:
+    """Pixel coordinates as OpenCV's fractional integers, kept within its range."""
+    a = np.asarray(points, np.float64)
+    return (a.clip(-_LIMIT, _LIMIT) * (1 << _SHIFT)).astype(np.int32)
 
 
 class Canvas:
@@ -126,22 +156,27 @@ class Canvas:
 
     def polygons(self, points: F64, colors: Sequence[Sequence[float]], slot: int) -> None:
         """Fill convex polygons ``(N, K, 2)`` px; shorter ones repeat their last point."""
-        fixed = (np.clip(points, -_LIMIT, _LIMIT) * (1 << _SHIFT)).astype(np.int32)
+        fixed = fixed_point(points)
         for polygon, color in zip(fixed, colors, strict=True):
             cv2.fillConvexPoly(
                 self.plane, polygon, (color[0], color[1], color[2], slot), cv2.LINE_8, _SHIFT
             )
 
-    def polygon(self, points: F64, color: Sequence[float], slot: int) -> None:
+    def polygon(self, points: F64 | Sequence[Point], color: Sequence[float], slot: int) -> None:
         """Fill one polygon ``(K, 2)`` px of any shape."""
-        fixed = (np.clip(points, -_LIMIT, _LIMIT) * (1 << _SHIFT)).astype(np.int32)
+        fixed = fixed_point(points)
         cv2.fillPoly(self.plane, [fixed], (color[0], color[1], color[2], slot), cv2.LINE_8, _SHIFT)
 
     def lines(
-        self, points: F64, color: Sequence[float], slot: int, px: float, closed: bool = False
+        self,
+        points: F64 | Sequence[Point],
+        color: Sequence[float],
+        slot: int,
+        px: float,
+        closed: bool = False,
     ) -> None:
         """Draw a line through ``(K, 2)`` px, at least one pixel wide."""
-        fixed = (np.clip(points, -_LIMIT, _LIMIT) * (1 << _SHIFT)).astype(np.int32)
+        fixed = fixed_point(points)
         cv2.polylines(
             self.plane,
             [fixed],
@@ -158,10 +193,10 @@ class Canvas:
         right, bottom = min(int(x1) + 2, self.width), min(int(y1) + 2, self.height)
         return (left, top, right, bottom) if right > left and bottom > top else None
 
-    def quad(self, corners: F64, texture: U8, source: F64, lut: U8 | None) -> None:
-        """Paint the part ``source`` ``(4, 2)`` of a BGRA texture on the convex quad ``corners``.
+    def quad(self, corners: F64, texture: U8, source: F64) -> None:
+        """Paint the part ``source`` ``(4, 2)`` of a texture on the convex quad ``corners``.
 
-        ``lut`` ``(1, 256, 4)`` recolours it; its fourth channel sets the slot.
+        The texture's fourth channel is one slot all over.
         """
         box = self._bounds(corners)
         if box is None:
@@ -181,18 +216,13 @@ class Canvas:
             cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             cv2.BORDER_REPLICATE,
         )
-        if lut is not None:
-            cv2.LUT(patch, lut, patch)
         mask[:] = 0
-        fixed = (np.clip(local, -_LIMIT, _LIMIT) * (1 << _SHIFT)).astype(np.int32)
+        fixed = fixed_point(local)
         cv2.fillConvexPoly(mask, fixed, (255,), cv2.LINE_8, _SHIFT)
         cv2.copyTo(patch, mask, self.plane[top:bottom, left:right])
 
-    def sprite(self, x: float, y: float, w: float, h: float, image: U8, lut: U8 | None) -> None:
-        """Paint a BGRA sprite, fourth byte > 127 where it is solid, into a box given in px.
-
-        ``lut`` ``(1, 256, 4)`` recolours it; its fourth channel maps 255 to the slot.
-        """
+    def sprite(self, x: float, y: float, w: float, h: float, image: U8, slot: int) -> None:
+        """Paint a BGRA sprite, fourth byte > 127 where it is solid, into a box given in px."""
         left, top, right, bottom = round(x), round(y), round(x + w), round(y + h)
         if right - left < 2 or bottom - top < 2 or right <= 0 or bottom <= 0:
             return
@@ -219,6 +249,5 @@ class Canvas:
         )
         cv2.extractChannel(patch, 3, mask)
         cv2.threshold(mask, 127, 255, cv2.THRESH_BINARY, mask)
-        if lut is not None:
-            cv2.LUT(patch, lut, patch)
+        cv2.insertChannel(cv2.threshold(mask, 0, slot, cv2.THRESH_BINARY)[1], patch, 3)
         cv2.copyTo(patch, mask, self.plane[ct:cb, cl:cr])

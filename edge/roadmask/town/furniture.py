@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from roadmask.town.canvas import F64, GLOW, LIGHT, POLE, SIGN, Camera, Canvas, Color
 from roadmask.town.layout import Post, dice
 
@@ -55,16 +53,24 @@ def draw_post(canvas: Canvas, camera: Camera, p: Post, t: float, dusk: float, ha
     if x < -4 * scale or x > camera.width + 4 * scale:
         return
 
-    def put(outline: _Outline, dx: float, up: float, color: Color | F64, slot: int) -> None:
-        c = np.asarray(color, np.float64)
-        if c.max() < GLOW:
-            c = c + (haze[:3] - c) * haze[3]
-        points = np.array(outline) * (scale, -scale) + (x + dx * scale, foot - up * scale)
-        canvas.polygon(points, c.tolist(), slot)
+    veil: list[float] = haze.tolist()
+    far = scale < camera.focal_px / 45
+
+    def put(outline: _Outline, dx: float, up: float, color: Color, slot: int) -> None:
+        if max(color) < GLOW:
+            color = (
+                color[0] + (veil[0] - color[0]) * veil[3],
+                color[1] + (veil[1] - color[1]) * veil[3],
+                color[2] + (veil[2] - color[2]) * veil[3],
+            )
+        x0, y0 = x + dx * scale, foot - up * scale
+        canvas.polygon([(x0 + a * scale, y0 - b * scale) for a, b in outline], color, slot)
 
     def pole(height: float, r: float) -> None:
         # Never thinner than a pixel: a pole that breaks up teaches nothing.
         r = max(r, 0.5 / scale)
+        if far:
+            return
         shade = (p.color[0] * 0.68, p.color[1] * 0.68, p.color[2] * 0.68)
         put([(-r, 0), (r, 0), (r * 0.8, height), (-r * 0.8, height)], 0, 0, p.color, POLE)
         put([(r * 0.1, 0), (r, 0), (r * 0.8, height), (r * 0.1, height)], 0, 0, shade, POLE)
@@ -81,7 +87,8 @@ def draw_post(canvas: Canvas, camera: Camera, p: Post, t: float, dusk: float, ha
         )
         glow: Color = (GLOW + 6, GLOW + 8, GLOW + 9) if dusk > 0.3 else (205, 210, 212)
         put(_rect(0.36, 0.07), inward * 1.7, p.height + 0.2, p.color, POLE)
-        put(_rect(0.26, 0.04), inward * 1.7, p.height + 0.12, glow, POLE)
+        if dusk > 0.3 or not far:
+            put(_rect(0.26, 0.04), inward * 1.7, p.height + 0.12, glow, POLE)
     elif p.kind == "lantern":
         height = p.height * 0.62
         pole(height, 0.07)
@@ -99,7 +106,7 @@ def draw_post(canvas: Canvas, camera: Camera, p: Post, t: float, dusk: float, ha
             return
         put(big, 0, p.height - 0.2, rim, SIGN)
         put(inner, 0, p.height - 0.2, field, SIGN)
-        if symbol is not None:
+        if symbol is not None and not far:
             put(symbol[0], 0, p.height - 0.2, symbol[1], SIGN)
     elif p.kind == "lights":
         pole(p.height, 0.07)

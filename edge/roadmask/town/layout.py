@@ -45,6 +45,7 @@ class Building:
     column: float  # where on the facade texture it starts, metres
     tint: Color
     roof_color: Color
+    bare: bool  # the end that faces us is not hidden by the next house
 
 
 @dataclass(frozen=True)
@@ -171,8 +172,8 @@ class Plan:
             ),
             fov_deg=r.uniform(54, 66),
             camera_m=r.uniform(1.25, 1.6),
-            horizon=r.uniform(0.40, 0.50),
-            greenery=r.uniform(0.25, 0.8),
+            horizon=r.uniform(0.42, 0.54),
+            greenery=r.uniform(0.4, 0.95),
             old_town=r.random(),
         )
 
@@ -219,7 +220,7 @@ def _side(
     last = (k + 1) * BLOCK_M
     green = r.random() < plan.greenery
     roll = r.random()
-    character = "park" if roll < 0.16 else "villas" if roll < 0.16 + 0.3 * green else "row"
+    character = "park" if roll < 0.2 else "villas" if roll < 0.26 + 0.3 * green else "row"
     pavement = r.uniform(2.4, 4.6)
     strip = {"park": 6.0, "villas": r.uniform(3.5, 6.0), "row": r.choice((0.0, 0.0, 1.6))}[
         character
@@ -297,9 +298,15 @@ def sizes(r: random.Random) -> tuple[float, float, float]:
     return (r.uniform(0.95, 1.06), r.uniform(0.92, 1.1), r.uniform(0.94, 1.08))
 
 
+_LEAVES: tuple[Color, ...] = (
+    (0.75, 0.8, 0.75), (1.0, 1.0, 0.9), (0.8, 1.1, 1.2), (1.1, 1.25, 1.1), (0.7, 0.95, 1.0),
+    (0.9, 0.75, 0.7), (0.85, 1.15, 1.35), (1.0, 0.9, 0.8),
+)  # fmt: skip
+
+
 def _leaf(r: random.Random) -> Color:
-    g = r.uniform(0.65, 1.3)
-    return (g * r.uniform(0.8, 1.15), g, g * r.uniform(0.8, 1.3))
+    # Few tints: the recoloured crowns are kept, and shared by trees of one tint.
+    return r.choice(_LEAVES)
 
 
 def _tree(r: random.Random, s: float, d: float, spread: float) -> Tree:
@@ -319,6 +326,7 @@ def _houses(
 ) -> None:
     s = first
     floors = r.randint(2, 5)
+    before = (0.0, 0.0, 0.0)  # the last house's end, height and front
     while s < last - 4:
         width = r.uniform(9, 14) if villas else r.uniform(8, 22)
         end = min(s + width, last)
@@ -327,19 +335,25 @@ def _houses(
         n = r.randint(1, 2) if villas else max(2, floors + r.randint(-1, 1))
         pitched = villas or r.random() < 0.35 + 0.5 * plan.old_town
         g = r.uniform(0.75, 1.2)
+        height = n * 3.1 + 0.4 + r.uniform(0, 0.5)
+        front = edge + (r.uniform(0, 2.5) if villas else r.choice((0.0, 0.0, 0.4)))
+        roof = r.uniform(2.5, 4.5) if pitched else 0.0
+        hidden = before[0] > s - 0.1 and before[1] >= height + roof and before[2] <= front
+        before = (end, height, front)
         items.append(
             Building(
                 s,
                 min(end, s + 23.5),
                 side,
-                edge + (r.uniform(0, 2.5) if villas else r.choice((0.0, 0.0, 0.4))),
+                front,
                 r.uniform(9, 14) if s > first + 1 else r.uniform(18, 30),
-                n * 3.1 + 0.4 + r.uniform(0, 0.5),
-                r.uniform(2.5, 4.5) if pitched else 0.0,
+                height,
+                roof,
                 r.randrange(12),
                 r.uniform(0, 24 - min(end - s, 23.5)),
                 (g * r.uniform(0.9, 1.08), g * r.uniform(0.95, 1.05), g * r.uniform(0.95, 1.12)),
                 r.choice(((55, 62, 105), (62, 62, 66), (48, 55, 85), (75, 80, 92))),
+                not hidden,
             )
         )
         s = end + (r.uniform(3, 7) if villas else (r.uniform(2, 5) if r.random() < 0.12 else 0))

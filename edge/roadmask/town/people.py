@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -24,6 +25,8 @@ _HAIR: tuple[Color, ...] = (
     (120, 125, 130),
     (30, 35, 60),
 )
+
+_STEP = 24 / (2 * math.pi)  # poses a radian
 
 
 def _limb(
@@ -199,6 +202,47 @@ def figure(
     return shapes, colors
 
 
+@lru_cache(maxsize=512)
+def _distant_look(look: int) -> tuple[Color, Color, Color, Color]:
+    """Skin, hair, top and legs, as ``figure`` draws them."""
+    r = dice(look, 3)
+    skin, hair = r.choice(_SKIN), r.choice(_HAIR)
+    return skin, hair, r.choice(_CLOTH), r.choice(_CLOTH[:5] + _CLOTH[10:14])
+
+
+def _distant(h: Human, view: float) -> tuple[list[list[tuple[float, float]]], list[Color]]:
+    """A figure of a few pixels: legs, body and head are all that shows."""
+    skin, hair, top, legs = _distant_look(h.look)
+    k = h.height / 1.75
+    spread = 0.3 * h.stride * math.sin(h.phase) * math.sin(view)
+    shapes = [
+        _limb(0.07, 0.9, 0.07 + spread, 0.04, 0.17, 0.1),
+        _limb(-0.07, 0.9, -0.07 - spread, 0.04, 0.17, 0.1),
+        _limb(0, 0.95, 0, 1.38, 0.36, 0.42),
+        _round(0, 1.62, 0.095, 0.12),
+    ]
+    away = math.cos(view) > 0.3
+    return [[(x * k, y * k) for x, y in s] for s in shapes], [
+        legs,
+        legs,
+        top,
+        hair if away else skin,
+    ]
+
+
+@lru_cache(maxsize=1536)
+def _posed(
+    look: int, height: float, phase: int, view: int, stride: float, seated: bool, distant: bool
+) -> tuple[F64, F64]:
+    """Polygons ``(N, 8, 2)`` metres and colours ``(N, 3)``; phase and view in 24ths of a turn.
+
+    In steps, because the same few poses come back with every stride.
+    """
+    h = Human(0.0, 0.0, 0.0, phase / _STEP, stride, height, look)
+    shapes, colors = _distant(h, view / _STEP) if distant else figure(h, view / _STEP, seated)
+    return np.array(shapes), np.array(colors)
+
+
 def draw(canvas: Canvas, camera: Camera, h: Human, light: F64, dusk: float, haze: F64) -> None:
     """Paint a pedestrian, or a rider with the machine; arguments as in vehicles.draw."""
     z = h.s - camera.s
@@ -209,15 +253,25 @@ def draw(canvas: Canvas, camera: Camera, h: Human, light: F64, dusk: float, haze
     foot = camera.horizon_px + camera.height_m * scale
     if x < -1.5 * scale or x > camera.width + 1.5 * scale:
         return
+    if h.height * scale < 3:
+        return
     view = h.yaw - math.atan2(h.d + camera.lateral_at(h.s), z) + camera.heading(h.s)
     gain = 0.9 + 0.22 * float(light[0]) * (0.5 if x < camera.width / 2 else -0.5) + 0.1
     if h.mount:
         _machine(canvas, camera, h, gain, dusk, haze)
-    shapes, colors = figure(h, view, bool(h.mount))
-    points = np.array(shapes)
     lift = 0.12 if h.mount else 0.0
-    uv = np.stack((x + points[..., 0] * scale, foot - (points[..., 1] + lift) * scale), -1)
-    tint = np.clip(np.array(colors) * gain, 4, 236)
+    points, colors = _posed(
+        h.look,
+        h.height,
+        round(h.phase * _STEP) % 24,
+        round(view * _STEP) % 24,
+        h.stride,
+        bool(h.mount),
+        h.height * scale < 40 and not h.mount,
+    )
+    uv = points * (scale, -scale)
+    uv += (x, foot - lift * scale)
+    tint = (colors * gain).clip(4, 236)
     tint += (haze[:3] - tint) * haze[3]
     slot = canvas.instance(RIDER if h.mount else PERSON)
     canvas.polygons(uv, tint.tolist(), slot)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -12,6 +14,7 @@ from roadmask.town.canvas import (
     BUILDING,
     F64,
     FENCE,
+    GLOW,
     ROAD,
     SIDEWALK,
     TERRAIN,
@@ -21,6 +24,7 @@ from roadmask.town.canvas import (
     Camera,
     Canvas,
     Color,
+    Point,
 )
 from roadmask.town.furniture import draw_post
 from roadmask.town.layout import (
@@ -43,13 +47,16 @@ from roadmask.town.textures import (
     GROUND_TILE_M,
     Textures,
 )
-from roadmask.town.weather import State
+from roadmask.town.weather import State, haze_color
 
-FAR_M = 150.0
-_ASPHALT = np.array((112.0, 108.0, 106.0))
-_PAVING = np.array((150.0, 153.0, 156.0))
-_GRASS = np.array((58.0, 112.0, 92.0))
-_PAINT = np.array((190.0, 192.0, 192.0))  # times the brightest grain, still under GLOW
+FAR_M = 130.0
+_CACHE_BYTES = 48 << 20
+# Times the brightest grain this is still under GLOW.
+_PAINT: Color = (190.0, 192.0, 192.0)
+_FOOTPRINT: tuple[Point, ...] = ((-2.1, -0.9), (2.1, -0.9), (2.1, 0.9), (-2.1, 0.9))
+_OCTAGON: tuple[Point, ...] = tuple(
+    (math.cos(k * math.pi / 4), math.sin(k * math.pi / 4)) for k in range(8)
+)
 
 
 class Scene:
@@ -62,8 +69,14 @@ class Scene:
         rise = np.repeat(rs.uniform(4, 13, n // 8), 8) * np.repeat(rs.rand(n // 8) > 0.3, 8)
         wood = 5 + 2.5 * np.sin(np.arange(n) / 9.0) + rs.uniform(0, 1.6, n)
         self._skyline, self._skyline_is_house = np.maximum(rise, wood), rise > wood
-        self._road_gain = rs.uniform(0.8, 1.15)
-        self._pave_tint = rs.uniform(0.88, 1.08, 3)
+        self._cache: OrderedDict[tuple[object, ...], U8] = OrderedDict()
+        self._cached_bytes = 0
+        self._neutral = np.full((canvas.height, canvas.width), 128, np.uint8)
+        gain = rs.uniform(0.8, 1.15)
+        self._asphalt: Color = (112 * gain, 108 * gain, 106 * gain)
+        b, g, r = (rs.uniform(0.88, 1.08, 3) * (150, 153, 156)).tolist()
+        self._paving: Color = (b, g, r)
+        self._kerbstone: Color = (b * 1.13, g * 1.13, r * 1.13)
 
     def paint(
         self, camera: Camera, now: State, blocks: list[Block], movers: list[Item], t: float
@@ -97,18 +110,52 @@ class Scene:
                     draw_post(self._canvas, camera, item, t, now.dusk, haze)
 
     def _haze(self, z: float) -> F64:
-        return np.append(self._now.haze_color, 1 - math.exp(-max(z, 0.0) / self._now.haze_m))
+        out = np.empty(4)
+        out[:3] = self._now.haze_color
+        out[3] = 1 - math.exp(-max(z, 0.0) / self._now.haze_m)
+        return out
 
-    def _lut(self, z: float, tint: Color, gain: float, slot: int) -> U8:
-        """Recolouring table ``(1, 256, 4)`` of a texture at distance ``z``."""
-        haze = self._haze(z)
-        v = np.arange(256, dtype=np.float64)[:, None] * (np.array(tint) * gain)
-        v = np.clip(v, 0, 238) * (1 - haze[3]) + haze[:3] * haze[3]
+    def _hazed(self, color: Sequence[float], z: float, gain: float = 1.0) -> Color:
+        """A plain colour as it looks from ``z`` metres away."""
+        h = self._now.haze_color
+        a = 1 - math.exp(-max(z, 0.0) / self._now.haze_m)
+        b, g, r = (min(c * gain, 235.0) * (1 - a) for c in color)
+        return (b + float(h[0]) * a, g + float(h[1]) * a, r + float(h[2]) * a)
+
+    def _tinted(
+        self, kind: str, which: int, level: int, tint: Color, gain: float, z: float, slot: int
+    ) -> U8:
+        """A texture recoloured for tint, light and haze; kept, for the next frame needs it too.
+
+        Light and haze come in steps, so that a kept texture serves many frames and a frame looks
+        the same whatever was painted before it.
+        """
+        now = self._now
+        share = 1 - math.exp(-max(z, 0.0) / now.haze_m)
+        weather = (round(now.cloud * 12), round(now.dusk * 12))
+        key = (kind, which, level, tint, round(gain * 16), round(share * 24), *weather, slot)
+        found = self._cache.get(key)
+        if found is not None:
+            self._cache.move_to_end(key)
+            return found
+        haze = haze_color(weather[0] / 12, weather[1] / 12)
+        share = round(share * 24) / 24
+        v = np.arange(256, dtype=np.float64)[:, None] * (np.array(tint) * (round(gain * 16) / 16))
         lut = np.empty((1, 256, 4), np.uint8)
-        lut[0, :, :3] = v
-        lut[0, 246:, :3] = np.arange(246, 256)[:, None]  # lit panes stay lit
-        lut[0, :, 3] = slot
-        return lut
+        lut[0, :, :3] = v.clip(0, 238) * (1 - share) + haze * share
+        lut[0, GLOW:, :3] = np.arange(GLOW, 256)[:, None]  # lit panes stay lit
+        lut[0, :, 3] = np.arange(256) if kind == "crown" else slot
+        source = {
+            "facade": self._tex.facades, "crown": self._tex.crowns,
+            "hedge": [self._tex.hedge], "masonry": [self._tex.masonry],
+        }[kind][which][level]  # fmt: skip
+        image: U8 = np.empty_like(source)
+        cv2.LUT(source, lut, image)
+        self._cache[key] = image
+        self._cached_bytes += image.nbytes
+        while self._cached_bytes > _CACHE_BYTES:
+            self._cached_bytes -= self._cache.popitem(last=False)[1].nbytes
+        return image
 
     def _paint_sky(self) -> None:
         canvas, camera, now = self._canvas, self._camera, self._now
@@ -118,121 +165,125 @@ class Scene:
         turn = camera.curve.slope(camera.s) * camera.focal_px + 1.2 * self._time
         x = round(turn) % span
         rows = slice(max(self._skies[0].shape[0] - bottom, 0), self._skies[0].shape[0])
-        clear, grey, evening = (self._window(s[rows], x) for s in self._skies)
-        view = canvas.plane[: clear.shape[0]]
+        view = canvas.plane[: rows.stop - rows.start]
         cloud = min(max((now.cloud - 0.3) / 0.6, 0.0), 1.0)
-        if now.dusk >= 0.999:
-            view[:] = evening
-            return
-        if cloud <= 0:
-            view[:] = clear
-        elif cloud >= 1:
-            view[:] = grey
-        else:
-            cv2.addWeighted(clear, 1 - cloud, grey, cloud, 0, view)
-        if now.dusk > 0:
-            cv2.addWeighted(view, 1 - now.dusk, evening, now.dusk, 0, view)
+        shares = ((1 - cloud) * (1 - now.dusk), cloud * (1 - now.dusk), now.dusk)
+        seen = [(self._skies[i][rows], share) for i, share in enumerate(shares) if share > 0.004]
+        self._window(seen[0][0], x, view)
+        total = seen[0][1]
+        for panorama, share in seen[1:]:
+            total += share
+            other = self._window(panorama, x, np.empty_like(view))
+            cv2.addWeighted(view, 1 - share / total, other, share / total, 0, view)
 
-    def _window(self, panorama: U8, x: int) -> U8:
+    def _window(self, panorama: U8, x: int, out: U8) -> U8:
         w = self._canvas.width
-        if x + w <= panorama.shape[1]:
-            return panorama[:, x : x + w]
-        return np.concatenate((panorama[:, x:], panorama[:, : x + w - panorama.shape[1]]), 1)
+        first = min(panorama.shape[1] - x, w)
+        out[:, :first] = panorama[:, x : x + first]
+        if first < w:
+            out[:, first:] = panorama[:, : w - first]
+        return out
 
-    def _band(self, sa: float, sb: float, d0: float, d1: float, color: F64, slot: int) -> None:
+    def _band(
+        self, sa: float, sb: float, d0: float, d1: float, color: Sequence[float], slot: int
+    ) -> None:
         """A stretch of ground from ``sa`` to ``sb`` between two distances from the middle."""
-        sa = max(sa, self._camera.s + 0.8)
-        sb = min(sb, self._camera.s + FAR_M + 60)
+        camera = self._camera
+        sa = max(sa, camera.s + 0.8)
+        sb = min(sb, camera.s + FAR_M + 60)
         if sb - sa < 0.05:
             return
-        s = np.linspace(sa, sb, 2 + int((sb - sa) / 7))
-        edge = np.concatenate((np.full_like(s, d0), np.full_like(s, d1)))
-        points = self._camera.project(np.concatenate((s, s[::-1])), edge, 0.0)
-        self._canvas.polygon(points, color.tolist(), slot)
+        # Straight pieces, longer further away, where a bend shows less.
+        at, s = [sa], sa
+        while s < sb:
+            s = min(s + 3.0 + (s - camera.s) * 0.15, sb)
+            at.append(s)
+        left = [camera.point(s, d0, 0.0) for s in at]
+        right = [camera.point(s, d1, 0.0) for s in reversed(at)]
+        self._canvas.polygon(left + right, color, slot)
 
-    def _quads(self, s0: F64, s1: F64, d0: F64, d1: F64, color: F64, slot: int) -> None:
-        """Rectangles on the ground, arrays of one length."""
-        s0 = np.maximum(s0, self._camera.s + 0.8)
-        keep = s1 > s0 + 0.02
-        if not keep.any():
+    def _quads(self, rows: Sequence[tuple[float, float, float, float, Sequence[float]]]) -> None:
+        """Rectangles of road: from s to s, from d to d, colour; all projected at once."""
+        nearest = self._camera.s + 0.8
+        kept = [r for r in rows if r[1] > nearest]
+        if not kept:
             return
-        s0, s1, d0, d1 = s0[keep], s1[keep], d0[keep], d1[keep]
-        s = np.stack((s0, s1, s1, s0), 1)
-        d = np.stack((d0, d0, d1, d1), 1)
-        self._canvas.polygons(self._camera.project(s, d, 0.0), [color.tolist()] * len(s), slot)
+        q = np.array([r[:4] for r in kept])
+        q[:, 0] = np.maximum(q[:, 0], nearest)
+        points = self._camera.project(q[:, (0, 1, 1, 0)], q[:, (2, 2, 3, 3)], 0.0)
+        seen = (points[..., 0].max(1) > 0) & (points[..., 0].min(1) < self._canvas.width)
+        picked = np.nonzero(seen)[0].tolist()
+        self._canvas.polygons(points[picked], [kept[i][4] for i in picked], ROAD)
 
     def _paint_ground(self, blocks: list[Block]) -> None:
         canvas, plan, camera = self._canvas, self._plan, self._camera
         top = max(round(camera.horizon_px), 0)
-        canvas.plane[top:] = (*(_GRASS * 0.95).tolist(), TERRAIN)
+        grass: Color = (58.0, 112.0, 92.0)
+        cv2.rectangle(
+            canvas.plane, (0, top), (canvas.width, canvas.height), (*grass, TERRAIN), cv2.FILLED
+        )
         kerb, s_far = plan.kerb, camera.s + FAR_M + 60
-        asphalt = _ASPHALT * self._road_gain
-        paving = _PAVING * self._pave_tint
+        asphalt, paving, bright = self._asphalt, self._paving, self._kerbstone
         for b in blocks:
             end = b.s + BLOCK_M
             for side, ground in ((-1, b.left), (1, b.right)):
                 outer = kerb + ground.pavement
+                if not ground.strip_is_grass:
+                    outer += ground.strip
+                elif ground.strip > 0:
+                    near, far = side * outer, side * (outer + ground.strip)
+                    self._band(b.s, end, near, far, grass, TERRAIN)
                 self._band(b.s, end, side * kerb, side * outer, paving, SIDEWALK)
-                if ground.strip > 0:
-                    color = _GRASS if ground.strip_is_grass else paving * 0.93
-                    slot = TERRAIN if ground.strip_is_grass else SIDEWALK
-                    self._band(b.s, end, side * outer, side * (outer + ground.strip), color, slot)
-                self._band(
-                    b.s, end, side * (kerb - 0.02), side * (kerb + 0.16), paving * 1.13, SIDEWALK
-                )
+        for side in (-1, 1):
+            self._band(camera.s, s_far, side * kerb, side * (kerb + 0.16), bright, SIDEWALK)
         self._band(camera.s, s_far, -kerb, kerb, asphalt, ROAD)
+        marks: list[tuple[float, float, float, float, Sequence[float]]] = []
         for b in blocks:
             if b.crossing:
                 near, far = b.s, b.s + CROSSING_M
                 for side in (-1, 1):
-                    self._band(near + 2, far - 2, side * kerb, side * 90, asphalt * 0.97, ROAD)
+                    self._band(near + 2, far - 2, side * kerb, side * 60, asphalt, ROAD)
                     for s in (near, far - 2):
-                        self._band(s, s + 2, side * (kerb + 2.5), side * 90, paving, SIDEWALK)
-                        self._band(
-                            s, s + 2, side * (kerb - 0.1), side * (kerb + 2.6), asphalt, ROAD
-                        )
-            patches = np.array(b.patches)
-            for s, d, length, width, gain in patches.tolist():
-                self._quads(
-                    np.array((s,)), np.array((s + length,)), np.array((d - width / 2,)),
-                    np.array((d + width / 2,)), np.clip(asphalt * gain, 0, 235), ROAD,
-                )  # fmt: skip
-            self._markings(b)
+                        self._band(s, s + 2, side * (kerb + 2.5), side * 60, paving, SIDEWALK)
+                        self._band(s, s + 2, side * kerb, side * (kerb + 2.6), asphalt, ROAD)
+            if b.s < camera.s + FAR_M:
+                for s, d, length, width, gain in b.patches:
+                    tone = tuple(c * gain for c in asphalt)
+                    marks.append((s, s + length, d - width / 2, d + width / 2, tone))
+                self._markings(b, marks)
+        self._quads(marks)
 
-    def _markings(self, b: Block) -> None:
+    def _markings(
+        self, b: Block, marks: list[tuple[float, float, float, float, Sequence[float]]]
+    ) -> None:
         plan, camera = self._plan, self._camera
-        if b.s > camera.s + FAR_M:
-            return
-        paint = _PAINT
         first = b.s + (CROSSING_M + 5 if b.crossing else 0)
         last = b.s + BLOCK_M - 5
-        dash = np.arange(first, last, 6.0)
-        zero = np.zeros_like(dash)
-        self._quads(dash, dash + 3.0, zero - 0.07, zero + 0.07, paint, ROAD)
-        if plan.parking:
-            for side in (-1, 1):
-                d = zero + side * (plan.kerb - 2.25)
-                self._quads(dash, dash + 1.2, d - 0.05, d + 0.05, paint, ROAD)
-        else:
-            for side in (-1, 1):
-                d = side * (plan.kerb - 0.35)
-                self._band(first, last + 3, d - 0.06, d + 0.06, paint, ROAD)
+        s = first
+        while s < last:
+            marks.append((s, s + 3.0, -0.07, 0.07, _PAINT))
+            if plan.parking and s < camera.s + 60:
+                for d in (plan.kerb - 2.25, 2.25 - plan.kerb):
+                    marks.append((s, s + 1.2, d - 0.05, d + 0.05, _PAINT))
+            s += 6.0
+        if not plan.parking:
+            for d in (plan.kerb - 0.35, 0.35 - plan.kerb):
+                self._band(first, last + 3, d - 0.06, d + 0.06, _PAINT, ROAD)
         if not b.crossing:
             return
-        bars = np.arange(-plan.kerb + 0.3, plan.kerb - 0.3, 1.0)
-        one = np.ones_like(bars)
         for s in (b.s - 3.6, b.s + CROSSING_M + 1.0):
-            self._quads(one * s, one * (s + 2.8), bars, bars + 0.5, paint, ROAD)
+            bar = 0.3 - plan.kerb
+            while bar < plan.kerb - 0.5:
+                marks.append((s, s + 2.8, bar, bar + 0.5, _PAINT))
+                bar += 1.0
         edge = plan.kerb - (2.3 if plan.parking else 0.4)
-        self._quads(*(np.array((x,)) for x in (b.s - 5.2, b.s - 4.8, 0.1, edge)), paint, ROAD)
+        marks.append((b.s - 5.2, b.s - 4.8, 0.1, edge, _PAINT))
         # An arrow ahead of the stop line.
         s, d = b.s - 14.0, plan.lane
-        self._quads(*(np.array((x,)) for x in (s, s + 2.2, d - 0.09, d + 0.09)), paint, ROAD)
+        marks.append((s, s + 2.2, d - 0.09, d + 0.09, _PAINT))
         if s > camera.s + 1:
-            head = camera.project(
-                np.array((s + 2.2, s + 3.6, s + 2.2)), np.array((d - 0.38, d, d + 0.38)), 0.0
-            )
-            self._canvas.polygon(head, paint.tolist(), ROAD)
+            corners = ((s + 2.2, d - 0.38), (s + 3.6, d), (s + 2.2, d + 0.38))
+            self._canvas.polygon([camera.point(a, c, 0.0) for a, c in corners], _PAINT, ROAD)
 
     def _grain(self, items: list[Item]) -> None:
         """Multiply the ground by its grain and by the shadows that fall on it, then by haze."""
@@ -244,36 +295,60 @@ class Scene:
         f = camera.focal_px
         v = np.arange(top, canvas.height, dtype=np.float64) - camera.horizon_px
         z = f * camera.height_m / np.maximum(v, 0.6)
-        shift = camera.lateral(camera.s + z)
-        u = np.arange(canvas.width, dtype=np.float32) - (canvas.width - 1) / 2
-        gain = np.empty((rows, canvas.width), np.uint8)
-        bounds = (0.0, 11.0, 26.0, 60.0, 1e9)
+        gain = np.full((rows, canvas.width), 128, np.uint8)
+        bounds = (0.0, 10.0, 24.0, 60.0)
         base = camera.s % GROUND_TILE_M
-        for level in range(4):
-            picked = np.nonzero((z > bounds[level]) & (z <= bounds[level + 1]))[0]
+        hc = camera.height_m
+        for level, texture in enumerate(self._tex.ground):
+            near, far = bounds[level], bounds[level + 1]
+            picked = np.nonzero((z > near) & (z <= far))[0]
             if len(picked) == 0:
                 continue
             a, b = int(picked[0]), int(picked[-1]) + 1
-            texture = self._tex.ground[level]
+            # Within one distance zone the street is straight enough for one plane: its shift is
+            # c0 + c1 * z, and texture coordinates are linear in (u, v, 1) over v.
+            z0, z1 = max(near, 2.0), far
+            at0, at1 = camera.lateral_at(camera.s + z0), camera.lateral_at(camera.s + z1)
+            c1 = (at1 - at0) / (z1 - z0)
+            c0 = at0 - c1 * z0
             px = (GROUND_PX >> level) / GROUND_TILE_M
-            zz = np.minimum(z[a:b], 400.0)
-            map_x = np.multiply.outer((zz * (px / f)).astype(np.float32), u)
-            map_x += (-shift[a:b] * px).astype(np.float32)[:, None]
-            map_y = np.repeat(((base + zz) * px).astype(np.float32)[:, None], canvas.width, 1)
-            cv2.remap(texture, map_x, map_y, cv2.INTER_LINEAR, gain[a:b], cv2.BORDER_WRAP)
-        shade = self._shadows(items, top, rows)
+            middle = float(GROUND_TILE_M * (1 << level))
+            to_uv = np.array(
+                ((1, 0, -camera.middle_px), (0, 1, top + a - camera.horizon_px), (0, 0, 1.0))
+            )
+            plane = np.array(
+                (
+                    (hc * px, (middle - c0) * px, -c1 * f * hc * px),
+                    (0.0, base * px, f * hc * px),
+                    (0.0, 1.0, 0.0),
+                )
+            )
+            cv2.warpPerspective(
+                texture,
+                plane @ to_uv,
+                (canvas.width, b - a),
+                gain[a:b],
+                cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+                cv2.BORDER_REPLICATE,
+            )
+        # Far rows: gain and shadow give way to haze, which is added with no slot of its own.
+        far = int(np.count_nonzero(z > 25))
+        mix = 1 - np.exp(-z[:far] / self._now.haze_m)
+        shade = self._shadows(items, top, rows, mix)
         cv2.multiply(gain, shade, gain, 1 / 255)
         ground = canvas.plane[top:]
-        four = cv2.merge((gain, gain, gain, np.full_like(gain, 128)))
+        four = cv2.merge((gain, gain, gain, self._neutral[:rows]))
         cv2.multiply(ground, four, ground, 1 / 128)
-        far = int(np.count_nonzero(z > 25))
         if far:
-            mix = (1 - np.exp(-z[:far] / self._now.haze_m)).astype(np.float32)[:, None, None]
-            part = ground[:far, :, :3]
-            part[:] = part + (self._now.haze_color.astype(np.float32) - part) * mix
+            veil = np.zeros((far, 1, 4), np.uint8)
+            veil[:, 0, :3] = mix[:, None] * self._now.haze_color
+            cv2.add(ground[:far], np.repeat(veil, canvas.width, 1), ground[:far])
 
-    def _shadows(self, items: list[Item], top: int, rows: int) -> U8:
-        """Light that reaches the ground ``(rows, W) uint8``, 255 = all; soft at the edges."""
+    def _shadows(self, items: list[Item], top: int, rows: int, mix: F64) -> U8:
+        """Light that reaches the ground ``(rows, W) uint8``, 255 = all; soft at the edges.
+
+        ``mix`` ``(far,)`` is the haze's share in the first rows: so much less of it reaches us.
+        """
         camera, now = self._camera, self._now
         w, h = max(2, self._canvas.width // 4), max(2, rows // 4)
         shade = np.full((h, w), 255, np.uint8)
@@ -282,57 +357,43 @@ class Scene:
         reach = 1.0 / math.tan(now.elevation)
         ds, dd = -math.cos(now.azimuth) * reach, -math.sin(now.azimuth) * reach
 
-        def fill(s: F64, d: F64, value: int) -> None:
-            if s.max() < camera.s + 1:
-                return
-            uv = camera.project(np.maximum(s, camera.s + 1.0), d, 0.0) - (0, top)
-            hull = cv2.convexHull((np.clip(uv / 4, -8000, 8000)).astype(np.int32))
+        def fill(corners: list[Point], value: int, *, up: float = 0.0) -> None:
+            """Darken the hull of ``(s, d)`` corners and of their shadows' tips ``up`` metres on."""
+            if up:
+                corners = corners + [(s + ds * up, d + dd * up) for s, d in corners]
+            pixels = []
+            for s, d in corners:
+                u, v = camera.point(max(s, camera.s + 1.0), d, 0.0)
+                pixels.append((int(u * 0.25), int((v - top) * 0.25)))
+            hull = cv2.convexHull(np.array(pixels, np.int32))
             cv2.fillConvexPoly(shade, hull, (value,))
 
-        if now.shadow > 0.05:
-            ring = np.arange(8) * (math.pi / 4)
-            for i in items:
-                if isinstance(i, Building) and i.side * dd < 0:
-                    a, b, front = i.s, i.s_end, i.side * i.front
-                    up = i.height + i.roof * 0.5
-                    fill(
-                        np.array((a, b, b + ds * up, a + ds * up)),
-                        np.array((front, front, front + dd * up, front + dd * up)),
-                        cast,
-                    )
-                elif isinstance(i, Tree):
-                    up = (i.height + i.trunk) / 2
-                    radius = i.spread * 0.42
-                    fill(
-                        i.s + ds * up + radius * np.cos(ring) * 1.2,
-                        i.d + dd * up + radius * np.sin(ring),
-                        cast + 8,
-                    )
-                elif isinstance(i, Vehicle):
-                    box = np.array(((-2.1, -0.9), (2.1, -0.9), (2.1, 0.9), (-2.1, 0.9)))
-                    s, d = i.s + box[:, 0], i.d + box[:, 1]
-                    fill(np.concatenate((s, s + ds * 1.4)), np.concatenate((d, d + dd * 1.4)), cast)
-                elif isinstance(i, Human):
-                    s, d = (
-                        i.s + np.array((0, 0.2, 0, 0.2)),
-                        i.d + np.array((-0.15, 0.15, -0.15, 0.15)),
-                    )
-                    fill(np.concatenate((s, s + ds * 1.7)), np.concatenate((d, d + dd * 1.7)), cast)
-        for i in items:
-            if isinstance(i, Vehicle):
-                half = vehicles.solid(i.kind).length / 2 * i.size[1]
-                fill(
-                    i.s + np.array((-half, half, half, -half)),
-                    i.d + np.array((-0.9, -0.9, 0.9, 0.9)),
-                    contact,
-                )
+        far = camera.s + 80
+        for i in items if now.shadow > 0.05 else ():
+            if i.s > far and not isinstance(i, Building):
+                continue
+            if isinstance(i, Building):
+                if i.side * dd < 0:
+                    front = i.side * i.front
+                    fill([(i.s, front), (i.s_end, front)], cast, up=i.height + i.roof * 0.5)
+            elif isinstance(i, Tree):
+                up, r = (i.height + i.trunk) / 2, i.spread * 0.42
+                s, d = i.s + ds * up, i.d + dd * up
+                fill([(s + r * a * 1.2, d + r * b) for a, b in _OCTAGON], cast + 8)
+            elif isinstance(i, Vehicle) and i.s < camera.s + 60:
+                fill([(i.s + a, i.d + b) for a, b in _FOOTPRINT], cast, up=1.4)
             elif isinstance(i, Human) and i.s < camera.s + 40:
-                fill(
-                    i.s + np.array((-0.2, 0.2, 0.2, -0.2)),
-                    i.d + np.array((-0.2, -0.2, 0.2, 0.2)),
-                    165,
-                )
+                fill([(i.s - 0.1, i.d - 0.15), (i.s + 0.1, i.d + 0.15)], cast, up=1.7)
+        for i in items:
+            if isinstance(i, Vehicle) and i.s < far:
+                half = vehicles.solid(i.kind).length / 2 * i.size[1] / 2.1
+                fill([(i.s + a * half, i.d + b) for a, b in _FOOTPRINT], contact)
+            elif isinstance(i, Human) and i.s < camera.s + 30:
+                fill([(i.s + a * 0.1, i.d + b * 0.22) for a, b in _FOOTPRINT], 165)
         cv2.GaussianBlur(shade, (5, 5), 0, shade)
+        n = min(len(mix) // 4, h)
+        if n:
+            shade[:n] = shade[:n] * (1 - mix[2 : 4 * n : 4][:n, None])
         return cv2.resize(shade, (self._canvas.width, rows), interpolation=cv2.INTER_LINEAR)
 
     def _paint_backdrop(self) -> None:
@@ -370,58 +431,64 @@ class Scene:
         z0, z1 = b.s - camera.s, b.s_end - camera.s
         light = self._now.light
         front, back = b.side * b.front, b.side * (b.front + b.depth)
-        if z0 > 2.0:
-            lut = self._lut(z0, b.tint, 0.8 + 0.25 * max(0.0, -float(light[1])), BUILDING)
+        under_roof = min(b.depth, 13.0)
+        middle = b.side * (b.front + under_roof / 2)
+        eaves, ridge = b.height - 0.1, b.height + b.roof
+        if z0 > 2.0 and b.bare:
+            gain = 0.8 + 0.25 * max(0.0, -float(light[1]))
             if b.roof > 0:
-                mid = (front + back) / 2
-                gable = camera.project(
-                    np.array((b.s, b.s, b.s)),
-                    np.array((front, back, mid)),
-                    np.array((b.height - 0.1, b.height - 0.1, b.height + b.roof)),
-                )
-                tone = lut[0, 130, :3].tolist()
+                gable = [
+                    camera.point(b.s, front, eaves),
+                    camera.point(b.s, b.side * (b.front + under_roof), eaves),
+                    camera.point(b.s, middle, ridge),
+                ]
+                tone = self._hazed([130 * c for c in b.tint], z0, gain)
                 canvas.polygon(gable, tone, BUILDING)
-            self._wall(b, lut, np.full(2, b.s), np.array((front, back)), min(b.depth, 23.9), z0)
+            self._wall(b, gain, (b.s, b.s), (front, back), min(b.depth, 23.9), z0, 0.0)
         start = max(b.s, camera.s + 2.5)
         if z1 < 3.0:
             return
-        span = np.array((start, b.s_end))
         near = max(z0, 4.0)
         z = math.sqrt(near * max(z1, near))
         gain = 0.84 + 0.3 * max(0.0, -b.side * float(light[0]))
         if b.roof > 0:
-            color = np.array(b.roof_color) * (0.8 + 0.4 * float(light[2]))
-            haze = self._haze(z)
-            color = np.clip(color * (1 - haze[3]) + haze[:3] * haze[3], 0, 235)
-            mid = b.side * (b.front + min(b.depth, 10) / 2)
             over = b.side * (b.front - 0.4)
-            roof = camera.project(
-                np.array((start, b.s_end, b.s_end, start)),
-                np.array((over, over, mid, mid)),
-                np.array((b.height - 0.1, b.height - 0.1, b.height + b.roof, b.height + b.roof)),
-            )
-            canvas.polygon(roof, color.tolist(), BUILDING)
-        lut = self._lut(z, b.tint, gain, BUILDING)
-        self._wall(b, lut, span, np.full(2, front), b.s_end - start, z, start - b.s)
+            roof = [
+                camera.point(start, over, eaves),
+                camera.point(b.s_end, over, eaves),
+                camera.point(b.s_end, middle, ridge),
+                camera.point(start, middle, ridge),
+            ]
+            tone = self._hazed(b.roof_color, z, 0.8 + 0.4 * float(light[2]))
+            canvas.polygon(roof, tone, BUILDING)
+        self._wall(b, gain, (start, b.s_end), (front, front), b.s_end - start, z, start - b.s)
 
     def _wall(
-        self, b: Building, lut: U8, s: F64, d: F64, length: float, z: float, skip: float = 0.0
+        self, b: Building, gain: float, s: Point, d: Point, length: float, z: float, skip: float
     ) -> None:
         """Paint a wall from ``(s, d)[0]`` to ``(s, d)[1]``, ``length`` metres of facade."""
+        point = self._camera.point
+        corners = np.array(
+            (
+                point(s[0], d[0], 0.0),
+                point(s[1], d[1], 0.0),
+                point(s[1], d[1], b.height),
+                point(s[0], d[0], b.height),
+            )
+        )
+        if max(corners[0, 0], corners[1, 0]) < 0 or (
+            min(corners[0, 0], corners[1, 0]) > self._canvas.width
+        ):
+            return
         level = min(max(int(math.log2(FACADE_PX_PER_M * z / self._camera.focal_px) + 0.4), 0), 3)
-        texture = self._tex.facades[b.style][level]
+        texture = self._tinted("facade", b.style, level, b.tint, gain, z, BUILDING)
         px = FACADE_PX_PER_M / (1 << level)
         height = min(b.height, FACADE_H_M)
-        x0 = min(b.column + skip, 24.0 - length) * px if length < 24 else 0.0
+        x0 = min(b.column + skip, 24.0 - length) * px
         x1 = x0 + length * px - 1
         y0, y1 = (FACADE_H_M - height) * px, FACADE_H_M * px - 1
-        corners = self._camera.project(
-            np.array((s[0], s[1], s[1], s[0])),
-            np.array((d[0], d[1], d[1], d[0])),
-            np.array((0.0, 0.0, b.height, b.height)),
-        )
         source = np.array(((x0, y1), (x1, y1), (x1, y0), (x0, y0)))
-        self._canvas.quad(corners, texture, source, lut)
+        self._canvas.quad(corners, texture, source)
 
     def _strip(self, b: Strip) -> None:
         camera = self._camera
@@ -431,33 +498,26 @@ class Scene:
         z = math.sqrt(max(b.s - camera.s, 4.0) * max(b.s_end - camera.s, 4.0))
         level = min(max(int(math.log2(32 * z / camera.focal_px) + 0.4), 0), 2)
         px = 32 / (1 << level)
-        texture = (self._tex.hedge if b.kind == "hedge" else self._tex.masonry)[level]
         slot = {"hedge": VEGETATION, "wall": WALL, "fence": FENCE}[b.kind]
         tint = b.tint if b.kind != "fence" else (b.tint[0] * 0.5, b.tint[1] * 0.62, b.tint[2] * 0.8)
-        lut = self._lut(z, tint, 1.0, slot)
+        kind = "hedge" if b.kind == "hedge" else "masonry"
+        texture = self._tinted(kind, 0, level, tint, 1.0, z, slot)
         d = b.side * b.front
-        for near_end in (True, False):
-            if near_end:  # the end that faces us gives it thickness
-                if b.s < camera.s + 2.2:
-                    continue
-                s, dd, length = (b.s, b.s), (d, d + b.side * 0.6), 0.6
-            else:
-                s, dd, length = (start, b.s_end), (d, d), min(b.s_end - start, 23.9)
-            corners = camera.project(
-                np.array((s[0], s[1], s[1], s[0])),
-                np.array((dd[0], dd[1], dd[1], dd[0])),
-                np.array((0.0, 0.0, b.height, b.height)),
-            )
-            y1 = 4 * px - 1
-            source = np.array(
+        ends = [((start, b.s_end), (d, d), min(b.s_end - start, 23.9))]
+        if b.s > camera.s + 2.2:  # the end that faces us gives it thickness
+            ends.insert(0, ((b.s, b.s), (d, d + b.side * 0.6), 0.6))
+        y0, y1 = (4 - b.height) * px - 1, 4 * px - 1
+        for s, dd, length in ends:
+            corners = np.array(
                 (
-                    (0, y1),
-                    (length * px, y1),
-                    (length * px, y1 - b.height * px),
-                    (0, y1 - b.height * px),
+                    camera.point(s[0], dd[0], 0.0),
+                    camera.point(s[1], dd[1], 0.0),
+                    camera.point(s[1], dd[1], b.height),
+                    camera.point(s[0], dd[0], b.height),
                 )
             )
-            self._canvas.quad(corners, texture, source, lut)
+            source = np.array(((0, y1), (length * px, y1), (length * px, y0), (0, y0)))
+            self._canvas.quad(corners, texture, source)
 
     def _tree(self, t: Tree) -> None:
         camera, canvas = self._camera, self._canvas
@@ -465,30 +525,26 @@ class Scene:
         if z < 2.5:
             return
         scale = camera.focal_px / z
-        x = (camera.width - 1) / 2 + (t.d + camera.lateral_at(t.s)) * scale
+        x, foot = camera.point(t.s, t.d, 0.0)
         if x < -t.spread * scale or x > camera.width + t.spread * scale:
             return
-        foot = camera.horizon_px + camera.height_m * scale
-        haze = self._haze(z)
         if t.trunk > 0:
-            r = 0.035 * t.spread
-            bark = np.array((52.0, 66.0, 78.0)) * (1 - haze[3]) + haze[:3] * haze[3]
+            r = 0.035 * t.spread * scale
             top = foot - (t.trunk + (t.height - t.trunk) * 0.45) * scale
-            for a, b, g in ((-1.0, 1.0, 1.0), (0.1, 1.0, 0.72)):
-                trunk = np.array(
-                    (
-                        (x + 1.25 * a * r * scale, foot),
-                        (x + 1.25 * b * r * scale, foot),
-                        (x + 0.6 * b * r * scale, top),
-                        (x + 0.6 * a * r * scale, top),
-                    )
-                )
-                canvas.polygon(trunk, (bark * g).tolist(), VEGETATION)
-        lut = self._lut(z, t.tint, 0.95 + 0.2 * float(self._now.light[2]), VEGETATION)
+            for a, gain in ((-1.0, 1.0), (0.1, 0.72)):
+                trunk = [
+                    (x + 1.25 * a * r, foot),
+                    (x + 1.25 * r, foot),
+                    (x + 0.6 * r, top),
+                    (x + 0.6 * a * r, top),
+                ]
+                canvas.polygon(trunk, self._hazed((52.0, 66.0, 78.0), z, gain), VEGETATION)
         w, h = t.spread * scale, (t.height - t.trunk) * scale
-        levels = self._tex.crowns[t.crown]
-        level = min(max(int(math.log2(256 / max(w, 1.0)) + 0.3), 0), len(levels) - 1)
-        canvas.sprite(x - w / 2, foot - t.height * scale, w, h, levels[level], lut)
+        levels = len(self._tex.crowns[t.crown])
+        level = min(max(int(math.log2(256 / max(w, 1.0)) + 0.3), 0), levels - 1)
+        gain = 0.95 + 0.2 * float(self._now.light[2])
+        image = self._tinted("crown", t.crown, level, t.tint, gain, z, VEGETATION)
+        canvas.sprite(x - w / 2, foot - t.height * scale, w, h, image, VEGETATION)
 
 
 def _end(item: Item) -> float:

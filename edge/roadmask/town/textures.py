@@ -256,6 +256,11 @@ def sky(rs: np.random.RandomState, w: int, h: int, top: Color, low: Color, cloud
     return out
 
 
+def _paved(tile: U8) -> list[U8]:
+    """The tile laid 2, 4 and 8 times each way, each half as fine: wide enough not to wrap."""
+    return [np.tile(level, (2 << i, 2 << i)) for i, level in enumerate(pyramid(tile, 3))]
+
+
 @dataclass(frozen=True)
 class Textures:
     """All textures of a town; each facade and crown comes with its halvings."""
@@ -280,5 +285,5 @@ class Textures:
             [pyramid(crown(rs), 4) for _ in range(9)],
             pyramid(foliage(rs), 3),
             pyramid(masonry(rs), 3),
-            pyramid(ground_grain(rs, kerb_m), 4),
+            _paved(ground_grain(rs, kerb_m)),
         )

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import random
+from dataclasses import replace
+from functools import lru_cache
 
 from roadmask.town.layout import (
     BLOCK_M,
@@ -19,7 +22,8 @@ from roadmask.town.layout import (
     sizes,
 )
 
-_EPISODE_S = 16.0  # one vehicle ahead of us comes and goes in this time
+_EPISODE_S = 16.0  # the traffic ahead of us comes and goes in this time
+_WALKERS_M = 75.0  # people further off are a few pixels
 
 
 def position(t: float) -> float:
@@ -42,98 +46,98 @@ def _slots(near: float, far: float, shift: float, step: float) -> range:
     return range(math.floor((near - shift) / step), math.ceil((far - shift) / step) + 1)
 
 
+def _vehicle(r: random.Random, s: float, d: float, yaw: float) -> Vehicle | Human:
+    """Somebody driving; ``s`` is counted from a moving mark."""
+    if r.random() < 0.12:
+        look = r.randrange(1 << 20)
+        return Human(s, d, yaw, 0.0, 0.0, 1.75, look, "motorcycle")
+    kind = r.choices(KINDS, KIND_WEIGHTS)[0]
+    return Vehicle(s, d, yaw, kind, r.choice(CAR_PAINTS), sizes(r), moving=True)
+
+
+@lru_cache(maxsize=256)
+def _oncomer(plan: Plan, i: int) -> Vehicle | Human | None:
+    r = dice(plan.seed, 11, i)
+    if r.random() > 0.5:
+        return None
+    return _vehicle(r, r.uniform(0, 12), -plan.lane + r.uniform(-0.25, 0.2), math.pi)
+
+
 def _oncoming(plan: Plan, t: float, near: float, far: float, out: list[Item]) -> None:
     shift, step = -9.0 * t, 27.0
     for i in _slots(near, far, shift, step):
-        r = dice(plan.seed, 11, i)
-        if r.random() > 0.5:
-            continue
-        s = i * step + shift + r.uniform(0, 12)
-        if r.random() < 0.12:
-            out.append(
-                Human(s, -plan.lane, math.pi, 0.0, 0.0, 1.75, r.randrange(1 << 20), "motorcycle")
-            )
-            continue
-        out.append(
-            Vehicle(
-                s,
-                -plan.lane + r.uniform(-0.25, 0.2),
-                math.pi,
-                r.choices(KINDS, KIND_WEIGHTS)[0],
-                r.choice(CAR_PAINTS),
-                sizes(r),
-                moving=True,
-            )
-        )
+        found = _oncomer(plan, i)
+        if found is not None:
+            out.append(replace(found, s=i * step + shift + found.s))
 
 
 def _ahead(plan: Plan, t: float, out: list[Item]) -> None:
-    # Two interleaved series of episodes: from out of sight, near, and out of sight again.
-    for lane in (0, 1):
-        u = (t + lane * _EPISODE_S * 0.5) / _EPISODE_S
-        k = math.floor(u)
-        r = dice(plan.seed, 12, lane, k)
-        if r.random() < 0.25:
-            continue
-        x = 2 * (u - k) - 1
-        gap = r.uniform(9, 26) + lane * 18
-        ahead = gap + (170 - gap) * abs(x) ** 2.2
-        closing = x < 0
-        s, d = position(t) + ahead, plan.lane + r.uniform(-0.2, 0.2)
-        if r.random() < 0.14:
-            look = r.randrange(1 << 20)
-            out.append(Human(s, d, 0.0, 0.0, 0.0, 1.75, look, "motorcycle"))
-            continue
-        out.append(
-            Vehicle(
-                s,
-                d,
-                0.0,
-                r.choices(KINDS, KIND_WEIGHTS)[0],
-                r.choice(CAR_PAINTS),
-                sizes(r),
-                moving=True,
-                braking=closing and ahead < 60,
-            )
-        )
+    # From out of sight, near, and out of sight again; one or two in a row.
+    u = t / _EPISODE_S
+    r = dice(plan.seed, 12, math.floor(u))
+    x = 2 * (u % 1) - 1
+    gap = r.uniform(8, 24)
+    ahead = gap + (170 - gap) * abs(x) ** 2.4
+    for _ in range(r.choice((0, 1, 1, 2))):
+        found = _vehicle(r, position(t) + ahead, plan.lane + r.uniform(-0.2, 0.2), 0.0)
+        if isinstance(found, Vehicle):
+            found = replace(found, braking=x < 0 and ahead < 60)
+        out.append(found)
+        ahead += r.uniform(14, 26)
+
+
+@lru_cache(maxsize=256)
+def _cyclist(plan: Plan, way: int, i: int) -> Human | None:
+    r = dice(plan.seed, 13, way, i)
+    if r.random() > 0.5:
+        return None
+    # With parked cars at the kerb, cyclists ride between them and the lane.
+    d = way * ((plan.kerb - 2.35) if plan.parking else (plan.kerb - 0.45))
+    yaw = 0.0 if way > 0 else math.pi
+    s, look = r.uniform(0, 20), r.randrange(1 << 20)
+    return Human(
+        s, d + way * r.uniform(0.1, 0.35), yaw, 0.0, 0.6, r.uniform(1.6, 1.85), look, "bicycle"
+    )
 
 
 def _cyclists(plan: Plan, t: float, near: float, far: float, out: list[Item]) -> None:
     for way, speed in ((1, 4.6), (-1, -4.3)):
-        # With parked cars at the kerb, cyclists ride between them and the lane.
-        d = way * ((plan.kerb - 2.35) if plan.parking else (plan.kerb - 0.45))
         shift, step = speed * t, 34.0
         for i in _slots(near, far, shift, step):
-            r = dice(plan.seed, 13, way, i)
-            if r.random() > 0.5:
-                continue
-            s = i * step + shift + r.uniform(0, 20)
-            yaw = 0.0 if way > 0 else math.pi
-            side = d + way * r.uniform(0.1, 0.35)
-            look = r.randrange(1 << 20)
-            out.append(Human(s, side, yaw, t * 6.5, 0.6, r.uniform(1.6, 1.85), look, "bicycle"))
+            found = _cyclist(plan, way, i)
+            if found is not None:
+                out.append(replace(found, s=i * step + shift + found.s, phase=t * 6.5))
+
+
+_STREAMS = ((-1, 1.35), (-1, -1.25), (1, 1.3), (1, -1.4), (1, 0.0), (-1, 0.0))  # side, m/s
+
+
+@lru_cache(maxsize=1024)
+def _walker(plan: Plan, stream: int, i: int) -> tuple[Human, ...]:
+    """Nobody, one or a couple; ``s`` and ``phase`` are counted from their stream."""
+    r = dice(plan.seed, 14, stream, i)
+    if r.random() > 0.45:
+        return ()
+    side, speed = _STREAMS[stream]
+    s = r.uniform(0, 6)
+    height = r.gauss(1.71, 0.09) * (0.7 if r.random() < 0.08 else 1)
+    yaw = r.uniform(-math.pi, math.pi) if not speed else 0.0 if speed > 0 else math.pi
+    out = []
+    for companion in range(1 if r.random() < 0.75 else 2):
+        d = side * (plan.kerb + r.uniform(0.5, 2.2) + 0.6 * companion)
+        phase, look = r.uniform(0, 6.28), r.randrange(1 << 20)
+        pace = 1.0 if speed else 0.0
+        out.append(Human(s + 0.2 * companion, d, yaw, phase, pace, height, look))
+    return tuple(out)
 
 
 def _walkers(plan: Plan, t: float, near: float, far: float, out: list[Item]) -> None:
-    for stream, (side, speed) in enumerate(
-        ((-1, 1.35), (-1, -1.25), (1, 1.3), (1, -1.4), (1, 0), (-1, 0))
-    ):
+    for stream, (_, speed) in enumerate(_STREAMS):
         shift, step = speed * t, 11.0 if speed else 19.0
-        for i in _slots(near, min(far, near + 90), shift, step):
-            r = dice(plan.seed, 14, stream, i)
-            if r.random() > 0.45:
-                continue
-            s = i * step + shift + r.uniform(0, 6)
-            height = r.gauss(1.71, 0.09) * (0.7 if r.random() < 0.08 else 1)
-            if speed:
-                yaw, pace = (0.0 if speed > 0 else math.pi), 1.0
-            else:
-                yaw, pace = r.uniform(-math.pi, math.pi), 0.0
-            for companion in range(1 if r.random() < 0.75 else 2):
-                d = side * (plan.kerb + r.uniform(0.5, 2.2) + 0.6 * companion)
-                phase = t * 5.6 * abs(speed) + r.uniform(0, 6.28)
-                look = r.randrange(1 << 20)
-                out.append(Human(s + 0.2 * companion, d, yaw, phase, pace, height, look))
+        for i in _slots(near, min(far, near + _WALKERS_M), shift, step):
+            for h in _walker(plan, stream, i):
+                s, phase = i * step + shift + h.s, t * 5.6 * abs(speed) + h.phase
+                out.append(replace(h, s=s, phase=phase))
 
 
 def _crossers(plan: Plan, t: float, near: float, far: float, out: list[Item]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -30,7 +31,7 @@ class State:
     azimuth: float  # of the sun in street axes, radians right of straight ahead
     elevation: float
 
-    @property
+    @cached_property
     def light(self) -> F64:
         """``(3,)`` towards the sun (right, ahead, up); shorter under clouds."""
         power = (1 - self.cloud * 0.8) * (1 - self.dusk * 0.7)
@@ -48,15 +49,20 @@ class State:
         """How dark cast shadows are, 0–1."""
         return 0.55 * (1 - self.cloud) * (1 - self.dusk)
 
-    @property
+    @cached_property
     def haze_color(self) -> F64:
         """``(3,)`` BGR that far things fade to, in painted values."""
-        day = np.array((214.0, 206.0, 198.0))
-        grey = np.array((186.0, 184.0, 180.0))
-        night = np.array((205.0, 180.0, 178.0))
-        base = day + (grey - day) * self.cloud
-        out: F64 = base + (night - base) * self.dusk
-        return out
+        return haze_color(self.cloud, self.dusk)
+
+
+def haze_color(cloud: float, dusk: float) -> F64:
+    """``(3,)`` BGR that far things fade to, in painted values."""
+    day = np.array((214.0, 206.0, 198.0))
+    grey = np.array((186.0, 184.0, 180.0))
+    night = np.array((205.0, 180.0, 178.0))
+    base = day + (grey - day) * cloud
+    out: F64 = base + (night - base) * dusk
+    return out
 
 
 def _kind(seed: int, k: int, fixed: str | None) -> State:
