@@ -55,7 +55,7 @@ def from_table(kind: type[Config], table: dict[str, Any], where: str) -> Config:
             fits = isinstance(value, list) and all(isinstance(item, str) for item in value)
             value = tuple(value) if fits else value
         if not fits:
-            name = getattr(wanted, "__name__", "list of str")
+            name = wanted.__name__ if wanted in (bool, int, str, float) else "list of str"
             raise ConfigError(f"{where}: {key} = {value!r}; expected {name}")
         values[key] = value
     return kind(**values)

@@ -1,0 +1,38 @@
+from pathlib import Path
+
+import pytest
+
+from roadmask.config import from_table, read_toml
+from roadmask.daemon import DaemonConfig
+from roadmask.errors import ConfigError
+
+
+def test_values_over_defaults(tmp_path: Path) -> None:
+    path = tmp_path / "roadmask.toml"
+    path.write_text('[daemon]\nsource = "a.mp4"\nthreads = 2\nallow_users = ["s4"]\n')
+    config = from_table(DaemonConfig, read_toml(path)["daemon"], "file")
+    assert (config.source, config.threads, config.allow_users) == ("a.mp4", 2, ("s4",))
+    assert config.max_age_ms == 250
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ({"thread": 2}, "did you mean threads"),
+        ({"threads": "2"}, "expected int"),
+        ({"threads": True}, "expected int"),
+        ({"preview": 1}, "expected bool"),
+        ({"allow_users": "s4"}, "expected list of str"),
+    ],
+)
+def test_what_does_not_fit_is_named(table: dict[str, object], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        from_table(DaemonConfig, table, "file")
+
+
+def test_missing_and_broken_files(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_toml(tmp_path / "none.toml")
+    (tmp_path / "bad.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="not TOML"):
+        read_toml(tmp_path / "bad.toml")

@@ -1,0 +1,83 @@
+from pathlib import Path
+
+import pytest
+
+from roadmask.errors import ConfigError
+from roadmask.labels import (
+    CAMVID_11,
+    CATEGORY_NAMES,
+    CITYSCAPES_8,
+    CITYSCAPES_19,
+    CITYSCAPES_34,
+    label_set,
+)
+
+
+def categories(names: str) -> list[int]:
+    return [CATEGORY_NAMES.index(name) for name in names.split()]
+
+
+def test_cityscapes_8_is_the_identity() -> None:
+    assert list(CITYSCAPES_8.category_table[:9]) == [0, 1, 2, 3, 4, 5, 6, 7, 0]
+    assert CITYSCAPES_8.first_competing == 1  # void never wins an argmax
+
+
+def test_cityscapes_19_train_ids_map_in_the_published_order() -> None:
+    expected = categories(
+        "flat flat construction construction construction object object object nature nature sky "
+        "human human vehicle vehicle vehicle vehicle vehicle vehicle"
+    )
+    assert list(CITYSCAPES_19.category_table[:19]) == expected
+    assert CITYSCAPES_19.class_count == 19
+    assert CITYSCAPES_19.first_competing == 0
+
+
+def test_ignored_cityscapes_labels_are_void_as_truth_only() -> None:
+    # parking 9, rail track 10, guard rail 14, bridge 15, tunnel 16, polegroup 18, caravan 29,
+    # trailer 30 have a category and are left out of the official scores.
+    for label_id, name in ((9, "flat"), (14, "construction"), (18, "object"), (29, "vehicle")):
+        assert CITYSCAPES_34.category_table[label_id] == CATEGORY_NAMES.index(name)
+        assert CITYSCAPES_34.truth_table[label_id] == 0
+    assert CITYSCAPES_34.truth_table[7] == CATEGORY_NAMES.index("flat")
+
+
+def test_camvid_bicyclists_are_human() -> None:
+    expected = categories(
+        "sky construction object flat flat nature object construction vehicle human human void"
+    )
+    assert list(CAMVID_11.category_table[:12]) == expected
+
+
+def test_unknown_set_names_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="did you mean cityscapes-19"):
+        label_set("cityscapes-91")
+
+
+def test_own_label_file(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text(
+        'name = "own"\n[[class]]\nid = 0\nname = "lane"\ncategory = "flat"\n'
+        '[[class]]\nid = 3\nname = "cow"\ncategory = "nature"\nignored = true\n'
+    )
+    own = label_set(str(path))
+    assert (own.name, own.class_count) == ("own", 4)
+    assert list(own.category_table[:4]) == [1, 0, 0, 4]
+    assert own.truth_table[3] == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "not toml at all [",
+        'name = "x"',
+        'name = "x"\n[[class]]\nid = 0\nname = "a"\ncategory = "street"',
+        'name = "x"\n[[class]]\nid = 300\nname = "a"\ncategory = "flat"',
+        'name = "x"\n[[class]]\nid = 1\nname = "a"\ncategory = "flat"\n'
+        '[[class]]\nid = 1\nname = "b"\ncategory = "flat"',
+    ],
+)
+def test_bad_label_file_is_a_config_error(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"bad\.toml"):
+        label_set(path)

@@ -1,0 +1,37 @@
+"""Dependencies point one way, and what is light stays light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import roadmask
+
+EDGE = Path(roadmask.__file__).parent
+DESKTOP = {"train", "convert", "benchmarks", "tensorflow", "keras", "albumentations"}
+
+
+@pytest.mark.parametrize("module", ["roadmask", "roadmask.client", "roadmask.protocol"])
+def test_a_subscriber_loads_neither_opencv_nor_litert_nor_keras(module: str) -> None:
+    code = f"import {module}, sys; print(*sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.split(".")[0] for name in result.stdout.split()}
+    assert not loaded & (DESKTOP | {"cv2", "ai_edge_litert"})
+
+
+def test_the_public_names_resolve() -> None:
+    for name in roadmask.__all__:
+        assert getattr(roadmask, name)
+
+
+def test_the_shipped_package_imports_nothing_of_the_desktop_stages() -> None:
+    for path in EDGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                names = [node.module or ""]
+            assert not {n.split(".")[0] for n in names} & DESKTOP, f"{path}: {names}"
