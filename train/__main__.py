@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from roadmask.command import parse_size, run_command
-from roadmask.datasets import open_dataset
+from roadmask.datasets import Dataset, Subset, open_dataset
 from roadmask.errors import ConfigError
 
 
@@ -56,20 +56,18 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from roadmask.datasets import Subset
     from train.data import Part
     from train.fit import Fit, FitConfig
 
     train_set = open_dataset(options.dataset, options.root, options.train_split, size=(640, 360))
+    validation: Dataset | None = None
     if options.hold_out:
         inside = [i for i, name in enumerate(train_set.ids) if name.startswith(options.hold_out)]
         outside = sorted(set(range(len(train_set))) - set(inside))
         if not inside or not outside:
             raise ConfigError(f"--hold-out {options.hold_out}: no frame, or every frame, matches")
         validation, train_set = Subset(train_set, inside), Subset(train_set, outside)
-    elif options.val_split == "none":
-        validation = None
-    else:
+    elif options.val_split != "none":
         validation = open_dataset(options.dataset, options.root, options.val_split)
     mixes = [_parse_mix(text) for text in options.mix]
     own_share = 1 - sum(share for *_, share in mixes)

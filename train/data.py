@@ -32,7 +32,9 @@ class FrameCache:
     def __init__(self, limit_mib: int, max_width: int) -> None:
         self._free = limit_mib << 20
         self._max_width = max_width
-        self._frames: dict[tuple[int, int], tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]] = {}
+        self._frames: dict[
+            tuple[int, int], tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
+        ] = {}
         self._lock = threading.Lock()
 
     def get(
@@ -42,7 +44,8 @@ class FrameCache:
         frame = self._frames.get((part, index))
         if frame is None:
             sample = dataset[index]
-            image, mask = cv2.cvtColor(sample.image, cv2.COLOR_BGR2RGB), sample.mask
+            image: npt.NDArray[Any] = cv2.cvtColor(sample.image, cv2.COLOR_BGR2RGB)
+            mask: npt.NDArray[Any] = sample.mask
             height, width = mask.shape
             if width > self._max_width:
                 size = (self._max_width, round(height * self._max_width / width))
@@ -126,4 +129,4 @@ def category_shares(dataset: Dataset, frames: int = 200) -> npt.NDArray[np.float
     counts = np.zeros(8, np.int64)
     for index in np.linspace(0, len(dataset) - 1, min(frames, len(dataset))).astype(int):
         counts += np.bincount(dataset[int(index)].mask.ravel(), minlength=8)
-    return counts / counts.sum()
+    return np.asarray(counts / counts.sum())

@@ -17,7 +17,7 @@ Tensor = Any
 
 
 @keras.saving.register_keras_serializable("roadmask")
-class SegmentationLoss(keras.losses.Loss):
+class SegmentationLoss(keras.losses.Loss):  # type: ignore[misc]
     """Class-weighted cross-entropy plus Dice (Milletari et al., "V-Net", 2016) over classes 1….
 
     Args:

@@ -91,7 +91,7 @@ class CaptureThread:
         source: Callable[[], Source] | Source | str,
         *,
         read_timeout_s: float = 0.5,
-        reopen_after_s: float = 2.0,
+        reopen_after_s: float = 3.0,
         backoff_s: tuple[float, float] = (0.1, 2.0),
     ) -> None:
         self._factory = source if not isinstance(source, str | Source) else None
@@ -199,12 +199,15 @@ class CaptureThread:
             if self._fault or self._end or self.source.kind is not SourceKind.LIVE:
                 return self._fault
             # Not left to the thread: it may hang in a driver that blocks in a read.
-            silent_s = (now_ns() - self._heard_ns) * 1e-9
-            if silent_s < self._read_timeout_s:
-                return None
-            return _Fault(
-                FaultCode.CAMERA_STALLED, f"{self.source.name}: no frame for {silent_s:.1f} s"
-            )
+            return self._silence(self._read_timeout_s, 3)
+
+    def _silence(self, limit_s: float, periods: int) -> _Fault | None:
+        """The fault of a source without a frame for ``limit_s`` and for ``periods`` frames."""
+        limit_s = max(limit_s, periods / self.source.fps)
+        if (now_ns() - self._heard_ns) * 1e-9 < limit_s:
+            return None
+        text = f"{self.source.name}: no frame for {limit_s:g} s"
+        return _Fault(FaultCode.CAMERA_STALLED, text)
 
     def _run(self) -> None:
         try:
@@ -212,20 +215,19 @@ class CaptureThread:
                 try:
                     self._pump()
                 except CaptureError as error:
-                    if self.source.kind is not SourceKind.LIVE:
-                        raise
-                    self._note(error)
-                    self._reopen()
+                    self._recover(error)
         except EndOfStream as end:
             self._finish(end)
         except CaptureError as error:
-            self._note(error)
             self._finish(error)
-        except Exception as error:  # a thread that dies in silence would look like a slow camera
-            _log.exception("capture from %s failed", self.source.name)
-            self._finish(CaptureError(f"{self.source.name}: {type(error).__name__}: {error}"))
         finally:
             self.source.close()
+
+    def _recover(self, error: CaptureError) -> None:
+        self._note(error)
+        if self.source.kind is not SourceKind.LIVE:
+            raise error
+        self._reopen()
 
     def _pump(self) -> None:
         """Read until the source ends, fails or falls silent."""
@@ -237,13 +239,19 @@ class CaptureThread:
                 self._count(decode_errors=1)
                 self._note(error)
                 continue
+            except (CaptureError, EndOfStream):
+                raise
+            except Exception as error:  # cv2.error above all: no reason for the thread to die
+                name = type(error).__name__
+                raise SourceError(
+                    FaultCode.CAMERA_LOST, f"{self.source.name}: {name}: {error}"
+                ) from error
             if frame is not None:
                 self._put(frame)
-            elif now_ns() - self._heard_ns > self._reopen_after_s * 1e9:
-                raise SourceError(
-                    FaultCode.CAMERA_STALLED,
-                    f"{self.source.name}: no frame for {self._reopen_after_s:g} s",
-                )
+            elif self.source.kind is SourceKind.LIVE:
+                silence = self._silence(self._reopen_after_s, 10)
+                if silence is not None:
+                    raise SourceError(silence.code, silence.text)
 
     def _put(self, frame: Frame) -> None:
         with self._change:

@@ -80,7 +80,9 @@ def _add_watch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = _add(commands, "watch", "subscribe to a stream and show or save what comes")
     parser.add_argument("--socket", help="path of the daemon's socket")
     parser.add_argument("--frames", type=int, default=0, help="stop after so many")
-    parser.add_argument("--save", type=Path, metavar="DIR", help="save masks as PNG (ids), and DIR/color")
+    parser.add_argument(
+        "--save", type=Path, metavar="DIR", help="save masks as PNG (ids), and DIR/color"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was seen")
     parser.add_argument("--wait", type=float, default=10.0, metavar="S", help="for the first frame")
     parser.set_defaults(body=_watch)
@@ -179,8 +181,8 @@ def _demo(options: argparse.Namespace) -> int:
         write_json(options.json, record)
     print(
         f"{record['frames']} masks at {record['fps']} fps, frame -> mask p50 "
-        f"{record['frame_to_mask_ms']['p50']} ms, mIoU {record['miou']} on {record['scored_frames']} "
-        f"frames, modes {record['modes']}"
+        f"{record['frame_to_mask_ms']['p50']} ms, mIoU {record['miou']} "
+        f"on {record['scored_frames']} frames, modes {record['modes']}"
     )
     print(f"overlay picture: {options.picture.resolve()}")
     return 0 if record["frames"] else 1

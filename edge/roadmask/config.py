@@ -25,7 +25,8 @@ def read_toml(path: str | Path) -> dict[str, Any]:
         ConfigError: missing, or not TOML.
     """
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        tables: dict[str, Any] = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return tables
     except OSError as error:
         raise ConfigError(f"file {path} cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -199,7 +199,7 @@ def _open_publisher(
         labels=Identity(
             "cityscapes-8",
             hashlib.sha256(" ".join(CATEGORY_NAMES).encode()).digest(),
-            CATEGORY_COLORS_RGB,
+            tuple((int(r), int(g), int(b)) for r, g, b in CATEGORY_COLORS_RGB),
         ),
     )
     return Publisher(

@@ -113,19 +113,20 @@ class Subset(Dataset):
         return self._dataset[self._indices[index]]
 
 
-class TownDataset(Dataset):
-    """Frames of the synthetic town; the split chooses the seed, so that no two splits share a street."""
+_TOWN_SEEDS = {"train": 1000, "val": 2000, "test": 3000}
 
-    SPLIT_SEEDS = {"train": 1000, "val": 2000, "test": 3000}
+
+class TownDataset(Dataset):
+    """Frames of the synthetic town; no two splits share a street, as each has seeds of its own."""
 
     def __init__(self, split: str, count: int, size: tuple[int, int]) -> None:
         from roadmask.synthetic import Town
 
-        if split not in self.SPLIT_SEEDS:
-            raise ConfigError(f"town split {split!r}: expected one of {', '.join(self.SPLIT_SEEDS)}")
+        if split not in _TOWN_SEEDS:
+            raise ConfigError(f"town split {split!r}: expected one of {', '.join(_TOWN_SEEDS)}")
         self.name = "town"
         # A new street every 8 frames, and 1.7 s between two frames of one street.
-        self._places = [(self.SPLIT_SEEDS[split] + i // 8, (i % 8) * 51) for i in range(count)]
+        self._places = [(_TOWN_SEEDS[split] + i // 8, (i % 8) * 51) for i in range(count)]
         self.ids = [f"town{seed}_{frame:06d}" for seed, frame in self._places]
         self._size = size
         self._town: tuple[int, Town] | None = None

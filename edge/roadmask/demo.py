@@ -1,4 +1,4 @@
-"""``roadmask demo``: the daemon on the synthetic town, and beside it a subscriber that scores it."""
+"""``roadmask demo``: the daemon on the synthetic town, and a subscriber that scores it."""
 
 from __future__ import annotations
 
@@ -107,7 +107,9 @@ def _check_alive(
 ) -> None:
     if process.poll() is not None:
         said = process.stderr.read().strip() if process.stderr else ""
-        raise CaptureError(said.removeprefix("roadmask: ") or f"the daemon ended ({process.poll()})")
+        raise CaptureError(
+            said.removeprefix("roadmask: ") or f"the daemon ended ({process.poll()})"
+        )
     if not first_s and time.monotonic() - started > _START_S:
         raise CaptureError(f"no mask within {_START_S:g} s: {stream.reason_text}")
 

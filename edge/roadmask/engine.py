@@ -96,7 +96,8 @@ class Engine:
         address = self._interpreter.tensor(index)().__array_interface__["data"][0]
         size = int(np.prod(spec.shape)) * spec.dtype.itemsize
         memory = (ctypes.c_uint8 * size).from_address(address)
-        return np.frombuffer(memory, spec.dtype).reshape(spec.shape)
+        view: npt.NDArray[Any] = np.ndarray(spec.shape, spec.dtype, memoryview(memory))
+        return view
 
     def _check_form(self, inputs: int, outputs: int) -> None:
         given, seen = self.input_spec, self.output_spec

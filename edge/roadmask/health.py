@@ -6,7 +6,7 @@ from roadmask.capture import Captured
 from roadmask.modes import Mode, Reason
 from roadmask.sources import SourceKind
 
-# Slower than this many nominal periods, averaged, the rate is low; back under the second, it is not.
+# The rate is low above so many nominal periods, averaged, until it is back under the second.
 _LOW_RATE, _RATE_RECOVERED = 2.0, 1.6
 _SMOOTHING = 0.1
 

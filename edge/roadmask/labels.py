@@ -69,7 +69,7 @@ class LabelSet:
     @cached_property
     def category_table(self) -> npt.NDArray[np.uint8]:
         """``(256,) uint8``: class id → category, void where the set has no such id."""
-        table = np.zeros(256, np.uint8)
+        table: npt.NDArray[np.uint8] = np.zeros(256, np.uint8)
         for c in self.classes:
             table[c.class_id] = c.category
         return table
@@ -77,7 +77,7 @@ class LabelSet:
     @cached_property
     def truth_table(self) -> npt.NDArray[np.uint8]:
         """``(256,) uint8``: as ``category_table``, with the ignored classes void as well."""
-        table = self.category_table.copy()
+        table: npt.NDArray[np.uint8] = self.category_table.copy()
         for c in self.classes:
             if c.ignored:
                 table[c.class_id] = VOID
@@ -225,7 +225,7 @@ def _read_label_set(path: Path) -> LabelSet:
         name = str(table["name"])
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(
-            f"label file {path}: expected name = \"…\" and [[class]] tables with id, name and "
+            f'label file {path}: expected name = "…" and [[class]] tables with id, name and '
             f"category (one of {', '.join(CATEGORY_NAMES)}); {type(error).__name__}: {error}"
         ) from error
     ids = [c.class_id for c in classes]

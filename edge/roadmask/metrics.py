@@ -64,9 +64,7 @@ class ConfusionMatrix:
         for category in INSTANCE_CATEGORIES:
             inside = (truth == category) & (instances > 0)
             sizes = np.bincount(instances[inside])
-            hits = np.bincount(
-                instances[inside & (prediction == category)], minlength=sizes.size
-            )
+            hits = np.bincount(instances[inside & (prediction == category)], minlength=sizes.size)
             for number in np.flatnonzero(sizes):
                 self._instance_pixels.append((category, int(sizes[number]), int(hits[number])))
 

@@ -139,7 +139,9 @@ def read_block(data: bytes, name: str) -> bytes | None:
                 index = _u32(data, at) if at else 0
                 return _bytes(data, buffers[index], _BUFFER_DATA)
     except (struct.error, IndexError) as error:
-        raise ModelError(f"the model file is corrupt: its tables point outside it ({error})") from error
+        raise ModelError(
+            f"the model file is corrupt: its tables point outside it ({error})"
+        ) from error
     return None
 
 
@@ -149,9 +151,7 @@ def write_metadata(data: bytes, blocks: dict[str, bytes]) -> bytes:
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.ModelT.InitFromPackedBuf(data, 0)
-    model.metadata = [
-        m for m in model.metadata or [] if (m.name or b"").decode() not in blocks
-    ]
+    model.metadata = [m for m in model.metadata or [] if (m.name or b"").decode() not in blocks]
     for name, content in sorted(blocks.items()):
         entry, buffer = schema.MetadataT(), schema.BufferT()
         buffer.data = list(content)

@@ -49,7 +49,9 @@ class Postprocess:
                 as it is by a network that gives ids.
         """
         if self._plan is None:
-            return _native.nearest_map(self._engine.output, mask, self._engine.labels.category_table)
+            return _native.nearest_map(
+                self._engine.output, mask, self._engine.labels.category_table
+            )
         return self._plan.run(self._engine.output, mask, confidence)
 
     def mask(self) -> Mask:

@@ -54,6 +54,7 @@ class MaskReader:
         self._reason = NoMask.NOT_CONNECTED
         self._detail = ""
         self.dropped = 0  # frames of the stream that this reader was never handed
+        self.torn = 0  # copies that the publisher overwrote: none was handed out
 
     def latest(self, max_age_ms: float | None = None, *, copy: bool = True) -> Mask | None:
         """The newest usable mask, or None; it never waits. The same frame may come twice.
@@ -152,6 +153,7 @@ class MaskReader:
                 return None
             if mask is not None:
                 return None
+            self.torn += 1
             self._refuse(NoMask.OVERWRITTEN)
             connection.pump()
             if connection.frame is frame:  # lapped, and nothing newer has been announced

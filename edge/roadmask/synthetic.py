@@ -24,8 +24,10 @@ from roadmask.errors import ConfigError
 from roadmask.labels import CITYSCAPES_34
 from roadmask.town import layout, traffic, weather
 from roadmask.town.canvas import FIRST_INSTANCE_SLOT, Camera, Canvas
-from roadmask.town.scene import FAR_M, Scene
+from roadmask.town.ground import FAR_M
+from roadmask.town.scene import Scene
 from roadmask.town.textures import Textures
+from roadmask.town.things import Block
 from roadmask.town.weather import Lens
 from roadmask.town.weather import skies as make_skies
 
@@ -91,7 +93,7 @@ class Town:
             seed, width, height, fps, weather,
         )  # fmt: skip
         self._plan = layout.Plan.make(seed)
-        self._blocks: OrderedDict[int, layout.Block] = OrderedDict()
+        self._blocks: OrderedDict[int, Block] = OrderedDict()
         self._canvas = Canvas(width, height)
         # The field of view holds for 16:9 and wider; a taller picture is cropped at the sides.
         self._focal_px = (
@@ -123,8 +125,8 @@ class Town:
         movers = traffic.movers(self._plan, t, camera.s, camera.s + FAR_M)
         self._scene.paint(camera, now, blocks, movers, t)
         plane = self._canvas.plane
-        slots = cv2.extractChannel(plane, 3)
-        image = cv2.cvtColor(plane, cv2.COLOR_BGRA2BGR)
+        slots = np.asarray(cv2.extractChannel(plane, 3), np.uint8)
+        image = np.asarray(cv2.cvtColor(plane, cv2.COLOR_BGRA2BGR), np.uint8)
         photo = self._lens.expose(image, slots, now, round(camera.horizon_px), index)
         labels, instances = self._labels(slots)
         return TownFrame(index, photo, labels, instances)
@@ -147,7 +149,7 @@ class Town:
             curve=plan.curve,
         )
 
-    def _block(self, k: int) -> layout.Block:
+    def _block(self, k: int) -> Block:
         if k not in self._blocks:
             self._blocks[k] = layout.block(self._plan, k)
             if len(self._blocks) > _CACHED_BLOCKS:
