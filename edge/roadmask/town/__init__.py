@@ -1,1 +1,1 @@
-"""The parts of the synthetic town: layout, textures, drawing and weather; see roadmask.synthetic."""
+"""Parts of the synthetic town: layout, textures, painting, weather; see roadmask.synthetic."""

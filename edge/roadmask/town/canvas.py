@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -115,7 +116,7 @@ class Camera:
         return out
 
     def project_local(self, x: F64, z: F64, h: F64) -> F64:
-        """As ``project`` for camera coordinates: ``x`` right, ``z`` ahead, ``h`` over the ground."""
+        """As ``project`` for camera coordinates: ``x`` right, ``z`` ahead, ``h`` up, metres."""
         scale = self.focal_px / np.maximum(z, 0.7)
         out = np.empty((*x.shape, 2))
         out[..., 0] = self.middle_px + x * scale
@@ -123,7 +124,7 @@ class Camera:
         return out
 
 
-def fixed_point(points: F64 | Sequence[Point]) -> npt.NDArray[np.int32]:
+def fixed_point(points: npt.NDArray[np.floating[Any]] | Sequence[Point]) -> npt.NDArray[np.int32]:
     """Pixel coordinates as OpenCV's fractional integers, kept within its range."""
     a = np.asarray(points, np.float64)
     return (a.clip(-_LIMIT, _LIMIT) * (1 << _SHIFT)).astype(np.int32)
@@ -193,10 +194,11 @@ class Canvas:
         right, bottom = min(int(x1) + 2, self.width), min(int(y1) + 2, self.height)
         return (left, top, right, bottom) if right > left and bottom > top else None
 
-    def quad(self, corners: F64, texture: U8, source: F64) -> None:
+    def quad(self, corners: F64, texture: U8, source: F64, smooth: bool) -> None:
         """Paint the part ``source`` ``(4, 2)`` of a texture on the convex quad ``corners``.
 
-        The texture's fourth channel is one slot all over.
+        The texture's fourth channel is one slot all over. ``smooth`` interpolates, which only
+        enlarged textures need.
         """
         box = self._bounds(corners)
         if box is None:
@@ -213,7 +215,7 @@ class Canvas:
             matrix,
             (shape[1], shape[0]),
             patch,
-            cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            (cv2.INTER_LINEAR if smooth else cv2.INTER_NEAREST) | cv2.WARP_INVERSE_MAP,
             cv2.BORDER_REPLICATE,
         )
         mask[:] = 0

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from roadmask.town.canvas import F64, GLOW, LIGHT, POLE, SIGN, Camera, Canvas, Color
-from roadmask.town.layout import Post, dice
+from roadmask.town.layout import dice
+from roadmask.town.things import Post
 
 _RED: Color = (40, 38, 200)
 _WHITE: Color = (225, 228, 228)

@@ -8,7 +8,8 @@ from functools import lru_cache
 import numpy as np
 
 from roadmask.town.canvas import BICYCLE, F64, MOTORCYCLE, PERSON, RIDER, Camera, Canvas, Color
-from roadmask.town.layout import Human, dice
+from roadmask.town.layout import dice
+from roadmask.town.things import Human
 
 _SKIN: tuple[Color, ...] = (
     (150, 175, 215), (125, 155, 200), (90, 120, 165), (60, 80, 120), (40, 55, 85),
@@ -282,8 +283,8 @@ def _machine(canvas: Canvas, camera: Camera, h: Human, gain: float, dusk: float,
     motor = h.mount == "motorcycle"
     r = dice(h.look, 4)
     paint = np.clip(np.array(r.choice(_CLOTH)) * gain + 8, 4, 236)
-    paint += (haze[:3] - paint) * haze[3]
-    dark = np.array((28, 28, 30)) + (haze[:3] - 28) * haze[3]
+    paint = (paint + (haze[:3] - paint) * haze[3]).tolist()
+    dark = (np.array((28, 28, 30)) + (haze[:3] - 28) * haze[3]).tolist()
     slot = canvas.instance(MOTORCYCLE if motor else BICYCLE)
     radius, base, thick = (0.31, 0.7, 0.15) if motor else (0.34, 0.52, 0.045)
     yaw = h.yaw + camera.heading(h.s)

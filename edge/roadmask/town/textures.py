@@ -9,8 +9,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from roadmask.town.canvas import BUILDING, GLOW, SKY, U8, VEGETATION, WHITE_MAX, Color
+
+F32 = npt.NDArray[np.float32]
 
 FACADE_PX_PER_M = 24
 FACADE_W_M, FACADE_H_M, FLOOR_M = 24.0, 19.0, 3.1
@@ -24,16 +27,17 @@ WALL_COLORS: tuple[Color, ...] = (
 )  # fmt: skip
 
 
-def noise(rs: np.random.RandomState, h: int, w: int, cells: tuple[int, ...]) -> np.ndarray:
+def noise(rs: np.random.RandomState, h: int, w: int, cells: tuple[int, ...]) -> F32:
     """Fractal noise ``(h, w) float32``, zero mean, about unit deviation, coarse to fine."""
     out = np.zeros((h, w), np.float32)
     for i, n in enumerate(cells):
         grid = rs.randn(max(2, h // n + 2), max(2, w // n + 2)).astype(np.float32)
         out += cv2.resize(grid, (w, h), interpolation=cv2.INTER_CUBIC) * 0.75**i
-    return (out - out.mean()) / (out.std() + 1e-6)
+    scaled: F32 = (out - out.mean()) / (out.std() + 1e-6)
+    return scaled
 
 
-def tile_noise(rs: np.random.RandomState, n: int, cells: tuple[int, ...]) -> np.ndarray:
+def tile_noise(rs: np.random.RandomState, n: int, cells: tuple[int, ...]) -> F32:
     """Square noise ``(n, n) float32`` that repeats without a seam."""
     out = np.zeros((n, n), np.float32)
     for i, c in enumerate(cells):
@@ -41,17 +45,17 @@ def tile_noise(rs: np.random.RandomState, n: int, cells: tuple[int, ...]) -> np.
         grid = np.pad(rs.randn(k, k).astype(np.float32), 2, mode="wrap")
         big = cv2.resize(grid, None, fx=c, fy=c, interpolation=cv2.INTER_CUBIC)
         out += big[2 * c : 2 * c + n, 2 * c : 2 * c + n] * 0.8**i
-    return (out - out.mean()) / (out.std() + 1e-6)
+    scaled: F32 = (out - out.mean()) / (out.std() + 1e-6)
+    return scaled
 
 
 def pyramid(image: U8, levels: int) -> list[U8]:
-    """The image and ``levels - 1`` halvings: sampling a small one keeps far walls from sparkling."""
+    """The image and ``levels - 1`` halvings: sampling those keeps far walls from sparkling."""
     out = [image]
     for _ in range(levels - 1):
         h, w = out[-1].shape[:2]
-        out.append(
-            cv2.resize(out[-1], (max(1, w // 2), max(1, h // 2)), interpolation=cv2.INTER_AREA)
-        )
+        half = (max(1, w // 2), max(1, h // 2))
+        out.append(cv2.resize(out[-1], half, interpolation=cv2.INTER_AREA).astype(np.uint8))
     return out
 
 
@@ -136,7 +140,7 @@ def facade(rs: np.random.RandomState, color: Color) -> U8:
 
 def _pane(
     rs: np.random.RandomState,
-    img: np.ndarray,
+    img: F32,
     x0: int,
     y0: int,
     x1: int,
@@ -231,11 +235,12 @@ def ground_grain(rs: np.random.RandomState, kerb_m: float) -> U8:
     for _ in range(26):  # cracks and tar seams
         x, y = rs.randint(n), rs.randint(n)
         steps = np.cumsum(rs.randint(-9, 10, (9, 2)), 0) + np.arange(9)[:, None] * (2, 14)
-        line = (steps + (x, y)).astype(np.int32)
+        line = (steps + np.array((x, y))).astype(np.int32)
         canvas = np.zeros((n, n), np.uint8)
         cv2.polylines(canvas, [line], False, (1,), 1)
         gain[canvas > 0] *= 0.72
-    return np.clip(gain * 128, 30, 158).astype(np.uint8)
+    out: U8 = np.clip(gain * 128, 30, 158).astype(np.uint8)
+    return out
 
 
 def sky(rs: np.random.RandomState, w: int, h: int, top: Color, low: Color, cloud: float) -> U8:

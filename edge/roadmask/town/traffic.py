@@ -14,13 +14,11 @@ from roadmask.town.layout import (
     KIND_WEIGHTS,
     KINDS,
     SPEED_M_S,
-    Human,
-    Item,
     Plan,
-    Vehicle,
     dice,
     sizes,
 )
+from roadmask.town.things import Human, Item, Vehicle
 
 _EPISODE_S = 16.0  # the traffic ahead of us comes and goes in this time
 _WALKERS_M = 75.0  # people further off are a few pixels

@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from roadmask.town.canvas import BUS, CAR, F64, GLOW, TRUCK, Camera, Canvas
-from roadmask.town.layout import Vehicle
+from roadmask.town.things import Vehicle
 
 BODY, GLASS, TYRE, HUB, HEAD, TAIL, TRIM, PLATE, WHITE, GLOSS, SKIRT = range(11)
 _K = 8  # points per face
@@ -71,7 +71,7 @@ def _prism(
 def _side_panel(
     m: Mesh, x0: float, x1: float, pts: list[tuple[float, float]], mat: int, detail: bool = False
 ) -> None:
-    """A flat part on both sides; x runs from ``x0`` at its lowest to ``x1`` at its highest point."""
+    """A flat part on both sides; x runs from ``x0`` at its lowest point to ``x1`` at its top."""
     lo, hi = min(z for _, z in pts), max(z for _, z in pts)
 
     def half(z: float) -> float:
@@ -81,16 +81,16 @@ def _side_panel(
     m.face([(-half(z), y, z) for y, z in reversed(pts)], mat, detail)
 
 
-def _wheels(m: Mesh, x: float, ys: tuple[float, ...], radius: float) -> None:
+def _wheels(m: Mesh, x: float, ys: tuple[float, ...], radius: float, arch: int = SKIRT) -> None:
     for y in ys:
         for r, mat, out in (
-            (radius * 1.13, SKIRT, 0.0),
+            (radius * 1.13, arch, 0.0),
             (radius, TYRE, 0.01),
             (radius * 0.62, HUB, 0.02),
         ):
             ring = [
-                (y + r * math.cos(a), radius + r * math.sin(a))
-                for a in (k * math.pi / 4 for k in range(8))
+                (y + r * math.cos(a), max(radius + r * math.sin(a), 0.0))
+                for a in (k * math.pi / 4 + math.pi / 8 for k in range(8))
             ]
             _side_panel(m, x + out, x + out, ring, mat, mat == HUB)
         for side in (-1, 1):  # the tread, seen from the front and from behind
@@ -126,13 +126,11 @@ def _car(kind: str) -> Mesh:
     tyres = Mesh(m.points[:], m.material[:], m.detail[:])
     m = Mesh()
     lo = 0.24 if kind != "suv" else 0.3
-    _end_faces = [
+    profile = [
         (-ln + 0.05, lo), (ln - 0.05, lo), (ln, 0.42), (ln - 0.04, 0.66), (ln - 0.22, 0.76),
         (bonnet, belt), (-ln + 0.1, belt + 0.03), (-ln, 0.6),
     ]  # fmt: skip
-    _prism(
-        m, _end_faces, w - 0.02, w - 0.04, [TRIM, TRIM, BODY, BODY, GLOSS, BODY, BODY, BODY, BODY]
-    )
+    _prism(m, profile, w - 0.02, w - 0.04, [TRIM, TRIM, BODY, BODY, GLOSS, BODY, BODY, BODY, BODY])
     cabin = [(tail, belt), (bonnet, belt - 0.01), (screen, top - 0.03), (roof, top)]
     _prism(m, cabin, w - 0.06, w - 0.23, [TRIM, GLASS, GLOSS, GLASS, BODY])
     _side_panel(
@@ -254,7 +252,7 @@ def _box(kind: str) -> Mesh:
             GLASS,
         )
         _end(m, -ln - 0.01, -0.02, 0.02, 0.9, 3.2, TRIM)
-    _wheels(m, w - 0.02, (-ln * 0.6, ln * 0.66), r)
+    _wheels(m, w - 0.02, (-ln * 0.6, ln * 0.66), r, TRIM if kind == "truck" else SKIRT)
     _end(m, ln + 0.01, w - 0.42, w - 0.1, 0.62, 0.82, HEAD, False)
     _end(m, ln + 0.01, -0.3, 0.3, 0.42, 0.55, PLATE)
     _end(m, -ln - 0.02, w - 0.22, w - 0.04, 0.75, 1.2, TAIL, False)

@@ -157,7 +157,8 @@ class Lens:
         y, x = r.randrange(48), r.randrange(64)
         noise = self._noise[y : y + image.shape[0], x : x + image.shape[1]]
         cv2.addWeighted(image, 1.0, noise, gain, -128 * gain, self._work)
-        return self._work.copy()
+        photo: U8 = self._work.copy()
+        return photo
 
     def _wet(self, image: U8, slots: U8, rain: float, horizon: int) -> None:
         """The wet ground mirrors, blurred and dim, what stands over the horizon."""
@@ -182,7 +183,7 @@ class Lens:
         small = cv2.resize(
             self._work, (max(2, w // 8), max(2, h // 8)), interpolation=cv2.INTER_AREA
         )
-        small = cv2.subtract(small, (150.0, 150.0, 150.0, 0.0))
+        small = cv2.subtract(small, np.full_like(small, 150))
         halo = cv2.GaussianBlur(small, (0, 0), 2.2)
         halo = cv2.addWeighted(
             halo, 1.1 * dusk, cv2.GaussianBlur(small, (0, 0), 0.8), 0.6 * dusk, 0
@@ -205,7 +206,8 @@ def _tone(now: State) -> U8:
         out[0, :, c] = 255 * (curve * warm * (1 - now.dusk) + dark * now.dusk)
     # Warm light: blue stays behind.
     out[0, GLOW:] = np.array((95, 110, 120)) + np.array((95, 125, 132)) * now.dusk
-    return out.clip(0, 255).astype(np.uint8)
+    table: U8 = out.clip(0, 255).astype(np.uint8)
+    return table
 
 
 def skies(seed: int, width: int, horizon: int) -> list[U8]:
