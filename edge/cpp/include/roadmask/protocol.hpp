@@ -1,0 +1,147 @@
+// Bytes of the mask stream to values, without a socket; docs/protocol.md is the text.
+//
+// Every message is one SEQPACKET record of at least 256 bytes, little-endian. The structs have
+// the wire's own layout: naturally aligned, no padding. edge/roadmask/protocol.py is the other
+// codec; both pass the golden vectors of tests/data/protocol.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "roadmask/modes.hpp"
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "the stream is little-endian, and so must be the machine"
+#endif
+
+namespace roadmask {
+
+inline constexpr std::array<char, 4> kMagic = {'R', 'M', 'S', 'K'};
+inline constexpr std::uint16_t kMajor = 1;
+inline constexpr std::size_t kMessageBytes = 256;
+inline constexpr std::size_t kMaxMessageBytes = 4096;  // a later minor version may append
+inline constexpr std::size_t kIdentityBytes = 256;
+inline constexpr std::uint8_t kNoIdentity = 255;
+inline constexpr char kDefaultSocket[] = "/run/roadmask/masks.v1.sock";
+
+struct Prefix {
+  std::array<char, 4> magic;
+  std::uint16_t type;
+  std::uint16_t length;
+  std::uint16_t major;
+  std::uint16_t minor;
+  std::uint32_t flags;
+  std::uint64_t stream_id;  // random at each start of a publisher
+};
+
+// A FRAME, STATUS or BYE. STATUS and BYE repeat the last frame's sequence and times, point at no
+// pixels, and have their own sent_ns and mode. Times are ns CLOCK_BOOTTIME, sizes px, offsets
+// bytes into the ring.
+struct FrameHeader : Prefix {
+  std::uint64_t sequence;  // from 1; also the generation of the slot
+  std::uint64_t capture_ns;
+  std::uint64_t publish_ns;
+  std::uint64_t sent_ns;        // when this very message was sent
+  std::uint64_t frame_id;       // the camera's
+  std::uint64_t skipped_total;  // camera frames never segmented, since the publisher's start
+  std::uint32_t skipped;        // the same, since the last published frame
+  std::uint32_t infer_us;
+  std::uint32_t mode_bits;
+  std::uint32_t max_age_ms;
+  std::uint32_t slot;
+  std::uint8_t model;  // indices into the identity table, 255 = unknown
+  std::uint8_t calibration;
+  std::uint8_t camera;
+  std::uint8_t labels;
+  std::uint32_t mask_width;
+  std::uint32_t mask_height;
+  std::uint32_t mask_stride;
+  std::uint32_t confidence_stride;
+  std::uint64_t mask_offset;
+  std::uint64_t confidence_offset;  // 0 = no such plane
+  std::uint32_t preview_width;
+  std::uint32_t preview_height;
+  std::uint64_t preview_offset;  // RGB, three bytes a pixel; 0 = no such plane
+  std::uint32_t preview_stride;
+  std::uint32_t crc32c;  // of the mask's bytes, row by row without padding; 0 = not computed
+  float scale_x;         // camera pixel = scale x mask pixel + offset
+  float scale_y;
+  float offset_x;
+  float offset_y;
+  std::uint32_t camera_width;
+  std::uint32_t camera_height;
+  std::array<std::uint16_t, 8> shares;  // pixels of each category, of 65535
+
+  Mode mode() const noexcept { return static_cast<Mode>(mode_bits & 0x3); }
+  std::uint32_t reasons() const noexcept { return mode_bits & 0xFFFFFF00u; }
+};
+static_assert(sizeof(FrameHeader) == 192);
+
+// The first message of a connection; the ring's file descriptor comes with it.
+struct Welcome : Prefix {
+  std::uint64_t sequence;  // of the last published frame, 0 = none yet
+  std::uint64_t sent_ns;
+  std::uint64_t ring_bytes;
+  std::uint64_t slots_offset;
+  std::uint64_t slot_bytes;
+  std::uint32_t slots;
+  std::uint32_t generation_stride;
+  std::uint64_t generation_offset;
+  std::uint64_t identity_offset;
+  std::uint32_t identity_stride;
+  std::uint32_t identity_count;  // entries that the table has room for
+  std::uint64_t frame_period_ns;
+  std::uint32_t heartbeat_ms;
+  std::uint32_t silence_ms;
+  std::uint32_t max_age_ms;
+  std::uint32_t reserved;
+  std::uint64_t time_namespace;  // inode of /proc/self/ns/time; 0 = unknown
+};
+static_assert(sizeof(Welcome) == 128);
+
+enum class IdentityKind : std::uint32_t { EMPTY, MODEL, CALIBRATION, CAMERA, LABELS };
+
+// What a frame was made with.
+struct Identity {
+  IdentityKind kind;
+  std::string name;
+  std::array<std::uint8_t, 32> digest;  // SHA-256
+  std::size_t colors;                   // of a label set: entries of colors_rgb
+  std::array<std::array<std::uint8_t, 3>, 32> colors_rgb;
+};
+
+// The check that a message or a ring failed; the names are those of Python's ProtocolError.check.
+enum class Check {
+  none, size, magic, version, welcome, descriptor, seals, ring_size, ring_layout, limits, clock,
+  stream_id, sequence, slot, mask_size, mask_bounds, confidence_bounds, preview_bounds, transform,
+  camera_size, identity, socket, crc,
+};
+const char* to_string(Check check) noexcept;
+
+struct Unknown {};  // a message of a later minor version: ignore it
+using Message = std::variant<Check, Unknown, Welcome, FrameHeader>;
+
+// The message in `size` bytes; a Check for what is no message. Values are not checked here.
+Message decode(const void* data, std::size_t size) noexcept;
+
+// The 256 bytes of a message.
+std::array<std::uint8_t, kMessageBytes> encode(const Welcome& welcome) noexcept;
+std::array<std::uint8_t, kMessageBytes> encode(const FrameHeader& header) noexcept;
+
+// One entry of the identity table (kIdentityBytes readable bytes); nullopt if it is malformed.
+std::optional<Identity> decode_identity(const std::uint8_t* entry);
+
+// Every bound of the ring that a WELCOME announces, against the real size of its file.
+Check check_welcome(const Welcome& welcome, std::uint64_t file_bytes) noexcept;
+// What FRAME, STATUS and BYE have in common.
+Check check_message(const FrameHeader& header, const Welcome& welcome,
+                    std::uint64_t last_sequence, std::uint64_t now_ns) noexcept;
+// Every bound of a FRAME, after check_message.
+Check check_frame(const FrameHeader& header, const Welcome& welcome,
+                  std::uint64_t last_sequence) noexcept;
+
+}  // namespace roadmask

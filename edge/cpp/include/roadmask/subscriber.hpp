@@ -1,0 +1,143 @@
+// The subscriber: the newest mask that may be used now, or the reason why there is none.
+//
+//   roadmask::Subscriber subscriber;                     // /run/roadmask/masks.v1.sock
+//   roadmask::Mask mask;                                 // keeps its memory from frame to frame
+//   while (true) {
+//     if (subscriber.receive(mask, std::chrono::milliseconds(100)))
+//       use(mask.pixels(), mask.width(), mask.height());
+//     else
+//       brake(subscriber.reason());
+//   }
+//
+// A mask is handed out only if the stream is alive (a message in the last 200 ms), its mode is OK
+// or DEGRADED, and the mask is at most `max_age` old *after* it was copied. The limits hold when
+// the publisher is stopped, hung, killed or replaced; a lost stream is found again by itself.
+// Nothing that a publisher does throws. One Subscriber belongs to one thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "roadmask/protocol.hpp"
+
+namespace roadmask {
+
+// Nanoseconds since boot, time asleep included: the clock of every time here.
+std::uint64_t now_ns() noexcept;
+
+class MappedRing;
+
+// One frame's mask with everything that was said about it; times are ns CLOCK_BOOTTIME.
+class Mask {
+ public:
+  // (height, width) category ids row by row, `stride` bytes apart; 0 = no claim.
+  const std::uint8_t* pixels() const noexcept { return plane(mask_); }
+  std::uint32_t width() const noexcept { return header_.mask_width; }
+  std::uint32_t height() const noexcept { return header_.mask_height; }
+  std::size_t stride() const noexcept { return mask_.stride; }
+  // As the mask, of 255; null if it is not published.
+  const std::uint8_t* confidence() const noexcept { return plane(confidence_); }
+  std::size_t confidence_stride() const noexcept { return confidence_.stride; }
+  // The network's RGB input; null if it is not published or not asked for.
+  const std::uint8_t* preview() const noexcept { return plane(preview_); }
+  std::uint32_t preview_width() const noexcept { return header_.preview_width; }
+  std::uint32_t preview_height() const noexcept { return header_.preview_height; }
+  std::size_t preview_stride() const noexcept { return preview_.stride; }
+
+  const FrameHeader& header() const noexcept { return header_; }
+  std::uint64_t sequence() const noexcept { return header_.sequence; }
+  std::uint64_t stream_id() const noexcept { return header_.stream_id; }
+  std::uint64_t capture_timestamp_ns() const noexcept { return header_.capture_ns; }
+  std::uint64_t publish_timestamp_ns() const noexcept { return header_.publish_ns; }
+  std::uint64_t frame_id() const noexcept { return header_.frame_id; }
+  std::uint32_t skipped() const noexcept { return header_.skipped; }
+  Mode mode() const noexcept { return header_.mode(); }
+  std::uint32_t reasons() const noexcept { return header_.reasons(); }
+  std::uint32_t flags() const noexcept { return header_.flags; }
+  bool live() const noexcept { return !(header_.flags & kNotLive); }
+  double share(std::size_t category) const noexcept { return header_.shares[category] / 65535.0; }
+
+  // Time since capture, now.
+  std::int64_t age_ns() const noexcept;
+  double age_ms() const noexcept { return static_cast<double>(age_ns()) / 1e6; }
+  std::uint64_t valid_until_ns() const noexcept { return header_.capture_ns + limit_ns_; }
+  // Still young enough and, for a view, not overwritten until now. Ask *after* the use of a
+  // view: what was computed from it counts only if this is true.
+  bool valid() const noexcept;
+
+  std::optional<Identity> model() const;
+  std::optional<Identity> calibration() const;
+  std::optional<Identity> camera() const;
+  std::optional<Identity> labels() const;
+
+ private:
+  friend class Subscriber;
+  struct Plane {
+    std::vector<std::uint8_t> copy;
+    const std::uint8_t* view = nullptr;
+    std::size_t stride = 0;
+    bool present = false;
+  };
+  static const std::uint8_t* plane(const Plane& p) noexcept {
+    return !p.present ? nullptr : p.view ? p.view : p.copy.data();
+  }
+
+  FrameHeader header_{};
+  std::shared_ptr<MappedRing> ring_;
+  Plane mask_, confidence_, preview_;
+  std::uint64_t limit_ns_ = 0;
+  bool copied_ = true;
+};
+
+struct Options {
+  // Hand out replayed, synthetic and file frames too. Never set it where a vehicle moves.
+  bool allow_not_live = false;
+  // Oldest mask to hand out; the publisher's own limit holds as well.
+  std::chrono::milliseconds max_age{250};
+  // False ends at the first loss: receive returns at once, ended() is true, check() says why.
+  bool reconnect = true;
+  // Copy the preview picture too, if there is one.
+  bool preview = false;
+};
+
+class Subscriber {
+ public:
+  // The socket need not exist yet.
+  explicit Subscriber(std::string socket_path = kDefaultSocket, Options options = {});
+  ~Subscriber();
+  Subscriber(Subscriber&&) noexcept;
+  Subscriber& operator=(Subscriber&&) noexcept;
+
+  // The newest usable mask into `mask`, without waiting; the same frame may come twice. False,
+  // and `mask` is not to be used, if there is none: see reason(). `max_age` is for this call, if
+  // it is less than the subscriber's own. Call this, or receive, at least every second.
+  bool latest(Mask& mask, std::optional<std::chrono::milliseconds> max_age = {});
+  // As latest, but `mask` points into the ring: valid only as long as mask.valid() says so.
+  bool latest_view(Mask& mask, std::optional<std::chrono::milliseconds> max_age = {});
+  // Wait for a usable mask that was not handed out before; false after `timeout`. Without a
+  // time-out it waits through silence and reconnects for ever.
+  bool receive(Mask& mask, std::optional<std::chrono::milliseconds> timeout = {});
+
+  // Leave the stream. Masks that were handed out stay usable, views by their valid().
+  void close() noexcept;
+
+  NoMask reason() const noexcept;    // why the last call gave no mask; NONE if it gave one
+  std::string reason_text() const;   // the same as a sentence, with what is known about it
+  Check check() const noexcept;      // what the publisher did wrong, while reason() is MALFORMED
+  bool connected() const noexcept;   // a stream is up; its masks may be refused all the same
+  bool ended() const noexcept;       // closed, or lost with reconnect = false
+  std::uint64_t dropped() const noexcept;  // frames that this reader was never handed
+  std::uint64_t torn() const noexcept;     // copies that the publisher overwrote: none was handed out
+  int fileno() const noexcept;       // for poll and epoll; -1 while unconnected
+  std::optional<FrameHeader> status() const noexcept;  // the last message, FRAME or STATUS
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace roadmask
