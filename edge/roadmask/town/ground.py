@@ -32,7 +32,7 @@ class GroundPainter:
     ) -> None:
         self._plan, self._grains, self._canvas = plan, grain, canvas
         self._neutral = np.full((canvas.height, canvas.width), 128, np.uint8)
-        gain = rs.uniform(0.8, 1.15)
+        gain = rs.uniform(0.9, 1.2)
         self._asphalt: Color = (112 * gain, 108 * gain, 106 * gain)
         b, g, r = (rs.uniform(0.88, 1.08, 3) * (150, 153, 156)).tolist()
         self._paving: Color = (b, g, r)

@@ -96,7 +96,7 @@ def _wheels(m: Mesh, x: float, ys: tuple[float, ...], radius: float, arch: int =
         for side in (-1, 1):  # the tread, seen from the front and from behind
             o, i = side * x, side * (x - 0.22)
             a, b = max(o, i), min(o, i)
-            for yy, f in ((y - radius * 0.9, 1), (y + radius * 0.9, -1)):
+            for yy, f in ((y - radius * 0.5, 1), (y + radius * 0.5, -1)):
                 quad = [(b, yy, 0.0), (a, yy, 0.0), (a, yy, radius), (b, yy, radius)]
                 m.face(quad if f > 0 else quad[::-1], TYRE)
 

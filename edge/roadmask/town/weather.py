@@ -47,7 +47,7 @@ class State:
     @property
     def shadow(self) -> float:
         """How dark cast shadows are, 0–1."""
-        return 0.55 * (1 - self.cloud) * (1 - self.dusk)
+        return 0.45 * (1 - self.cloud) * (1 - self.dusk)
 
     @cached_property
     def haze_color(self) -> F64:
@@ -171,10 +171,10 @@ class Lens:
             (max(2, w // 4), max(2, n // 16)),
             interpolation=cv2.INTER_AREA,
         )
-        mirror = cv2.resize(cv2.flip(small, 0), (w, n), interpolation=cv2.INTER_LINEAR)
-        ground = image[horizon : horizon + n]
+        mirror = cv2.resize(cv2.flip(small, 0), (w, h - horizon), interpolation=cv2.INTER_LINEAR)
+        ground = image[horizon:]
         mixed = cv2.addWeighted(ground, 1 - 0.42 * rain, mirror, 0.36 * rain, 0)
-        mask = cv2.inRange(slots[horizon : horizon + n], (7,), (SIDEWALK,))
+        mask = cv2.inRange(slots[horizon:], (7,), (SIDEWALK,))
         cv2.copyTo(mixed, mask, ground)
 
     def _glow(self, dusk: float) -> None:
