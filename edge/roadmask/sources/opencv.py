@@ -154,7 +154,7 @@ class StreamSource(Source):
             self._capture.release()
             raise SourceError(
                 FaultCode.CAMERA_MISSING,
-                f"{self.name} gives no picture within {OPEN_TIMEOUT_MS / 1000:g} s: check the "
+                f"{self.name} gives no picture (limit {OPEN_TIMEOUT_MS / 1000:g} s): check the "
                 + ("pipeline with gst-launch-1.0" if uri.scheme == "gst" else "address"),
             )
         self.size = (image.shape[1], image.shape[0])

@@ -43,8 +43,8 @@ def decoder(
         pixel_format: one of ``FORMATS``.
         size: (width, height) px; a JPEG brings its own.
         pool: where the pictures are written.
-        end_mark: refuse a JPEG without its end mark: it was cut off, and OpenCV would fill the
-            rest with grey.
+        end_mark: refuse a JPEG without its end mark: it was cut off, and some decoders fill the
+            rest with grey. False for a camera that never sends one.
 
     Raises:
         PictureError: (the function) empty, short, cut off, or not decodable.
@@ -59,8 +59,10 @@ def _decode_jpeg(data: Image, end_mark: bool) -> Image:
         raise PictureError("empty JPEG")
     # Inside the picture's data 0xFF is always followed by 0, so the mark cannot occur by chance.
     # Cameras pad behind it, hence the search.
-    if end_mark and data.tobytes().rfind(_END_OF_JPEG) < 0:
-        raise PictureError(f"JPEG of {data.size} bytes is cut off: it has no end mark")
+    if data.tobytes().rfind(_END_OF_JPEG) < 0:
+        if end_mark:
+            raise PictureError(f"JPEG of {data.size} bytes is cut off: it has no end mark")
+        data = np.append(data, np.frombuffer(_END_OF_JPEG, np.uint8))
     image = cv2.imdecode(data, cv2.IMREAD_COLOR)
     if image is None:
         raise PictureError(f"JPEG of {data.size} bytes cannot be decoded")

@@ -23,9 +23,11 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint for a word that is not in ``known``."""
-    names = sorted(known)
+    names = {name.lower(): name for name in sorted(known)}
     close = difflib.get_close_matches(word.lower(), names, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names) or 'none'}"
+    if close:
+        return f"did you mean {names[close[0]]!r}?"
+    return f"known: {', '.join(names.values()) or 'none'}"
 
 
 @dataclass
@@ -113,7 +115,7 @@ def parse_uri(text: str) -> SourceUri:
     match = _SCHEME.match(text)
     if match and match[1] in _RAW_SCHEMES:
         target = text[match.end() :] if match[1] == "gst" else text
-        if not target.strip("/ "):
+        if not text[match.end() :].strip("/ "):
             raise ConfigError(f"source {text!r} names nothing: expected {FORMS}")
         return SourceUri(text, match[1], target, Options(text))
     if text.isdecimal() and not Path(text).exists():

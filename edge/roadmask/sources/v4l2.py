@@ -129,23 +129,23 @@ class V4l2Source(Source):
         deadline = now_ns() + round(timeout_s * 1e9)
         old_s = _OLD_PERIODS / self.fps
         stale_s = max(_STALE_S, 2 * old_s)
-        ready = self._wait(timeout_s)
-        for _ in range(_MAX_QUEUED):
-            if not ready:
-                return None
+        if not self._wait(timeout_s):
+            return None
+        for attempt in range(1, _MAX_QUEUED + 1):
             captured, driver_time, age_s = self._stamp(stale_s)
             data = self._retrieve()
             self._count += 1
-            if age_s <= old_s:
+            if age_s <= old_s or attempt == _MAX_QUEUED:
                 break
-            ready = self._wait(0 if age_s < stale_s else (deadline - now_ns()) * 1e-9)
-            if not ready and age_s < stale_s:
+            stale = age_s >= stale_s
+            if not self._wait((deadline - now_ns()) * 1e-9 if stale else 0.0):
+                if stale:
+                    return None
                 break  # old, but the newest there is
-        else:
-            if age_s >= stale_s:  # more than the driver can hold: these are no times of our clock
-                _log.warning("%s: stamps are %.1f s old, not trusted", self.name, age_s)
-                self._trusted = False
-                captured, driver_time = now_ns(), False
+        if age_s >= stale_s:  # more of them than the driver can hold: not times of our clock
+            _log.warning("%s: stamps are %.1f s old, not trusted", self.name, age_s)
+            self._trusted = False
+            captured, driver_time = now_ns(), False
         self._read_ns = now_ns()
         return Frame(self._picture(data), captured, self._count - 1, driver_time)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from roadmask.sources.source import FaultCode, SourceError
 
+DEV = Path("/dev")
 SYSFS = Path("/sys/class/video4linux")
 
 _QUERYCAP = 0x80685600  # _IOR('V', 0, struct v4l2_capability), 104 bytes
@@ -43,9 +44,9 @@ class CameraIdentity:
         return (self.card, self.port) == (other.card, other.port)
 
 
-def identify(device: str, sysfs: Path = SYSFS) -> CameraIdentity | None:
+def identify(device: str) -> CameraIdentity | None:
     """Who is behind a device name, or None when the system does not tell."""
-    node = sysfs / Path(device).resolve().name
+    node = SYSFS / Path(device).resolve().name
     if not node.is_dir():
         return None
     link = node / "device"
@@ -60,13 +61,13 @@ def identify(device: str, sysfs: Path = SYSFS) -> CameraIdentity | None:
     )
 
 
-def find(wanted: CameraIdentity, first: str, sysfs: Path = SYSFS) -> str | None:
+def find(wanted: CameraIdentity, first: str) -> str | None:
     """The device name that the camera has now; ``first`` is looked at first."""
     names = [first]
-    if sysfs.is_dir():
-        names += sorted(f"/dev/{node.name}" for node in sysfs.iterdir())
+    if SYSFS.is_dir():
+        names += sorted(str(DEV / node.name) for node in SYSFS.iterdir())
     for name in names:
-        found = identify(name, sysfs)
+        found = identify(name)
         if found is not None and wanted.matches(found):
             return name
     return None
