@@ -1,0 +1,1 @@
+"""Measurements: accuracy, latency and their comparison; desktop and board alike, never shipped."""

@@ -1,0 +1,145 @@
+"""``python -m benchmarks``: accuracy, latency, and the comparison of two results."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from roadmask.command import run_command
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Measure a model through the daemon's own code, on this machine.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_accuracy(commands)
+    _add_latency(commands)
+    _add_compare(commands)
+    return parser
+
+
+def _add(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str, epilog: str
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=text, description=text, epilog=epilog)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON")
+    parser.add_argument("-v", "--verbose", action="store_true", help="show tracebacks")
+    return parser
+
+
+def _add_accuracy(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _add(
+        commands,
+        "accuracy",
+        "score masks against the truth: IoU of 7 categories, Dice, iIoU",
+        "Example: python -m benchmarks accuracy roadnet-480x352 --dataset town --split val",
+    )
+    parser.add_argument("model", help=".tflite, .keras, or the name of a shipped model")
+    parser.add_argument("--dataset", required=True, help="camvid, cityscapes or town")
+    parser.add_argument("--root", type=Path, help="the data set's folder; the town needs none")
+    parser.add_argument("--split", default="val", help="default: val")
+    parser.add_argument("--labels", help="label set of a model that names none")
+    parser.add_argument("--threads", type=int, default=1, help="of the network; default: 1")
+    parser.add_argument("--count", type=int, default=200, help="frames of the town; default: 200")
+    parser.set_defaults(body=_accuracy)
+
+
+def _add_latency(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _add(
+        commands,
+        "latency",
+        "time every stage in the real daemon: paced, then flat out beside bare invokes",
+        "Leave a second core free; a busy machine shows in p99 first.",
+    )
+    parser.add_argument("model", help="a .tflite file, or the name of a shipped model")
+    parser.add_argument("--source", help="default: 64 town frames of 1280x720, rendered before")
+    parser.add_argument("--threads", type=int, default=1, help="of the network; default: 1")
+    parser.add_argument("--labels", default="", help="label set of a model that names none")
+    parser.add_argument("--frames", type=int, default=300, help="in each phase; default: 300")
+    parser.set_defaults(body=_latency)
+
+
+def _add_compare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _add(
+        commands,
+        "compare",
+        "difference of two results of one kind, with a verdict",
+        "Exit code 1 when the second is worse.",
+    )
+    parser.add_argument("first", type=Path, metavar="A.json")
+    parser.add_argument("second", type=Path, metavar="B.json")
+    parser.set_defaults(body=_compare)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    options = _parser().parse_args(arguments)
+
+    def body() -> int:
+        from benchmarks.results import check_writable
+
+        check_writable(options.json)
+        return int(options.body(options))
+
+    return run_command(body, verbose=options.verbose)
+
+
+def _accuracy(options: argparse.Namespace) -> int:
+    from benchmarks.accuracy import accuracy_result, accuracy_table, measure_accuracy
+    from benchmarks.results import write_result
+    from roadmask.datasets import open_dataset
+    from roadmask.engine import Engine
+
+    if options.model.endswith(".keras"):
+        from benchmarks.keras_engine import KerasEngine
+
+        engine: Engine = KerasEngine(Path(options.model), options.labels)
+    else:
+        engine = Engine(options.model, options.threads, options.labels)
+    dataset = open_dataset(options.dataset, options.root, options.split, count=options.count)
+    matrix = measure_accuracy(engine, dataset)
+    result = accuracy_result(engine, matrix, dataset, options.split)
+    if options.json:
+        write_result(options.json, result)
+    print(f"{engine.name} on {dataset.name}/{options.split}, {len(dataset)} frames")
+    print(accuracy_table(result))
+    return 0
+
+
+def _latency(options: argparse.Namespace) -> int:
+    from benchmarks.latency import DEFAULT_SOURCE, LatencyPlan, latency_table, measure_latency
+    from benchmarks.results import write_result
+
+    plan = LatencyPlan(
+        options.model,
+        options.source or DEFAULT_SOURCE,
+        options.threads,
+        options.labels,
+        options.frames,
+    )
+    result = measure_latency(plan)
+    if options.json:
+        write_result(options.json, result)
+    print(latency_table(result))
+    return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from benchmarks.compare import compare_files
+    from benchmarks.results import write_result
+
+    comparison = compare_files(options.first, options.second)
+    if options.json:
+        write_result(options.json, comparison.to_json())
+    print(comparison.text)
+    print(f"verdict: {comparison.verdict} ({comparison.reason})")
+    return 1 if comparison.verdict == "worse" else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""Accuracy through the daemon's own preprocessing, engine and postprocessing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from benchmarks.device import read_device
+from benchmarks.results import points, table
+from roadmask.datasets import Dataset, Sample
+from roadmask.engine import Engine
+from roadmask.metrics import ConfusionMatrix
+from roadmask.postprocess import Postprocess
+from roadmask.preprocess import Preprocess
+
+Mask = npt.NDArray[np.uint8]
+
+
+class Predictor:
+    """Masks as the daemon publishes them, brought to the frame's own size.
+
+    Args:
+        engine: a loaded network, or what stands in for one (``KerasEngine``).
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._postprocess = Postprocess(engine)
+        self._preprocess: Preprocess | None = None
+
+    def mask(self, image: npt.NDArray[np.uint8]) -> Mask:
+        """``(H, W, 3) uint8`` BGR → ``(H, W) uint8`` categories."""
+        height, width = image.shape[:2]
+        if self._preprocess is None or self._preprocess.source_size != (width, height):
+            self._preprocess = Preprocess(self.engine, (width, height))
+        self._preprocess.into(image, self.engine.input)
+        self.engine.invoke()
+        mask = self._postprocess.mask()
+        return np.asarray(
+            cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8
+        )
+
+
+def measure_accuracy(
+    engine: Engine,
+    dataset: Dataset,
+    *,
+    title: str = "accuracy",
+    progress: bool = True,
+    observe: Callable[[Sample, Mask], None] | None = None,
+) -> ConfusionMatrix:
+    """Score the network over every frame of the data set; ``observe`` sees each with its mask."""
+    predictor = Predictor(engine)
+    matrix = ConfusionMatrix()
+    for index in tqdm(range(len(dataset)), desc=title, unit="frame", disable=not progress):
+        sample = dataset[index]
+        prediction = predictor.mask(sample.image)
+        matrix.update(sample.mask, prediction, sample.instances)
+        if observe is not None:
+            observe(sample, prediction)
+    return matrix
+
+
+def accuracy_result(
+    engine: Engine, matrix: ConfusionMatrix, dataset: Dataset, split: str
+) -> dict[str, Any]:
+    """The JSON object of ``python -m benchmarks accuracy``."""
+    return {
+        "kind": "accuracy",
+        **matrix.report(),
+        "dataset": dataset.name,
+        "split": split,
+        "model": engine.name,
+        "model_digest": engine.digest,
+        "model_bytes": Path(engine.path).stat().st_size,
+        "labels": engine.labels.name,
+        "input_size": list(engine.input_size),
+        "runtime": engine.runtime,
+        "device": read_device().name,
+    }
+
+
+def accuracy_table(result: dict[str, Any]) -> str:
+    """The result for people: points of IoU, a line a category."""
+    rows = [(name, points(value)) for name, value in result["iou"].items()]
+    rows += [
+        ("mean IoU", points(result["miou"])),
+        ("mean Dice", points(result["dice"])),
+        ("mean iIoU", points(result["iiou"])),
+        ("pixel accuracy", points(result["pixel_accuracy"])),
+    ]
+    return table(rows, ("category", "points"))

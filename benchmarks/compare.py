@@ -1,0 +1,130 @@
+"""Compare two results of the same kind, with a verdict that knows the noise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.results import number, points, read_result, table
+from roadmask.errors import DataError
+
+_POINT = 0.01
+# Differences below are no difference, whatever the spread says.
+_SAME_POINTS = 0.05
+_SAME_SHARE = 0.02
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What came out.
+
+    Attributes:
+        verdict: ``better``, ``worse`` or ``same``, of the second result.
+        reason: one sentence.
+        text: the table.
+    """
+
+    verdict: str
+    reason: str
+    text: str
+
+    def to_json(self) -> dict[str, str]:
+        """Verdict and reason."""
+        return {"kind": "compare", "verdict": self.verdict, "reason": self.reason}
+
+
+def compare_files(first: Path, second: Path) -> Comparison:
+    """Compare two files that ``--json`` wrote.
+
+    Raises:
+        DataError: unreadable, or of different kinds or data.
+    """
+    a, b = read_result(first), read_result(second)
+    kinds = {"accuracy": compare_accuracy, "latency": compare_latency}
+    if a.get("kind") != b.get("kind") or a.get("kind") not in kinds:
+        raise DataError(
+            f"{first} holds {a.get('kind')!r} and {second} {b.get('kind')!r}: give two results of "
+            f"one kind ({', '.join(kinds)})"
+        )
+    try:
+        return kinds[a["kind"]](a, b)
+    except (KeyError, TypeError) as error:
+        raise DataError(
+            f"{first} or {second} lacks the key {error}: write both with this version"
+        ) from error
+
+
+def compare_accuracy(a: dict[str, Any], b: dict[str, Any]) -> Comparison:
+    """Points of IoU; the spread is the bootstrap interval where both results have one."""
+    if (a["dataset"], a["split"], a["images"]) != (b["dataset"], b["split"], b["images"]):
+        raise DataError(
+            f"the results are of different frames: {a['images']} of {a['dataset']}/{a['split']} "
+            f"and {b['images']} of {b['dataset']}/{b['split']}"
+        )
+    names = [*a["iou"], "mean IoU", "mean Dice", "pixel accuracy"]
+    pairs = [(a["iou"][n], b["iou"][n]) for n in a["iou"]]
+    pairs += [(a[key], b[key]) for key in ("miou", "dice", "pixel_accuracy")]
+    rows = [
+        (name, points(x), points(y), _signed(x, y, 100))
+        for name, (x, y) in zip(names, pairs, strict=True)
+    ]
+    difference = (b["miou"] - a["miou"]) / _POINT
+    noise = max(_SAME_POINTS, _half_width(a), _half_width(b))
+    verdict = _verdict(difference, noise)
+    reason = f"mean IoU {difference:+.2f} points, noise {noise:.2f}"
+    return Comparison(verdict, reason, table(rows, ("points", "A", "B", "B - A")))
+
+
+def compare_latency(a: dict[str, Any], b: dict[str, Any]) -> Comparison:
+    """Milliseconds; the spread is that of the medians of the runs' blocks."""
+    keys = {
+        "invoke": ("invoke_ms",),
+        **{f"  {s}": ("stages_ms", s) for s in a["stages_ms"]},
+        "frame to mask": ("frame_to_mask_ms",),
+        "overhead": ("overhead_ms",),
+    }
+    rows = []
+    for name, path in keys.items():
+        x, y = _at(a, path)["p50"], _at(b, path)["p50"]
+        rows.append((name, number(x, 3), number(y, 3), _signed(x, y, 1, 3)))
+    rows += [
+        (name, number(a[key], 1), number(b[key], 1), _signed(a[key], b[key], 1, 1))
+        for name, key in (("fps", "fps"), ("memory, MiB", "rss_mib"), ("start-up", "startup_ms"))
+    ]
+    x, y = a["invoke_ms"]["p50"], b["invoke_ms"]["p50"]
+    low = max(min(a["invoke_blocks_ms"]), min(b["invoke_blocks_ms"]))
+    high = min(max(a["invoke_blocks_ms"]), max(b["invoke_blocks_ms"]))
+    overlap = low <= high
+    share = (y - x) / x
+    verdict = "same" if overlap else _verdict(-share, _SAME_SHARE)
+    reason = (
+        f"invoke {100 * share:+.1f} %, the runs' blocks {'overlap' if overlap else 'lie apart'}"
+    )
+    if a["device"] != b["device"] or a["threads"] != b["threads"]:
+        reason += f"; on {a['device']} x{a['threads']} and {b['device']} x{b['threads']}"
+    return Comparison(verdict, reason, table(rows, ("p50, ms", "A", "B", "B - A")))
+
+
+def _verdict(difference: float, noise: float) -> str:
+    if abs(difference) <= noise:
+        return "same"
+    return "better" if difference > 0 else "worse"
+
+
+def _half_width(result: dict[str, Any]) -> float:
+    """Half of the 95 % interval of the mean IoU, points; 0 where it was not computed."""
+    interval = result.get("miou_interval")
+    return 0.0 if not interval else (interval[1] - interval[0]) / 2 / _POINT
+
+
+def _at(result: dict[str, Any], path: Sequence[str]) -> dict[str, Any]:
+    value: Any = result
+    for key in path:
+        value = value[key]
+    return dict(value)
+
+
+def _signed(x: float | None, y: float | None, scale: float, digits: int = 2) -> str:
+    return "-" if x is None or y is None else f"{scale * (y - x):+.{digits}f}"

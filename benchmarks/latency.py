@@ -1,0 +1,255 @@
+"""Latency through the real daemon, in two phases: paced, and saturated beside bare invokes.
+
+Before them the daemon runs alone for its start-up time and memory, on one picture from a file, so
+that neither the rendering of the town nor its frames count.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from benchmarks.daemonrun import DaemonRun, finish, run_daemon, start
+from benchmarks.device import read_device
+from benchmarks.results import number, percentiles, table
+from benchmarks.saturated import BLOCK, WARM_UP
+from roadmask.engine import Engine
+from roadmask.errors import ConfigError
+from roadmask.sources.uri import parse_uri
+from roadmask.times import COLUMNS
+
+DEFAULT_SOURCE = "synthetic:town?seed=1&prerender=64"
+_STARTUP_FRAMES = 20
+_PACEABLE = ("synthetic", "path")  # sources that take fps and realtime
+_COLUMN = {name: i for i, name in enumerate(COLUMNS)}
+# Stage → its two stamps. Between available and taken lies the hand-over to the loop.
+STAGES = {
+    "capture": ("capture_ns", "available_ns"),
+    "preprocess": ("taken_ns", "ready_ns"),
+    "infer": ("ready_ns", "inferred_ns"),
+    "postprocess": ("inferred_ns", "postprocessed_ns"),
+    "publish": ("postprocessed_ns", "published_ns"),
+}
+
+
+@dataclass(frozen=True)
+class LatencyPlan:
+    """What to measure.
+
+    Attributes:
+        model: path or stem.
+        source: URI of the frames.
+        threads: of the interpreter.
+        labels: label set of a model that names none.
+        frames: measured in each phase, warm-up not counted.
+    """
+
+    model: str
+    source: str = DEFAULT_SOURCE
+    threads: int = 1
+    labels: str = ""
+    frames: int = 300
+
+
+def measure_latency(
+    plan: LatencyPlan, *, title: str = "latency", progress: bool = True
+) -> dict[str, Any]:
+    """Run all phases and give the JSON object of ``python -m benchmarks latency``.
+
+    Raises:
+        RoadmaskError: the model or the source cannot be used.
+    """
+    if plan.frames < BLOCK:
+        raise ConfigError(f"--frames {plan.frames}: expected {BLOCK} or more")
+    engine = Engine(plan.model, plan.threads, plan.labels or None)  # refuses before anything runs
+    before = read_device()
+    total = _STARTUP_FRAMES + plan.frames + WARM_UP + plan.frames
+    with tqdm(total=total, desc=title, unit="frame", disable=not progress) as bar:
+        alone = _run_alone(plan, bar.update)
+        saturated = _run_saturated(plan)
+        bar.update(plan.frames)
+        invoke_ms = float(np.median(saturated["invoke_ns"])) / 1e6
+        fps = min(1000.0, 1000 / (2 * invoke_ms))
+        paced = run_daemon(
+            [*_arguments(plan), "--source", _paced(plan.source, fps)],
+            plan.frames + WARM_UP,
+            bar.update,
+        )
+        bar.update(total - bar.n)
+    rows = paced.rows[WARM_UP:]
+    if len(rows) < BLOCK:
+        raise ConfigError(
+            f"source {plan.source} gave {len(paced.rows)} frames: expected {BLOCK + WARM_UP} or "
+            "more; give a longer one"
+        )
+    return {
+        "kind": "latency",
+        **_paced_result(rows),
+        **_outside_result(paced),
+        **_rates(saturated),
+        "paced_fps": round(fps, 3),
+        "frames": len(rows),
+        "startup_ms": round(
+            (int(alone.rows[0, _COLUMN["published_ns"]]) - alone.started_ns) / 1e6, 1
+        ),
+        "rss_mib": alone.rss_mib,
+        "threads": plan.threads,
+        "device": before.name,
+        "device_before": before.to_json(),
+        "device_after": read_device().to_json(),
+        "source": plan.source,
+        "model": engine.name,
+        "model_digest": engine.digest,
+        "model_bytes": engine.path.stat().st_size,
+        "input_size": list(engine.input_size),
+        "runtime": engine.runtime,
+    }
+
+
+def _arguments(plan: LatencyPlan) -> list[str]:
+    arguments = ["--model", plan.model, "--threads", str(plan.threads)]
+    return arguments + (["--labels", plan.labels] if plan.labels else [])
+
+
+def _run_alone(plan: LatencyPlan, on_frame: Callable[[], object]) -> DaemonRun:
+    with tempfile.TemporaryDirectory(prefix="roadmask-") as folder:
+        source = plan.source
+        if parse_uri(source).scheme == "synthetic":
+            # Neutral grey noise: start-up does not depend on what the picture shows.
+            picture = np.random.default_rng(0).integers(0, 256, (720, 1280, 3), np.uint8)
+            path = str(Path(folder) / "frame.bmp")
+            cv2.imwrite(path, picture)
+            source = f"{path}?loop=1"
+        return run_daemon([*_arguments(plan), "--source", source], _STARTUP_FRAMES, on_frame)
+
+
+def _run_saturated(plan: LatencyPlan) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(prefix="roadmask-") as folder:
+        config, result = Path(folder) / "config.json", Path(folder) / "result.json"
+        settings = {
+            "source": _unpaced(plan.source),
+            "model": plan.model,
+            "socket": str(Path(folder) / "masks.sock"),
+            "threads": plan.threads,
+            "frames": plan.frames + WARM_UP,
+            "labels": plan.labels,
+        }
+        config.write_text(json.dumps(settings))
+        with start(
+            [sys.executable, "-m", "benchmarks.saturated", str(config), str(result)]
+        ) as process:
+            try:
+                finish(process)
+            finally:
+                process.kill()
+        measured: dict[str, Any] = json.loads(result.read_text())
+        if not measured["frame_blocks"]:
+            raise ConfigError(
+                f"source {plan.source} is too short: expected {BLOCK + WARM_UP} frames or more"
+            )
+        return measured
+
+
+def _with(source: str, **options: str) -> str:
+    """The URI with options added, those that it already has kept."""
+    parts = parse_uri(source)
+    if parts.scheme not in _PACEABLE or parts.target.startswith("/dev/"):
+        return source
+    if parts.scheme == "synthetic":
+        options.pop("loop", None)  # the town has no end
+    extra = "&".join(f"{k}={v}" for k, v in options.items() if k not in parts.options.values)
+    if not extra:
+        return source
+    return f"{source}{'&' if parts.options.values else '?'}{extra}"
+
+
+def _paced(source: str, fps: float) -> str:
+    return _with(source, fps=f"{fps:.3f}", loop="1")
+
+
+def _unpaced(source: str) -> str:
+    return _with(source, realtime="0", loop="1")
+
+
+def _between(rows: npt.NDArray[np.int64], first: str, last: str) -> npt.NDArray[np.float64]:
+    return (rows[:, _COLUMN[last]] - rows[:, _COLUMN[first]]) / 1e6
+
+
+def _paced_result(rows: npt.NDArray[np.int64]) -> dict[str, Any]:
+    invoke_ms = _between(rows, "ready_ns", "inferred_ns")
+    frame_to_mask_ms = _between(rows, "available_ns", "published_ns")
+    blocks = [float(np.median(b)) for b in np.array_split(invoke_ms, max(1, len(rows) // BLOCK))]
+    ratio = float(np.median(frame_to_mask_ms) / np.median(invoke_ms))
+    return {
+        "invoke_ms": percentiles(invoke_ms),
+        "invoke_blocks_ms": [round(b, 4) for b in blocks],
+        "stages_ms": {
+            name: percentiles(_between(rows, *stamps)) for name, stamps in STAGES.items()
+        },
+        "handover_ms": percentiles(_between(rows, "available_ns", "taken_ns")),
+        "frame_to_mask_ms": percentiles(frame_to_mask_ms),
+        "overhead_ms": percentiles(frame_to_mask_ms - invoke_ms),
+        "overhead_ratio": round(ratio, 4),
+    }
+
+
+def _outside_result(run: DaemonRun) -> dict[str, Any]:
+    """The same from the stamps of a subscriber in another process: a check, not the measure."""
+    seen = run.outside
+    age_ms = (seen.received_ns - seen.capture_ns)[WARM_UP:] / 1e6
+    wake_ms = (seen.received_ns - seen.publish_ns)[WARM_UP:] / 1e6
+    infer_ms = seen.infer_ns[WARM_UP:] / 1e6
+    ratio = float(np.median(age_ms) / np.median(infer_ms)) if age_ms.size else None
+    return {
+        "subscriber_frame_to_mask_ms": percentiles(age_ms),
+        "subscriber_wake_ms": percentiles(wake_ms),
+        "subscriber_overhead_ratio": None if ratio is None else round(ratio, 4),
+    }
+
+
+def _rates(saturated: dict[str, Any]) -> dict[str, Any]:
+    """Medians over the blocks: one preempted block does not count."""
+    fps = [n / (ns * 1e-9) for n, ns in saturated["frame_blocks"]]
+    bare = [n / (ns * 1e-9) for n, ns in saturated["bare_blocks"]]
+    ratios = [a / b for a, b in zip(fps, bare, strict=True)]
+    return {
+        "fps": round(float(np.median(fps)), 3),
+        "bare_invoke_fps": round(float(np.median(bare)), 3),
+        "fps_ratio": round(float(np.median(ratios)), 4),
+        "fps_blocks": [round(v, 2) for v in fps],
+        "bare_invoke_fps_blocks": [round(v, 2) for v in bare],
+    }
+
+
+def latency_table(result: dict[str, Any]) -> str:
+    """The result for people."""
+    rows = [("invoke", *_three(result["invoke_ms"]))]
+    rows += [(f"  {name}", *_three(v)) for name, v in result["stages_ms"].items()]
+    rows += [
+        ("frame to mask", *_three(result["frame_to_mask_ms"])),
+        ("overhead", *_three(result["overhead_ms"])),
+        ("seen by a subscriber", *_three(result["subscriber_frame_to_mask_ms"])),
+    ]
+    outside = number(result["subscriber_overhead_ratio"], 3)
+    lines = [
+        table(rows, ("ms", "p50", "p95", "p99")),
+        f"{result['fps']:.1f} fps, bare invoke {result['bare_invoke_fps']:.1f} fps; "
+        f"overhead ratio {result['overhead_ratio']:.3f} (seen from outside {outside})",
+        f"start-up {result['startup_ms']:.0f} ms, memory {number(result['rss_mib'], 0)} MiB, "
+        f"{result['threads']} thread(s), {result['device']}",
+    ]
+    return "\n".join(lines)
+
+
+def _three(values: dict[str, float | None]) -> tuple[str, ...]:
+    return tuple(number(v, 3) for v in values.values())

@@ -1,0 +1,169 @@
+"""``python -m convert``: a trained model becomes a measured full-INT8 file, or is turned away."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from convert.calibration import SHIPPED, TOWN_SIZE
+from roadmask.command import EXIT_DONE, EXIT_GATE, run_command
+from roadmask.errors import ConfigError
+
+
+def _convert_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m convert",
+        description="Convert a Keras model to full INT8 and measure what it cost. Float and INT8 "
+        "are scored and timed through the daemon's own code; a model that misses a gate is left "
+        "as OUT.rejected.tflite and OUT is not touched. `python -m convert calibrate --help` "
+        "tells how to pick calibration frames.",
+        epilog="Example: python -m convert runs/roadnet/roadnet.keras --out roadnet-480x352.tflite",
+    )
+    parser.add_argument("model", type=Path, metavar="MODEL.keras")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="MODEL.tflite", help="the report: MODEL.json"
+    )
+    parser.add_argument(
+        "--calibration",
+        type=Path,
+        default=SHIPPED,
+        metavar="DIR|MANIFEST",
+        help="training pictures, or a manifest of them; default: the shipped town frames",
+    )
+    parser.add_argument(
+        "--calibration-root",
+        type=Path,
+        metavar="DIR",
+        help="the manifest's data set; default: --eval-root",
+    )
+    parser.add_argument("--eval-dataset", default="town", help="default: town")
+    parser.add_argument("--eval-root", type=Path, metavar="DIR", help="the data set's folder")
+    parser.add_argument("--eval-split", default="val", help="default: val")
+    parser.add_argument(
+        "--eval-count", type=int, default=100, help="frames of the town; default: 100"
+    )
+    parser.add_argument("--labels", default="", help="label set, where the classes do not tell")
+    parser.add_argument("--max-miou-drop", type=float, default=0.5, help="points; default: 0.5")
+    parser.add_argument("--max-category-drop", type=float, default=1.0, help="points; default: 1")
+    parser.add_argument("--max-latency-ms", type=float, help="p50 of the invoke on this machine")
+    parser.add_argument("--threads", type=int, default=1, help="while timing; default: 1")
+    parser.add_argument("--source", help="timed frames; default: 64 town frames of 1280x720")
+    parser.add_argument("--latency-frames", type=int, default=200, help="default: 200")
+    parser.add_argument("-v", "--verbose", action="store_true", help="tracebacks, TensorFlow's log")
+    return parser
+
+
+def _calibrate_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m convert calibrate",
+        description="Pick calibration frames from a training split: every drive or city by its "
+        "share, and within it the frames that differ most in content and brightness.",
+        epilog="Example: python -m convert calibrate --dataset camvid --root DIR --count 64",
+    )
+    parser.add_argument("--dataset", required=True, help="camvid, cityscapes or town")
+    parser.add_argument("--root", type=Path, help="the data set's folder; the town needs none")
+    parser.add_argument("--split", default="train", help="default: train")
+    parser.add_argument("--count", type=int, required=True, help="frames to pick; 64 is plenty")
+    parser.add_argument(
+        "--candidates", type=int, default=1000, help="frames looked at; default: 1000"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="default: 1")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE.toml", help="default: calibration_data/DATASET.toml"
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="show tracebacks")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point; returns the exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["calibrate"]:
+        options = _calibrate_parser().parse_args(arguments[1:])
+        return run_command(lambda: _calibrate(options), verbose=options.verbose)
+    options = _convert_parser().parse_args(arguments)
+    return run_command(lambda: _convert(options), verbose=options.verbose)
+
+
+def _convert(options: argparse.Namespace) -> int:
+    from benchmarks.latency import DEFAULT_SOURCE
+    from benchmarks.results import check_writable, write_result
+    from convert.gates import Gates
+    from convert.pipeline import ConversionPlan, convert
+    from convert.report import summary
+    from roadmask.atomic import write_bytes
+
+    out: Path = options.out
+    if out.suffix != ".tflite":
+        raise ConfigError(f"--out {out}: expected a file that ends in .tflite")
+    check_writable(out)
+    plan = ConversionPlan(
+        model=options.model,
+        calibration=options.calibration,
+        calibration_root=options.calibration_root or options.eval_root,
+        eval_dataset=options.eval_dataset,
+        eval_root=options.eval_root,
+        eval_split=options.eval_split,
+        eval_count=options.eval_count,
+        labels=options.labels,
+        gates=Gates(options.max_miou_drop, options.max_category_drop, options.max_latency_ms),
+        latency_source=options.source or DEFAULT_SOURCE,
+        latency_frames=options.latency_frames,
+        threads=options.threads,
+        verbose=options.verbose,
+    )
+    conversion = convert(plan)
+    # STEM.rejected.tflite: quarantine lies beside the place that the model did not take.
+    target = out.with_suffix(".rejected.tflite") if conversion.missed else out
+    report = target.with_suffix(".json")
+    write_bytes(target, conversion.model)
+    write_result(report, conversion.report)
+    print(summary(conversion.report))
+    if conversion.missed:
+        missed = "; ".join(conversion.missed)
+        print(f"roadmask: rejected: {missed}; see {report}", file=sys.stderr)
+        return EXIT_GATE
+    print(f"written: {target} ({len(conversion.model) / 1024:.0f} KiB) and {report}")
+    return EXIT_DONE
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from benchmarks.results import check_writable
+    from convert.calibration import manifest_text
+    from convert.pick import pick_frames
+    from roadmask.atomic import write_text
+    from roadmask.datasets import open_dataset
+
+    out = options.out or SHIPPED.parent / f"{options.dataset}.toml"
+    check_writable(out)
+
+    def progress(frames: Any, total: int) -> Any:
+        return tqdm(frames, desc="looking at frames", total=total, unit="frame")
+
+    dataset = open_dataset(
+        options.dataset,
+        options.root,
+        options.split,
+        count=max(4 * options.count, 8),
+        size=TOWN_SIZE,
+    )
+    manifest = pick_frames(
+        dataset,
+        options.split,
+        options.count,
+        options.seed,
+        candidates=options.candidates,
+        progress=progress,
+    )
+    write_text(out, manifest_text(manifest))
+    shares = ", ".join(f"{name} {100 * share:.1f} %" for name, share in manifest.histogram.items())
+    print(f"written: {out}, {len(manifest.frames)} of {manifest.available} frames: {shares}")
+    return EXIT_DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())
