@@ -109,7 +109,7 @@ void test_upsample() {
   const auto columns = k::bilinear_positions(from.width, to.width);
   for (int n = 0; n < 20 && options.threshold == 0; ++n) {
     const int y = between(0, to.height - 1), x = between(0, to.width - 1);
-    int best = -1 << 30, winner = 0;
+    int best = -(1 << 30), winner = 0;
     for (int c = options.first; c < classes; ++c) {
       const auto at = [&](int r, int q) {
         r = std::min(r, from.height - 1), q = std::min(q, from.width - 1);

@@ -20,7 +20,8 @@ inline void planes_8x8(const std::int8_t* from, std::ptrdiff_t classes, std::int
   const __m128i b2 = _mm_unpacklo_epi16(a2, a3), b3 = _mm_unpackhi_epi16(a2, a3);
   const auto store = [&](int k, __m128i two) {
     _mm_storel_epi64(reinterpret_cast<__m128i*>(to + k * stride), two);
-    _mm_storeh_pd(reinterpret_cast<double*>(to + (k + 1) * stride), _mm_castsi128_pd(two));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(to + (k + 1) * stride),
+                     _mm_unpackhi_epi64(two, two));
   };
   store(0, _mm_unpacklo_epi32(b0, b2));
   store(2, _mm_unpackhi_epi32(b0, b2));

@@ -205,7 +205,8 @@ void bind_kernels(nb::module_& m) {
       .def("run", &run_upsample, nb::arg("logits").none(), nb::arg("out").none(),
            nb::arg("confidence").none() = nb::none(),
            "Write the mask (and the confidence) and return the pixels of each category.");
-  m.def("nearest_map", &nearest_map, nb::arg("ids").none(), nb::arg("out").none(), nb::arg("table").none(),
+  m.def("nearest_map", &nearest_map, nb::arg("ids").none(), nb::arg("out").none(),
+        nb::arg("table").none(),
         "Class ids → categories at out's size, nearest neighbour; returns the pixel counts.");
   nb::class_<k::PreprocessPlan>(m, "PreprocessPlan",
                                 "Camera picture → network input for one pair of sizes.")
@@ -213,8 +214,9 @@ void bind_kernels(nb::module_& m) {
            nb::arg("table").none() = nb::none(), nb::arg("layout") = "bgr")
       .def("run", &run_preprocess, nb::arg("source").none(), nb::arg("out").none(),
            "Scale, swap colours and apply the table, straight into `out`.");
-  m.def("overlay", &overlay, nb::arg("bgr").none(), nb::arg("mask").none(), nb::arg("palette_bgr").none(),
-        nb::arg("alpha"), nb::arg("out").none(), "The mask's colours over the frame; out may be bgr.");
+  m.def("overlay", &overlay, nb::arg("bgr").none(), nb::arg("mask").none(),
+        nb::arg("palette_bgr").none(), nb::arg("alpha"), nb::arg("out").none(),
+        "The mask's colours over the frame; out may be bgr.");
   m.def("scene_stats", &scene_stats, nb::arg("rgb").none(),
         "Luma mean and variance, Laplacian energy, dark and bright fraction, content hash.");
   m.def("kernel_level", [] { return k::name(k::level()); },
