@@ -18,7 +18,7 @@ enum class Layout { bgr, grey, yuyv, nv12 };
 
 // The taps of one axis: `count` source pixels from `first[i]` for target pixel i.
 struct Taps {
-  int count;                          // even
+  int count = 0;                      // even
   std::vector<std::int32_t> first;    // never reads over the source's end but with weight 0
   std::vector<std::int16_t> weights;  // [target][count]
 };
