@@ -119,12 +119,21 @@ def test_a_greyscale_video_becomes_three_channels(
     assert difference(frames[0].image[..., 1], images[0]) < 5
 
 
-def test_a_truncated_video_ends(tmp_path: Path, town_images: list[np.ndarray]) -> None:
+def test_a_truncated_video_ends(
+    tmp_path: Path, town_images: list[np.ndarray], caplog: pytest.LogCaptureFixture
+) -> None:
     path = write_video(tmp_path / "whole.avi", town_images, "MJPG")
     cut = tmp_path / "cut.avi"
     cut.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     frames = read_all(open_source(f"{cut}?realtime=0"))
     assert 0 < len(frames) < 12
+    assert f"ends after {len(frames)} of 12 frames: cut off or damaged" in caplog.text
+
+
+def test_an_mp4_without_its_index_does_not_open(video: Path) -> None:
+    video.write_bytes(video.read_bytes()[: video.stat().st_size // 2])
+    with pytest.raises(CaptureError, match="no frame of it can be decoded"):
+        open_source(str(video))
 
 
 @pytest.mark.parametrize(

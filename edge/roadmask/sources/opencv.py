@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from collections.abc import Sequence
@@ -24,6 +25,8 @@ from roadmask.sources.source import (
     SourceKind,
 )
 from roadmask.sources.uri import SourceUri
+
+_log = logging.getLogger(__name__)
 
 DEFAULT_FPS = 25.0  # of a video or stream that does not tell its own
 OPEN_TIMEOUT_MS, READ_TIMEOUT_MS = 5000, 2000
@@ -115,10 +118,21 @@ class VideoSource(Source):
     def _advance(self) -> None:
         if not self._capture.grab():
             if not self._loop:
+                self._warn_if_cut()
                 raise EndOfStream
             self._capture.release()
             self._capture = self._open()
         self._grabbed += 1
+
+    def _warn_if_cut(self) -> None:
+        expected = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)  # an estimate in some containers
+        if self._grabbed + 1 < 0.9 * expected:
+            _log.warning(
+                "%s ends after %d of %d frames: cut off or damaged",
+                self.name,
+                self._grabbed + 1,
+                expected,
+            )
 
 
 class StreamSource(Source):

@@ -5,6 +5,9 @@
 * A read that blocks: ``waitAny`` waits with a limit below a second, and raises on unplugging.
 * Old pictures in the driver's buffers after a pause: dropped by the driver's stamp.
 * Refused settings: ``set`` says True to an impossible value, so every value is read back.
+
+OpenCV's four buffers stay: it gives a raw buffer back to the driver *before* copying it, and only
+the others in the queue keep the driver from writing into it meanwhile.
 """
 
 from __future__ import annotations

@@ -117,7 +117,6 @@ def _explain_open(device: str, descriptor: int) -> SourceError:
     except OSError as error:
         if error.errno == errno.EBUSY:
             return _busy(device)
-        return SourceError(FaultCode.CAMERA_LOST, f"{device}: {error.strerror}")
     return SourceError(
         FaultCode.WRONG_FORMAT, f"{device} opens, but not in a pixel format that OpenCV reads"
     )
