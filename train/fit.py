@@ -39,6 +39,7 @@ class FitConfig:
     dice: float = 0.5  # weight beside the cross-entropy
     validate_every: int = 5  # epochs
     seed: int = 1
+    deterministic: bool = False  # to the last bit, on TensorFlow; slower
 
 
 class Fit:
@@ -49,6 +50,8 @@ class Fit:
     ) -> None:
         self.config, self.validation, self.out = config, validation, out
         keras.utils.set_random_seed(config.seed)
+        if config.deterministic:
+            _make_deterministic()
         self.data = TrainingData(
             parts, size=config.crop_size, batch_size=config.batch_size, seed=config.seed
         )
@@ -161,6 +164,14 @@ class Fit:
         with atomic_path(self.checkpoint) as path:
             self.model.save(path)
         write_history(self.out / "history.csv", self.history)
+
+
+def _make_deterministic() -> None:
+    """Sums in one order whatever the threads do; JAX needs no telling."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
 
 
 class _Progress(keras.callbacks.Callback):  # type: ignore[misc]
