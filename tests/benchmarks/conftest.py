@@ -1,0 +1,40 @@
+"""A small network of the zoo with random weights, as INT8 file and as Keras file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from roadmask.modelfile import METADATA_NAME, ModelInfo, write_metadata
+
+
+@pytest.fixture(scope="session")
+def keras_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from convert.quiet import import_tensorflow
+
+    import_tensorflow()
+    import keras
+
+    from train.models import build_model
+
+    keras.utils.set_random_seed(3)
+    path = tmp_path_factory.mktemp("network") / "tiny.keras"
+    build_model("roadnet", (96, 64)).save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def int8_file(keras_file: Path) -> Path:
+    from convert.graph import export_graph, load_keras
+    from convert.quantise import to_int8
+
+    graph = export_graph(load_keras(keras_file))
+    rng = np.random.default_rng(4)
+    samples = [rng.uniform(-1, 1, (64, 96, 3)).astype(np.float32) for _ in range(2)]
+    info = ModelInfo("tiny", "cityscapes-8", graph.input_size, normalisation=graph.normalisation)
+    model = write_metadata(to_int8(graph, samples), {METADATA_NAME: info.to_json().encode()})
+    path = keras_file.with_suffix(".tflite")
+    path.write_bytes(model)
+    return path

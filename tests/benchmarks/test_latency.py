@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.latency import (
+    LatencyPlan,
+    _paced,
+    _paced_result,
+    _unpaced,
+    latency_table,
+    measure_latency,
+)
+from benchmarks.saturated import InterleavedTimes
+from roadmask.engine import Engine
+from roadmask.errors import ConfigError, ModelError, RoadmaskError
+
+_SMALL_TOWN = "synthetic:town?seed=1&width=160&height=96&prerender=4"
+
+
+@pytest.fixture(scope="module")
+def result(int8_file: Path) -> dict[str, Any]:
+    return measure_latency(LatencyPlan(str(int8_file), _SMALL_TOWN, frames=40), progress=False)
+
+
+def test_every_key_of_the_contract_is_filled(result: dict[str, Any]) -> None:
+    percentiles = {"p50", "p95", "p99"}
+    for key in ("invoke_ms", "frame_to_mask_ms", "overhead_ms", "subscriber_frame_to_mask_ms"):
+        assert set(result[key]) == percentiles and all(v > 0 for v in result[key].values()), key
+    assert list(result["stages_ms"]) == ["capture", "preprocess", "infer", "postprocess", "publish"]
+    for stage in result["stages_ms"].values():
+        assert set(stage) == percentiles and None not in stage.values()
+    for key in ("overhead_ratio", "fps", "bare_invoke_fps", "rss_mib", "startup_ms", "threads"):
+        assert result[key] > 0, key
+    assert result["device"] and result["threads"] == 1
+    assert latency_table(result).count("\n") >= 10
+
+
+def test_the_parts_fit_together(result: dict[str, Any]) -> None:
+    # What a subscriber in another process sees includes all that the daemon counts.
+    frame_to_mask = result["frame_to_mask_ms"]["p50"]
+    assert frame_to_mask > result["invoke_ms"]["p50"]
+    assert result["overhead_ratio"] == pytest.approx(
+        frame_to_mask / result["invoke_ms"]["p50"], rel=0.01
+    )
+    assert result["subscriber_overhead_ratio"] > 1
+    assert len(result["fps_blocks"]) == len(result["bare_invoke_fps_blocks"]) == 2
+
+
+def test_stages_come_from_the_stamps() -> None:
+    # Two frames, ms: captured 0, available 1, taken 3, ready 4, inferred 14, then 15, then 17.
+    row = np.array([0, 0, 1, 3, 4, 14, 15, 17], np.int64) * 1_000_000
+    result = _paced_result(np.stack([row, row]))
+    p50 = {name: value["p50"] for name, value in result["stages_ms"].items()}
+    assert p50 == {"capture": 1, "preprocess": 1, "infer": 10, "postprocess": 1, "publish": 2}
+    assert result["handover_ms"]["p50"] == 2
+    assert result["frame_to_mask_ms"]["p50"] == 16
+    assert result["overhead_ms"]["p50"] == 6
+    assert result["overhead_ratio"] == 1.6
+
+
+def test_bare_invokes_come_after_each_block(int8_file: Path) -> None:
+    times = InterleavedTimes(Engine(int8_file))
+    for _ in range(10 + 2 * 20 + 5):  # warm-up, two blocks, a part of a third
+        times.add(*range(8))
+    assert [n for n, _ in times.frame_blocks] == [20, 20]
+    assert [n for n, _ in times.bare_blocks] == [20, 20]
+    assert all(ns > 0 for _, ns in times.bare_blocks)
+
+
+@pytest.mark.parametrize(
+    ("source", "paced", "unpaced"),
+    [
+        ("synthetic:town", "synthetic:town?fps=50.000", "synthetic:town?realtime=0"),
+        ("synthetic:town?fps=5", "synthetic:town?fps=5", "synthetic:town?fps=5&realtime=0"),
+        ("drive.mp4", "drive.mp4?fps=50.000&loop=1", "drive.mp4?realtime=0&loop=1"),
+        ("v4l2:/dev/video0", "v4l2:/dev/video0", "v4l2:/dev/video0"),
+        ("/dev/video0", "/dev/video0", "/dev/video0"),
+    ],
+)
+def test_only_sources_that_can_be_paced_are(source: str, paced: str, unpaced: str) -> None:
+    assert _paced(source, 50) == paced
+    assert _unpaced(source) == unpaced
+
+
+def test_unusable_plans_are_refused(int8_file: Path, tmp_path: Path) -> None:
+    plans: list[tuple[LatencyPlan, type[RoadmaskError], str]] = [
+        (LatencyPlan(str(tmp_path / "none.tflite")), ModelError, "missing"),
+        (LatencyPlan(str(int8_file), frames=3), ConfigError, "--frames 3"),
+        (LatencyPlan(str(int8_file), "synthetic:moon"), RoadmaskError, "moon"),
+        (LatencyPlan(str(int8_file), str(tmp_path / "no.mp4")), RoadmaskError, r"no\.mp4"),
+    ]
+    for plan, kind, message in plans:
+        with pytest.raises(kind, match=message):
+            measure_latency(plan, progress=False)
