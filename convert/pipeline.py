@@ -21,13 +21,14 @@ from convert.gates import Gates, missed_gates
 from convert.graph import ExportGraph, export_graph, load_keras
 from convert.operators import count_dtypes, count_operators, float_operators, read_operators
 from convert.quantise import to_float, to_int8
-from convert.quiet import import_tensorflow, quiet
+from convert.quiet import import_tensorflow
 from roadmask.datasets import open_dataset
 from roadmask.engine import Engine
 from roadmask.errors import ConfigError, ModelError
 from roadmask.labels import CATEGORY_COUNT, LABEL_SETS, LabelSet, label_set
 from roadmask.modelfile import METADATA_NAME, ModelInfo, write_metadata
 from roadmask.preprocess import Preprocess
+from roadmask.quiet import quiet
 
 _BY_CLASSES = {CATEGORY_COUNT: "cityscapes-8", 19: "cityscapes-19"}
 _SCORES = ("miou", "iou", "pixel_accuracy", "images", "dataset", "split")

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from convert.graph import ExportGraph
-from convert.quiet import quiet
 from roadmask.errors import ModelError
+from roadmask.quiet import quiet
 
 Samples = Sequence[npt.NDArray[np.float32]]
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TextIO
 
 from roadmask.errors import ConfigError
+from roadmask.quiet import quiet
 
 
 def import_tensorflow(*, verbose: bool = False) -> None:
@@ -35,32 +33,3 @@ def import_tensorflow(*, verbose: bool = False) -> None:
         raise ConfigError(
             f"Keras runs on {keras.backend.backend()}: conversion needs KERAS_BACKEND=tensorflow"
         )
-
-
-@contextmanager
-def quiet(enabled: bool = True) -> Iterator[TextIO]:
-    """Drop what the process writes to standard output and error, C++ included.
-
-    Yields:
-        A stream to the real standard error, for a progress bar.
-    """
-    if not enabled:
-        yield sys.stderr
-        return
-    sys.stdout.flush()
-    sys.stderr.flush()
-    kept = [os.dup(1), os.dup(2)]
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    terminal = os.fdopen(os.dup(kept[1]), "w", buffering=1)
-    try:
-        os.dup2(nowhere, 1)
-        os.dup2(nowhere, 2)
-        yield terminal
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        for number, saved in enumerate(kept, start=1):
-            os.dup2(saved, number)
-            os.close(saved)
-        os.close(nowhere)
-        terminal.close()

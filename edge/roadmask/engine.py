@@ -14,6 +14,7 @@ import numpy.typing as npt
 from roadmask.errors import ConfigError, ModelError
 from roadmask.labels import LabelSet, label_set
 from roadmask.modelfile import ModelInfo, digest, model_path, read_metadata, read_model
+from roadmask.quiet import quiet
 
 # First that imports wins: LiteRT, its predecessor, TensorFlow's own interpreter.
 _RUNTIMES = (
@@ -144,8 +145,9 @@ def _load(path: Path, data: bytes, threads: int) -> tuple[str, Any]:
         except ImportError:
             continue
         try:
-            interpreter = module.Interpreter(model_content=data, num_threads=threads)
-            interpreter.allocate_tensors()
+            with quiet():  # LiteRT announces its delegate on standard error
+                interpreter = module.Interpreter(model_content=data, num_threads=threads)
+                interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else "no reason given"
             raise ModelError(f"model {path} cannot be loaded by {package}: {reason}") from error

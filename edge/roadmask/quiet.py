@@ -1,0 +1,38 @@
+"""Keep the chatter that C++ libraries write straight to the terminal away from it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+
+@contextmanager
+def quiet(enabled: bool = True) -> Iterator[TextIO]:
+    """Drop what the process writes to standard output and error, C++ included.
+
+    Yields:
+        A stream to the real standard error, for a progress bar.
+    """
+    if not enabled:
+        yield sys.stderr
+        return
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = [os.dup(1), os.dup(2)]
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    terminal = os.fdopen(os.dup(kept[1]), "w", buffering=1)
+    try:
+        os.dup2(nowhere, 1)
+        os.dup2(nowhere, 2)
+        yield terminal
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for number, saved in enumerate(kept, start=1):
+            os.dup2(saved, number)
+            os.close(saved)
+        os.close(nowhere)
+        terminal.close()
