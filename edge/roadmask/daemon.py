@@ -24,7 +24,7 @@ from roadmask.postprocess import Postprocess
 from roadmask.preprocess import Preprocess
 from roadmask.protocol import DEFAULT_SOCKET, Identity
 from roadmask.publisher import FrameInfo, Publisher, StreamIdentity
-from roadmask.sources import Source, SourceKind, open_source
+from roadmask.sources import FaultCode, Source, SourceKind, open_source
 from roadmask.times import StageTimes
 
 _TICK_S = 0.025  # two ticks without a frame make a heartbeat: the clients expect one in 50 ms
@@ -32,6 +32,14 @@ _FLAGS = {
     SourceKind.LIVE: Flag.NONE,
     SourceKind.FILE: Flag.FILE,
     SourceKind.SYNTHETIC: Flag.SYNTHETIC,
+}
+_FAULTS = {
+    FaultCode.CAMERA_MISSING: (Mode.FAULT, Reason.CAMERA_LOST),
+    FaultCode.CAMERA_BUSY: (Mode.FAULT, Reason.CAMERA_LOST),
+    FaultCode.CAMERA_LOST: (Mode.FAULT, Reason.CAMERA_LOST),
+    FaultCode.WRONG_FORMAT: (Mode.FAULT, Reason.CAMERA_LOST),
+    FaultCode.CAMERA_STALLED: (Mode.STALE, Reason.NO_NEW_FRAME),
+    FaultCode.DECODE_ERROR: (Mode.STALE, Reason.BAD_PICTURE),
 }
 
 
@@ -167,16 +175,16 @@ class _Heart:
 
     def _beat(self) -> None:
         seen = -1
-        said: str | None = None
+        said: tuple[int, FaultCode | None] = (-1, None)
         while not self._stop.wait(_TICK_S):
-            fault = self._capture.fault
-            if fault != said:
-                said = fault
-                if fault:
-                    self._publisher.set_mode(Mode.FAULT, Reason.CAMERA_LOST)
-            if self._publisher.sequence == seen:
+            sequence, fault = self._publisher.sequence, self._capture.fault_code
+            if sequence == seen:
+                # A frame that was under way when the camera failed takes the fault back.
+                if fault is not None and (sequence, fault) != said:
+                    self._publisher.set_mode(*_FAULTS[fault])
+                    said = (sequence, fault)
                 self._publisher.heartbeat()
-            seen = self._publisher.sequence
+            seen = sequence
 
 
 def _mask_size(config: DaemonConfig, engine: Engine, source: Source) -> tuple[int, int]:

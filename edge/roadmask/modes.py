@@ -50,6 +50,7 @@ class Reason(enum.IntFlag):
     SHUTDOWN = 1 << 25  # BYE: the publisher stops
     NOT_ALLOWED = 1 << 26  # BYE: user and groups are not on the allow-list
     TOO_MANY_CLIENTS = 1 << 27  # BYE
+    BAD_PICTURE = 1 << 28  # the camera delivers, but nothing that can be decoded
 
 
 class Flag(enum.IntFlag):

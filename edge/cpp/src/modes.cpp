@@ -28,6 +28,7 @@ constexpr Name kReasons[] = {
     {SHUTDOWN, "SHUTDOWN"},
     {NOT_ALLOWED, "NOT_ALLOWED"},
     {TOO_MANY_CLIENTS, "TOO_MANY_CLIENTS"},
+    {BAD_PICTURE, "BAD_PICTURE"},
 };
 constexpr Name kFlags[] = {
     {DRIVER_TIME, "DRIVER_TIME"}, {REPLAY, "REPLAY"},   {SYNTHETIC, "SYNTHETIC"},

@@ -45,6 +45,7 @@ enum Reason : std::uint32_t {
   SHUTDOWN = 1u << 25,          // BYE: the publisher stops
   NOT_ALLOWED = 1u << 26,       // BYE: user and groups are not on the allow-list
   TOO_MANY_CLIENTS = 1u << 27,  // BYE
+  BAD_PICTURE = 1u << 28,  // the camera delivers, but nothing that can be decoded
 };
 
 // Where a frame comes from and what travels with it.
