@@ -107,6 +107,8 @@ class Town:
             self._canvas,
         )
         self._lens = Lens(seed, width, height)
+        self._slots = np.empty((height, width), np.uint8)
+        self._image = np.empty((height, width, 3), np.uint8)
 
     def frame(self, index: int) -> TownFrame:
         """The frame of that number; a pure function, in any order.
@@ -125,8 +127,9 @@ class Town:
         movers = traffic.movers(self._plan, t, camera.s, camera.s + FAR_M)
         self._scene.paint(camera, now, blocks, movers, t)
         plane = self._canvas.plane
-        slots = np.asarray(cv2.extractChannel(plane, 3), np.uint8)
-        image = np.asarray(cv2.cvtColor(plane, cv2.COLOR_BGRA2BGR), np.uint8)
+        slots, image = self._slots, self._image
+        cv2.extractChannel(plane, 3, slots)
+        cv2.cvtColor(plane, cv2.COLOR_BGRA2BGR, image)
         photo = self._lens.expose(image, slots, now, round(camera.horizon_px), index)
         labels, instances = self._labels(slots)
         return TownFrame(index, photo, labels, instances)

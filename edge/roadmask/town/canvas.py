@@ -245,7 +245,7 @@ class Canvas:
             matrix,
             size,
             patch,
-            cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            (cv2.INTER_LINEAR if fx < 0.8 else cv2.INTER_NEAREST) | cv2.WARP_INVERSE_MAP,
             cv2.BORDER_CONSTANT,
             (0, 0, 0, 0),
         )

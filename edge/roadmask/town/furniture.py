@@ -46,7 +46,7 @@ _SIGNS: tuple[tuple[_Outline, Color, Color, tuple[_Outline, Color] | None], ...]
 def draw_post(canvas: Canvas, camera: Camera, p: Post, t: float, dusk: float, haze: F64) -> None:
     """Paint one post; arguments as in vehicles.draw, ``t`` in seconds."""
     z = p.s - camera.s
-    if z < 1.6:
+    if z < 1.6 or (z > 70 and p.kind not in ("lamp", "lights")):
         return
     scale = camera.focal_px / z
     x = (camera.width - 1) / 2 + (p.d + camera.lateral_at(p.s)) * scale

@@ -27,7 +27,7 @@ _HAIR: tuple[Color, ...] = (
     (30, 35, 60),
 )
 
-_STEP = 24 / (2 * math.pi)  # poses a radian
+_STEP = 16 / (2 * math.pi)  # poses a radian
 
 
 def _limb(
@@ -231,11 +231,11 @@ def _distant(h: Human, view: float) -> tuple[list[list[tuple[float, float]]], li
     ]
 
 
-@lru_cache(maxsize=1536)
+@lru_cache(maxsize=2048)
 def _posed(
     look: int, height: float, phase: int, view: int, stride: float, seated: bool, distant: bool
 ) -> tuple[F64, F64]:
-    """Polygons ``(N, 8, 2)`` metres and colours ``(N, 3)``; phase and view in 24ths of a turn.
+    """Polygons ``(N, 8, 2)`` metres and colours ``(N, 3)``; phase and view in 16ths of a turn.
 
     In steps, because the same few poses come back with every stride.
     """
@@ -264,8 +264,8 @@ def draw(canvas: Canvas, camera: Camera, h: Human, light: F64, dusk: float, haze
     points, colors = _posed(
         h.look,
         h.height,
-        round(h.phase * _STEP) % 24,
-        round(view * _STEP) % 24,
+        round(h.phase * _STEP) % 16,
+        round(view * _STEP) % 16,
         h.stride,
         bool(h.mount),
         h.height * scale < 40 and not h.mount,

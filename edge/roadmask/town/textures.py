@@ -245,6 +245,8 @@ def ground_grain(rs: np.random.RandomState, kerb_m: float) -> U8:
 
 def sky(rs: np.random.RandomState, w: int, h: int, top: Color, low: Color, cloud: float) -> U8:
     """A panorama ``(h, w, 4)`` from zenith to horizon; ``cloud`` is the share covered."""
+    round_w, seam = w, w // 6
+    w += seam
     t = np.linspace(0, 1, h, dtype=np.float32)[:, None, None] ** 1.3
     img = np.array(top, np.float32) * (1 - t) + np.array(low, np.float32) * t
     img = np.repeat(img, w, 1)
@@ -255,6 +257,10 @@ def sky(rs: np.random.RandomState, w: int, h: int, top: Color, low: Color, cloud
     shade = noise(rs, h, w, (n, n // 3))[..., None]
     white = np.array(low, np.float32) * 0.35 + 152 + 9 * shade
     img = img * (1 - 0.8 * cover) + white * 0.8 * cover
+    # The left end fades out of what follows the right one, so that it goes round without a seam.
+    ramp = np.linspace(0, 1, seam, dtype=np.float32)[None, :, None]
+    img[:, :seam] = img[:, :seam] * ramp + img[:, round_w:] * (1 - ramp)
+    w, img = round_w, img[:, :round_w]
     out = np.empty((h, w, 4), np.uint8)
     out[..., :3] = np.clip(img + rs.uniform(-1.5, 1.5, (h, w, 1)), 0, 237)
     out[..., 3] = SKY

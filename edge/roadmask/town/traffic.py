@@ -21,7 +21,7 @@ from roadmask.town.layout import (
 from roadmask.town.things import Human, Item, Vehicle
 
 _EPISODE_S = 16.0  # the traffic ahead of us comes and goes in this time
-_WALKERS_M = 75.0  # people further off are a few pixels
+_WALKERS_M = 60.0  # people further off are a few pixels
 
 
 def position(t: float) -> float:

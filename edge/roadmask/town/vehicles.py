@@ -83,6 +83,13 @@ def _side_panel(
 
 def _wheels(m: Mesh, x: float, ys: tuple[float, ...], radius: float, arch: int = SKIRT) -> None:
     for y in ys:
+        top = radius * 0.6
+        for side in (-1, 1):  # the tread, seen from the front and from behind
+            o, i = side * x, side * (x - 0.22)
+            a, b = max(o, i), min(o, i)
+            for yy, f in ((y - radius * 0.5, 1), (y + radius * 0.5, -1)):
+                quad = [(b, yy, 0.0), (a, yy, 0.0), (a, yy, top), (b, yy, top)]
+                m.face(quad if f > 0 else quad[::-1], TYRE)
         for r, mat, out in (
             (radius * 1.13, arch, 0.0),
             (radius, TYRE, 0.01),
@@ -93,12 +100,6 @@ def _wheels(m: Mesh, x: float, ys: tuple[float, ...], radius: float, arch: int =
                 for a in (k * math.pi / 4 + math.pi / 8 for k in range(8))
             ]
             _side_panel(m, x + out, x + out, ring, mat, mat == HUB)
-        for side in (-1, 1):  # the tread, seen from the front and from behind
-            o, i = side * x, side * (x - 0.22)
-            a, b = max(o, i), min(o, i)
-            for yy, f in ((y - radius * 0.5, 1), (y + radius * 0.5, -1)):
-                quad = [(b, yy, 0.0), (a, yy, 0.0), (a, yy, radius), (b, yy, radius)]
-                m.face(quad if f > 0 else quad[::-1], TYRE)
 
 
 def _end(

@@ -156,8 +156,8 @@ class Lens:
         gain = self._noise_gain * (1 + 1.2 * now.dusk)
         y, x = r.randrange(48), r.randrange(64)
         noise = self._noise[y : y + image.shape[0], x : x + image.shape[1]]
-        cv2.addWeighted(image, 1.0, noise, gain, -128 * gain, self._work)
-        photo: U8 = self._work.copy()
+        photo: U8 = np.empty_like(image)
+        cv2.addWeighted(image, 1.0, noise, gain, -128 * gain, photo)
         return photo
 
     def _wet(self, image: U8, slots: U8, rain: float, horizon: int) -> None:
