@@ -1,4 +1,5 @@
 // Preprocessing with AVX-512 (BW, VL): rows by 64 bytes, columns by windows of 64 sums.
+#include "kernels/preprocess_colours_x86.hpp"
 #include "kernels/preprocess_x86.hpp"
 
 namespace roadmask::kernels {
@@ -67,7 +68,7 @@ void columns(const std::int16_t* sums, TapsView taps, int width, std::uint8_t* o
 
 }  // namespace
 
-const PreprocessOps preprocess_avx512 = {rows,       columns_bgr, columns,  split2_any,
-                                         colours_any, flip_any,    table_any};
+const PreprocessOps preprocess_avx512 = {rows, columns_bgr, columns, split_any,
+                                         colours_avx2, flip_any, table_any};
 
 }  // namespace roadmask::kernels

@@ -32,7 +32,7 @@ void columns_from(int begin, const std::int16_t* sums, TapsView taps, int width,
                     taps.weights + static_cast<std::ptrdiff_t>(x) * taps.count, taps.count);
 }
 
-void split2_any(const std::int16_t* sums, int pairs, std::int16_t* even, std::int16_t* odd) {
+void split_any(const std::int16_t* sums, int pairs, std::int16_t* even, std::int16_t* odd) {
   for (int i = 0; i < pairs; ++i) {
     even[i] = sums[2 * i];
     odd[i] = sums[2 * i + 1];

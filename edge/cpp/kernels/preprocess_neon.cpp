@@ -1,6 +1,8 @@
 // Preprocessing with NEON.
 #include <arm_neon.h>
 
+#include <cstring>
+
 #include "kernels/preprocess_body.hpp"
 
 namespace roadmask::kernels {
@@ -57,18 +59,44 @@ void columns_bgr(const std::int16_t* sums, TapsView taps, int width, std::uint8_
   columns_bgr_from(x, sums, taps, width, out);
 }
 
+// Four columns of two taps.
+inline int32x4_t four_columns(const std::int16_t* sums, TapsView taps, int x) {
+  std::int16_t words[8];
+  for (int i = 0; i < 4; ++i) std::memcpy(words + 2 * i, sums + taps.first[x + i], 4);
+  const int16x8_t pairs = vld1q_s16(words);
+  const int16x8_t weights = vld1q_s16(taps.weights + 2 * static_cast<std::ptrdiff_t>(x));
+  return vpaddq_s32(vmull_s16(vget_low_s16(pairs), vget_low_s16(weights)),
+                    vmull_high_s16(pairs, weights));
+}
+
 void columns(const std::int16_t* sums, TapsView taps, int width, std::uint8_t* out) {
-  if (taps.count != 4) return columns_from(0, sums, taps, width, out);
-  for (int x = 0; x < width; ++x) {
-    const int32x4_t products = vmull_s16(vld1_s16(sums + taps.first[x]),
-                                         vld1_s16(taps.weights + 4 * static_cast<std::ptrdiff_t>(x)));
-    out[x] = static_cast<std::uint8_t>((vaddvq_s32(products) + kHalf) >> kShift);
+  int x = 0;
+  if (taps.count == 2) {
+    for (; x + 4 <= width; x += 4) {
+      const int32x4_t sum = vaddq_s32(four_columns(sums, taps, x), vdupq_n_s32(kHalf));
+      const uint16x4_t words = vmovn_u32(vreinterpretq_u32_s32(vshrq_n_s32(sum, kShift)));
+      const std::uint32_t bytes =
+          vget_lane_u32(vreinterpret_u32_u8(vmovn_u16(vcombine_u16(words, words))), 0);
+      std::memcpy(out + x, &bytes, 4);
+    }
+    return columns_from(x, sums, taps, width, out);
+  }
+  for (; x < width; ++x) {
+    const std::int16_t* from = sums + taps.first[x];
+    const std::int16_t* w = taps.weights + static_cast<std::ptrdiff_t>(x) * taps.count;
+    int32x4_t products = vdupq_n_s32(0);
+    int t = 0;
+    for (; t + 4 <= taps.count; t += 4)
+      products = vmlal_s16(products, vld1_s16(from + t), vld1_s16(w + t));
+    std::int32_t sum = vaddvq_s32(products) + kHalf;
+    for (; t < taps.count; ++t) sum += w[t] * from[t];
+    out[x] = static_cast<std::uint8_t>(sum >> kShift);
   }
 }
 
 }  // namespace
 
-const PreprocessOps preprocess_neon = {rows,        columns_bgr, columns,  split2_any,
-                                       colours_any, flip_any,    table_any};
+const PreprocessOps preprocess_neon = {rows, columns_bgr, columns, split_any,
+                                       colours_any, flip_any, table_any};
 
 }  // namespace roadmask::kernels

@@ -99,19 +99,40 @@ inline __m256i four_columns(const std::int16_t* sums, TapsView taps, int x) {
   return _mm256_madd_epi16(words, load256(taps.weights + 4 * static_cast<std::ptrdiff_t>(x)));
 }
 
+// Eight columns of any number of taps, a pair of each at a time.
+inline __m256i eight_columns(const std::int16_t* sums, TapsView taps, int x) {
+  const __m256i pairs_before = _mm256_mullo_epi32(
+      _mm256_add_epi32(_mm256_set1_epi32(x), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)),
+      _mm256_set1_epi32(taps.count / 2));
+  __m256i sum = _mm256_setzero_si256();
+  for (int p = 0; p < taps.count / 2; ++p) {
+    const __m256i words = _mm256_i32gather_epi32(reinterpret_cast<const int*>(sums + 2 * p),
+                                                 load256(taps.first + x), 2);
+    const __m256i weights =
+        taps.count == 2 ? load256(taps.weights + 2 * static_cast<std::ptrdiff_t>(x))
+                        : _mm256_i32gather_epi32(
+                              reinterpret_cast<const int*>(taps.weights) + p, pairs_before, 4);
+    sum = _mm256_add_epi32(sum, _mm256_madd_epi16(words, weights));
+  }
+  return sum;
+}
+
 void columns_avx2(const std::int16_t* sums, TapsView taps, int width, std::uint8_t* out) {
   int x = 0;
-  if (taps.count == 4) {
-    for (; x + 8 <= width; x += 8) {
+  for (; x + 8 <= width; x += 8) {
+    __m256i sum;
+    if (taps.count == 4) {
       const __m256i pairs =  // columns 0 1 4 5 | 2 3 6 7
           _mm256_hadd_epi32(four_columns(sums, taps, x), four_columns(sums, taps, x + 4));
-      const __m256i sum = _mm256_add_epi32(_mm256_permute4x64_epi64(pairs, 0xD8),
-                                           _mm256_set1_epi32(kHalf));
-      const __m256i words = _mm256_srai_epi32(sum, kShift);
-      const __m128i eight = _mm_packus_epi32(_mm256_castsi256_si128(words),
-                                             _mm256_extracti128_si256(words, 1));
-      _mm_storel_epi64(reinterpret_cast<__m128i*>(out + x), _mm_packus_epi16(eight, eight));
+      sum = _mm256_permute4x64_epi64(pairs, 0xD8);
+    } else {
+      sum = eight_columns(sums, taps, x);
     }
+    const __m256i words =
+        _mm256_srai_epi32(_mm256_add_epi32(sum, _mm256_set1_epi32(kHalf)), kShift);
+    const __m128i eight = _mm_packus_epi32(_mm256_castsi256_si128(words),
+                                           _mm256_extracti128_si256(words, 1));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(out + x), _mm_packus_epi16(eight, eight));
   }
   columns_from(x, sums, taps, width, out);
 }
