@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 from roadmask import __version__
 from roadmask.command import run_command
@@ -22,13 +23,17 @@ examples:
   roadmask run --source 'synthetic:town?seed=1' --socket /tmp/masks.sock
 A subscriber ('roadmask watch', or from roadmask import Subscriber) reads the masks at the socket.
 """
+_ADVANCED = """\
+start with 'roadmask demo'
+"""
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="roadmask",
         description="Segment camera frames into Cityscapes' 8 categories and publish the masks.",
-        epilog="Start with 'roadmask demo'.",
+        epilog=_ADVANCED,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"roadmask {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -43,10 +48,13 @@ def _add(
     name: str,
     text: str,
     epilog: str | None = None,
+    advanced: bool = False,
 ) -> argparse.ArgumentParser:
+    # What has no help text is not listed: _ADVANCED names it.
+    listed: dict[str, Any] = {} if advanced else {"help": text}
     parser = commands.add_parser(
         name,
-        help=text,
+        **listed,
         description=text,
         epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
