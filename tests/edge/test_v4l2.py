@@ -19,6 +19,7 @@ from roadmask.sources import (
     open_source,
     v4l2_device,
 )
+from roadmask.sources.pixels import FORMATS, JPEG_FORMATS
 
 
 def picture(level: int, width: int = 640, height: int = 360) -> np.ndarray:
@@ -27,14 +28,23 @@ def picture(level: int, width: int = 640, height: int = 360) -> np.ndarray:
     return image
 
 
-RAW = {
-    "YUYV": cv2.COLOR_BGR2YUV_YUYV,
-    "UYVY": cv2.COLOR_BGR2YUV_UYVY,
-    "YU12": cv2.COLOR_BGR2YUV_I420,
-    "YV12": cv2.COLOR_BGR2YUV_YV12,
-    "GREY": cv2.COLOR_BGR2GRAY,
-    "RGB3": cv2.COLOR_BGR2RGB,
-}
+def raw(image: np.ndarray, pixel_format: str) -> bytes:
+    """The bytes of a grey picture as a camera sends them."""
+    height = image.shape[0]
+    planar = cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420)
+    luma, chroma = planar[:height], np.full_like(planar[:height], 128)
+    packed: dict[str, np.ndarray] = {
+        "YUYV": np.dstack([luma, chroma]),
+        "UYVY": np.dstack([chroma, luma]),
+        "NV12": planar,  # all chroma is 128, so its order does not matter
+        "NV21": planar,
+        "YU12": planar,
+        "YV12": planar,
+        "GREY": image[..., 0],
+        "BGR3": image,
+        "RGB3": image[..., ::-1],
+    }
+    return packed[pixel_format].tobytes()
 
 
 def jpeg(level: int = 100) -> bytes:
@@ -121,12 +131,11 @@ def test_unknown_options_name_the_nearest(camera: FakeCamera) -> None:
         open_source(f"v4l2:{camera.path}?format=MJPEG")
 
 
-@pytest.mark.parametrize("pixel_format", [*RAW, "BGR3"])
+@pytest.mark.parametrize("pixel_format", [name for name in FORMATS if name not in JPEG_FORMATS])
 def test_every_raw_format(camera: FakeCamera, pixel_format: str) -> None:
     image = picture(180)  # grey: no error from chroma that is shared between pixels
-    raw = cv2.cvtColor(image, RAW[pixel_format]) if pixel_format in RAW else image
     camera.formats = (pixel_format,)
-    camera.push(raw.tobytes())
+    camera.push(raw(image, pixel_format))
     with open_source(f"v4l2:{camera.path}?width=640&height=360&format={pixel_format}") as source:
         frame = source.read(1.0)
     assert frame is not None

@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 
@@ -27,6 +28,8 @@ from roadmask.sources.source import (
 from roadmask.sources.uri import SourceUri
 
 _log = logging.getLogger(__name__)
+
+_opencv_log: Any = getattr(cv2.utils, "logging", cv2)  # its place differs between releases
 
 DEFAULT_FPS = 25.0  # of a video or stream that does not tell its own
 OPEN_TIMEOUT_MS, READ_TIMEOUT_MS = 5000, 2000
@@ -203,12 +206,12 @@ class StreamSource(Source):
 
 def open_capture(name: str, backend: int, limits: Sequence[int] = ()) -> cv2.VideoCapture:
     """``cv2.VideoCapture`` without OpenCV's own lines on standard error: ours say more."""
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(0)
+    level = _opencv_log.getLogLevel()
+    _opencv_log.setLogLevel(0)
     try:
         return cv2.VideoCapture(name, backend, limits)
     finally:
-        cv2.utils.logging.setLogLevel(level)
+        _opencv_log.setLogLevel(level)
 
 
 def has_gstreamer() -> bool:
