@@ -24,7 +24,7 @@ SHIPPED = Path(__file__).parents[1] / "calibration_data" / "town.toml"
 TOWN_SIZE = (1280, 720)  # px, of the frames that the manifest's digests are of
 
 Image = npt.NDArray[np.uint8]
-Sample = npt.NDArray[np.float32]
+Sample = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Calibration:
         dataset: data set that it is from, empty for a folder.
         ids: of the frames.
         digests: SHA-256 of each frame's pixels.
-        samples: network inputs ``(H, W, 3) float32``.
+        samples: network inputs ``(H, W, 3) uint8`` RGB, the bytes that the INT8 model will take.
     """
 
     name: str

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from tqdm import tqdm
@@ -23,7 +23,7 @@ from convert.operators import count_dtypes, count_operators, float_operators, re
 from convert.quantise import to_float, to_int8
 from convert.quiet import import_tensorflow
 from roadmask.datasets import open_dataset
-from roadmask.engine import Engine
+from roadmask.engine import Engine, TensorSpec
 from roadmask.errors import ConfigError, ModelError
 from roadmask.labels import CATEGORY_COUNT, LABEL_SETS, LabelSet, label_set
 from roadmask.modelfile import METADATA_NAME, ModelInfo, write_metadata
@@ -99,12 +99,13 @@ def convert(plan: ConversionPlan) -> Conversion:
         output_stride=graph.output_stride,
         training=_training_record(plan.model) | {"weights_sha256": graph.weights_digest},
     )
+    # Before the converter runs: what is wrong with the frames shows in seconds.
+    calibration = _calibrate(plan, info)
+    calibration.check_apart(dataset)
     with tempfile.TemporaryDirectory(prefix="roadmask-") as name:
         folder = Path(name)
         float_path = _write(folder / "float.tflite", to_float(graph, verbose=plan.verbose), info)
         reference = _open(float_path, labels, plan)
-        calibration = _calibrate(plan, reference)
-        calibration.check_apart(dataset)
         int8 = to_int8(graph, calibration.samples, verbose=plan.verbose)
         operators = read_operators(int8)
         if exceptions := float_operators(operators):
@@ -194,15 +195,33 @@ def _open(path: Path, labels: LabelSet, plan: ConversionPlan) -> Engine:
         return Engine(path, plan.threads, labels)
 
 
-def _calibrate(plan: ConversionPlan, engine: Engine) -> Calibration:
+@dataclass(frozen=True)
+class _Input:
+    """What the daemon's preprocessing asks of an engine, before there is a model to load."""
+
+    info: ModelInfo
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        return self.info.input_size
+
+    @property
+    def input_spec(self) -> TensorSpec:
+        width, height = self.info.input_size
+        return TensorSpec((1, height, width, 3), np.dtype(np.uint8), self.info.normalisation[0], 0)
+
+
+def _calibrate(plan: ConversionPlan, info: ModelInfo) -> Calibration:
+    width, height = info.input_size
     preprocess: dict[tuple[int, int], Preprocess] = {}
 
     def prepare(image: Image) -> Sample:
         size = (image.shape[1], image.shape[0])
         if size not in preprocess:
-            preprocess[size] = Preprocess(engine, size)
-        preprocess[size].into(image, engine.input)
-        return np.array(engine.input, np.float32)
+            preprocess[size] = Preprocess(cast(Engine, _Input(info)), size)
+        sample = np.empty((height, width, 3), np.uint8)
+        preprocess[size].into(image, sample)
+        return sample
 
     def progress(frames: Iterator[Any], total: int) -> Iterator[Any]:
         return iter(tqdm(frames, desc="calibration frames", total=total, unit="frame"))

@@ -13,7 +13,7 @@ from convert.graph import ExportGraph
 from roadmask.errors import ModelError
 from roadmask.quiet import quiet
 
-Samples = Sequence[npt.NDArray[np.float32]]
+Samples = Sequence[npt.NDArray[np.uint8]]
 
 
 def to_float(graph: ExportGraph, *, verbose: bool = False) -> bytes:
@@ -31,7 +31,7 @@ def to_int8(graph: ExportGraph, samples: Samples, *, verbose: bool = False) -> b
 
     Args:
         graph: the network.
-        samples: calibration inputs ``(H, W, 3) float32``, normalised by the daemon's own code.
+        samples: calibration inputs ``(H, W, 3) uint8`` RGB, from the daemon's own preprocessing.
         verbose: let the converter talk.
 
     Raises:
@@ -45,22 +45,23 @@ def to_int8(graph: ExportGraph, samples: Samples, *, verbose: bool = False) -> b
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = tf.uint8
         converter.inference_output_type = tf.int8
+        scale, offset = graph.normalisation
 
         def representative_dataset() -> Iterator[list[npt.NDArray[np.float32]]]:
             bar = tqdm(samples, desc="calibrate", unit="frame", file=terminal)
             for number, sample in enumerate(bar):
-                yield [(_spanning(sample, graph) if number == 0 else sample)[None]]
+                pixels = _spanning(sample) if number == 0 else sample
+                yield [pixels[None] * np.float32(scale) + np.float32(offset)]
 
         converter.representative_dataset = representative_dataset
         return _run(converter)
 
 
-def _spanning(sample: npt.NDArray[np.float32], graph: ExportGraph) -> npt.NDArray[np.float32]:
+def _spanning(sample: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     # A black and a white pixel fix the input's range to all of 0 to 255, whatever the pictures
     # hold: its scale is then the normalisation itself and the tensor takes pixels as they are.
-    scale, offset = graph.normalisation
     sample = sample.copy()
-    sample[0, 0], sample[0, 1] = offset, 255 * scale + offset
+    sample[0, 0], sample[0, 1] = 0, 255
     return sample
 
 

@@ -32,7 +32,7 @@ def int8_file(keras_file: Path) -> Path:
 
     graph = export_graph(load_keras(keras_file))
     rng = np.random.default_rng(4)
-    samples = [rng.uniform(-1, 1, (64, 96, 3)).astype(np.float32) for _ in range(2)]
+    samples = [rng.integers(0, 256, (64, 96, 3), np.uint8) for _ in range(2)]
     info = ModelInfo("tiny", "cityscapes-8", graph.input_size, normalisation=graph.normalisation)
     model = write_metadata(to_int8(graph, samples), {METADATA_NAME: info.to_json().encode()})
     path = keras_file.with_suffix(".tflite")

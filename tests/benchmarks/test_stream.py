@@ -5,6 +5,7 @@ import pytest
 from benchmarks.stream.measure import StreamPlan, measure_stream, stream_table
 
 
+@pytest.mark.slow
 def test_a_small_measurement_fills_every_key() -> None:
     pytest.importorskip("zmq")
     plan = StreamPlan(
