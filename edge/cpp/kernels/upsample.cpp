@@ -67,6 +67,7 @@ UpsamplePlan::UpsamplePlan(const UpsampleOptions& options) : options_(options) {
   cell_begin_.assign(static_cast<std::size_t>(w) + 1, width);
   for (int x = width - 1; x >= 0; --x) cell_begin_[static_cast<std::size_t>(lower_[x])] = x;
   for (int i = w - 1; i >= 0; --i) cell_begin_[i] = std::min(cell_begin_[i], cell_begin_[i + 1]);
+  near_lanes_ = widest_near();
   decisive_ = decisive_margin(options_, false);
   decisive_with_plane_ = decisive_margin(options_, true);
   plane_stride_ = (w + kPadding + 63) / 64 * 64;
@@ -81,12 +82,13 @@ UpsamplePlan::UpsamplePlan(const UpsampleOptions& options) : options_(options) {
   scratch_.assign(static_cast<std::size_t>(2 * options_.classes * kMaxLanes), 0);
 }
 
-bool UpsamplePlan::near(int lanes) const {
-  for (int x = 0; x + 1 < options_.mask.width; ++x) {
-    const int last = std::min(x + lanes, options_.mask.width) - 1;
-    if (lower_[last] + 1 - lower_[x] > 15) return false;
-  }
-  return true;
+// The widest chunk of which every one reads at most 16 columns of logits.
+int UpsamplePlan::widest_near() const {
+  int lanes = kMaxLanes;
+  for (int x = 0; x < options_.mask.width; ++x)
+    while (lanes > 1 && lower_[std::min(x + lanes, options_.mask.width) - 1] + 1 - lower_[x] > 15)
+      lanes /= 2;
+  return lanes;
 }
 
 // The winners of a row of cells become the row's template and the stretches left to compute.
@@ -137,9 +139,9 @@ Counts UpsamplePlan::run_wide(const std::int8_t* logits, Plane mask, Plane confi
   const UpsampleOps* ops = &ops_of(level());
 #if defined(__x86_64__)
   // A chunk of 32 columns that reads over 16 columns of logits is better halved than gathered.
-  if (ops == &upsample_avx512 && !near(ops->lanes)) ops = &upsample_avx2;
+  if (ops == &upsample_avx512 && near_lanes_ < ops->lanes) ops = &upsample_avx2;
 #endif
-  const bool is_near = near(ops->lanes);
+  const bool near = ops->lanes <= near_lanes_;
   const UpsampleOptions& o = options_;
   const bool margins = !o.confidence_table.empty() && (confidence.data || o.threshold > 0);
   const int decisive = confidence.data ? decisive_with_plane_ : decisive_;
@@ -190,7 +192,7 @@ Counts UpsamplePlan::run_wide(const std::int8_t* logits, Plane mask, Plane confi
                     mask,
                     confidence,
                     scratch_.data()};
-    for (const Stretch& stretch : stretches_) ops->stretch(band, stretch, is_near);
+    for (const Stretch& stretch : stretches_) ops->stretch(band, stretch, near);
     for (int i = y; i < end; ++i) ops->count(mask.row(i), o.mask.width, counts.data());
     y = end;
   }

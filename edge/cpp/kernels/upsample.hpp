@@ -105,7 +105,7 @@ class UpsamplePlan {
   const std::int8_t* planes_of(const std::int8_t* logits, int row, const UpsampleOps& ops);
   Counts run_wide(const std::int8_t* logits, Plane mask, Plane confidence);
   void fill(const std::uint8_t* top, const std::uint8_t* bottom, int lanes);
-  bool near(int lanes) const;
+  int widest_near() const;
 
   UpsampleOptions options_;
   std::vector<Position> rows_;
@@ -114,6 +114,7 @@ class UpsamplePlan {
   std::vector<std::uint16_t> pairs_;
   std::vector<std::uint16_t> pair_weights_;
   std::vector<std::int32_t> cell_begin_;  // first column whose lower source column is at least i
+  int near_lanes_ = 0;
   int decisive_ = 0;                      // corner margin from which the outcome cannot change
   int decisive_with_plane_ = 0;
   std::ptrdiff_t plane_stride_ = 0;
