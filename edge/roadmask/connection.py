@@ -10,6 +10,7 @@ import array
 import os
 import socket
 from pathlib import Path
+from typing import Protocol
 
 from roadmask import ring
 from roadmask.checks import check_frame, check_message, check_welcome
@@ -17,12 +18,37 @@ from roadmask.clock import now_ns
 from roadmask.errors import ProtocolError
 from roadmask.mask import MappedRing
 from roadmask.modes import MessageType, NoMask, Reason
-from roadmask.protocol import MAX_MESSAGE_BYTES, FrameHeader, Welcome, decode
+from roadmask.protocol import MAX_MESSAGE_BYTES, FrameHeader, Message, Welcome, decode
 
 RETRY_NS = 20_000_000
 _WELCOME_WAIT_NS = 1_000_000_000
 _DESCRIPTORS = 4  # room for more than the one that is due, so that a surplus is seen
 _RECEIVE_FLAGS = socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
+
+
+class Stream(Protocol):
+    """What a reader needs of a stream: this socket's, or a bridge's (``remote``)."""
+
+    ring: MappedRing | None
+    frame: FrameHeader | None
+    status: FrameHeader | None
+    reason: NoMask
+    detail: str
+    error: ProtocolError | None
+    ended: bool
+    allowance_ns: int  # how much longer than the publisher's limit it may be silent
+
+    def pump(self) -> None:
+        """Take in what has come, without blocking."""
+
+    def wait_ns(self) -> int:
+        """How long nothing can happen that ``fileno`` does not tell."""
+
+    def fileno(self) -> int:
+        """Readable when something came; -1 while there is nothing to wait for."""
+
+    def close(self) -> None:
+        """Leave for good."""
 
 
 class Connection:
@@ -38,6 +64,7 @@ class Connection:
 
     def __init__(self, path: str | Path, reconnect: bool) -> None:
         self.path = str(path)
+        self.allowance_ns = 0
         self.reconnect = reconnect
         self.ring: MappedRing | None = None
         self.frame: FrameHeader | None = None
@@ -85,6 +112,12 @@ class Connection:
         """Leave the stream for good."""
         self._lose(NoMask.CLOSED, "closed by this process")
         self.ended = True
+
+    def _heard(self, message: Message, data: memoryview) -> None:
+        """Every message that passed its checks, in order; ``data`` is gone with the next one.
+
+        For who keeps more than the newest. It must not raise: all else here would end the stream.
+        """
 
     def _connect(self) -> None:
         now = now_ns()
@@ -141,6 +174,7 @@ class Connection:
             if len(descriptors) != 1:
                 raise ProtocolError("descriptor", f"{len(descriptors)} descriptors, expected 1")
             self._open(message, descriptors[0])
+            self._heard(message, memoryview(data))
         finally:
             for fd in descriptors:
                 os.close(fd)
@@ -178,7 +212,8 @@ class Connection:
         if message.type == MessageType.FRAME:
             check_frame(message, self.ring.welcome, self._last_sequence)
             self.frame = message
-        elif message.type == MessageType.BYE:
+        self._heard(message, memoryview(self._buffer)[:size])
+        if message.type == MessageType.BYE:
             self._end(message)
             return False
         self._last_sequence = message.sequence

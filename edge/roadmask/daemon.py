@@ -1,8 +1,9 @@
-"""The daemon: capture -> preprocess -> infer -> postprocess -> publish, one frame at a time.
+"""The daemon: capture -> preprocess -> infer -> postprocess -> publish.
 
-Capture and decoding run in their own thread and overwrite a one-frame slot, so that the loop
-always takes the newest frame. A second thread keeps the stream alive while the loop waits for a
-frame or for the network.
+The loop below does nothing but infer. Capture, decoding and preprocessing of the next frame run in
+one thread, which overwrites a one-frame slot, so that the loop always takes the newest frame;
+postprocessing and publication of the frame before run in another. A third keeps the stream alive
+while there is no frame.
 """
 
 from __future__ import annotations
@@ -12,27 +13,24 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from roadmask.capture import Captured, CaptureThread
+import numpy as np
+
+from roadmask.capture import CaptureThread
 from roadmask.clock import now_ns
 from roadmask.engine import Engine
 from roadmask.errors import ConfigError
-from roadmask.health import Health
+from roadmask.heart import TICK_S, Heart
 from roadmask.labels import CATEGORY_COLORS_RGB, CATEGORY_NAMES
 from roadmask.modelfile import DEFAULT_MODEL
-from roadmask.modes import Flag, Mode, Reason
+from roadmask.modes import Mode, Reason
 from roadmask.postprocess import Postprocess
-from roadmask.preprocess import Preprocess
+from roadmask.preprocess import TensorPool
 from roadmask.protocol import DEFAULT_SOCKET, Identity
-from roadmask.publisher import FrameInfo, Publisher, StreamIdentity
-from roadmask.sources import FaultCode, Source, SourceKind, open_source
+from roadmask.publication import Publication
+from roadmask.publisher import Publisher, StreamIdentity
+from roadmask.sources import FaultCode, Source, open_source
 from roadmask.times import StageTimes
 
-_TICK_S = 0.025  # two ticks without a frame make a heartbeat: the clients expect one in 50 ms
-_FLAGS = {
-    SourceKind.LIVE: Flag.NONE,
-    SourceKind.FILE: Flag.FILE,
-    SourceKind.SYNTHETIC: Flag.SYNTHETIC,
-}
 _FAULTS = {
     FaultCode.CAMERA_MISSING: (Mode.FAULT, Reason.CAMERA_LOST),
     FaultCode.CAMERA_BUSY: (Mode.FAULT, Reason.CAMERA_LOST),
@@ -70,121 +68,42 @@ def run(config: DaemonConfig, stop: threading.Event, times: StageTimes | None = 
     """
     engine = Engine(config.model, config.threads, config.labels or None)
     with open_source(config.source) as source:
+        tensors = TensorPool(engine, source.size)
         postprocess = Postprocess(engine, _mask_size(config, engine, source))
         with (
             _open_publisher(config, engine, source, postprocess.mask_size) as publisher,
-            CaptureThread(source) as capture,
-            _Heart(publisher, capture),
+            CaptureThread(source, preparation=tensors) as capture,
+            Heart(publisher, _Faults(publisher, capture).tell),
+            Publication(publisher, postprocess, tensors, source, times) as publication,
         ):
-            segment = Segment(engine, postprocess, source, publisher)
-            return _loop(segment, capture, config.frames, stop, times)
+            taken = 0
+            while not stop.is_set() and (not config.frames or taken < config.frames):
+                frame = capture.newest(TICK_S)
+                if frame is not None:
+                    taken_ns = now_ns()
+                    np.copyto(engine.input, frame.tensor)
+                    engine.invoke()
+                    publication.put(frame, engine.output, taken_ns, now_ns())
+                    taken += 1
+                elif capture.ended:
+                    break
+    return taken
 
 
-def _loop(
-    segment: Segment,
-    capture: CaptureThread,
-    frames: int,
-    stop: threading.Event,
-    times: StageTimes | None,
-) -> int:
-    published = 0
-    while not stop.is_set() and (not frames or published < frames):
-        frame = capture.newest(_TICK_S)
-        if frame is not None:
-            published = segment.publish(frame, times)
-        elif capture.ended:
-            break
-    return published
-
-
-class Segment:
-    """The path of one frame from the capture thread to the subscribers."""
-
-    def __init__(
-        self, engine: Engine, postprocess: Postprocess, source: Source, publisher: Publisher
-    ) -> None:
-        self.engine, self.postprocess, self.publisher = engine, postprocess, publisher
-        period_ns = round(1e9 / source.fps) if source.fps and source.realtime else 0
-        self.health = Health(source.kind, period_ns)
-        self.flags = _FLAGS[source.kind]
-        self.preprocess = Preprocess(engine, source.size)
-
-    def publish(self, frame: Captured, times: StageTimes | None) -> int:
-        """Preprocess, infer, postprocess, publish; returns the sequence number."""
-        taken_ns = now_ns()
-        slot = self.publisher.begin()
-        height, width = frame.image.shape[:2]
-        if (width, height) != self.preprocess.source_size:  # a camera may change its mind
-            self.preprocess = Preprocess(self.engine, (width, height))
-        self.preprocess.into(frame.image, self.engine.input)
-        if slot.preview is not None:
-            slot.preview[:] = self.engine.input
-        ready_ns = now_ns()
-        self.engine.invoke()
-        inferred_ns = now_ns()
-        counts = self.postprocess.into(slot.mask, slot.confidence)
-        postprocessed_ns = now_ns()
-        mode, reasons = self.health.judge(frame)
-        mask_width, mask_height = self.postprocess.mask_size
-        scale = (width / mask_width, height / mask_height)
-        sequence = self.publisher.publish(
-            FrameInfo(
-                capture_ns=frame.capture_ns,
-                frame_id=frame.frame_id,
-                skipped=frame.skipped,
-                infer_us=(inferred_ns - ready_ns) // 1000,
-                mode=mode,
-                reasons=reasons,
-                flags=self.flags | (Flag.DRIVER_TIME if frame.driver_time else Flag.NONE),
-                camera_size=(width, height),
-                scale=scale,
-                # Pixel centres: the middle of mask pixel 0 lies (scale - 1) / 2 into the picture.
-                offset=((scale[0] - 1) / 2, (scale[1] - 1) / 2),
-                counts=tuple(counts),
-            )
-        )
-        if times is not None:
-            times.add(
-                frame.frame_id,
-                frame.capture_ns,
-                frame.available_ns,
-                taken_ns,
-                ready_ns,
-                inferred_ns,
-                postprocessed_ns,
-                now_ns(),
-            )
-        return sequence
-
-
-class _Heart:
-    """Sends a STATUS when no frame was published between two ticks."""
+class _Faults:
+    """Says in the stream why the camera delivers nothing."""
 
     def __init__(self, publisher: Publisher, capture: CaptureThread) -> None:
         self._publisher, self._capture = publisher, capture
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._said: tuple[int, FaultCode | None] = (-1, None)
 
-    def __enter__(self) -> _Heart:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _beat(self) -> None:
-        seen = -1
-        said: tuple[int, FaultCode | None] = (-1, None)
-        while not self._stop.wait(_TICK_S):
-            sequence, fault = self._publisher.sequence, self._capture.fault_code
-            if sequence == seen:
-                # A frame that was under way when the camera failed takes the fault back.
-                if fault is not None and (sequence, fault) != said:
-                    self._publisher.set_mode(*_FAULTS[fault])
-                    said = (sequence, fault)
-                self._publisher.heartbeat()
-            seen = sequence
+    def tell(self, sequence: int) -> None:
+        """For a stream that stands at ``sequence``."""
+        fault = self._capture.fault_code
+        # A frame that was under way when the camera failed takes the fault back.
+        if fault is not None and (sequence, fault) != self._said:
+            self._publisher.set_mode(*_FAULTS[fault])
+            self._said = (sequence, fault)
 
 
 def _mask_size(config: DaemonConfig, engine: Engine, source: Source) -> tuple[int, int]:

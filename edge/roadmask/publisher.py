@@ -101,6 +101,7 @@ class Publisher:
         view = memoryview(self._memory)
         self._slots = [slot_views(view, self._layout, index) for index in range(slots)]
         self._begun: Slot | None = None
+        self._last_slot = 0
         self._fanout = Fanout(self._listener, self._ring_fd, max_clients)
         self._identities: list[tuple[IdentityKind, Identity]] = []
         self._forced_mode: int | None = None
@@ -141,27 +142,36 @@ class Publisher:
 
         Called again before ``publish``, it gives the same slot: the frame is given up.
         """
-        slot = self._slots[(self.sequence + 1) % len(self._slots)]
+        slot = self._slots[(self._last_slot + 1) % len(self._slots)]
         ring_begin(self._memory, slot.index * ring.GENERATION_STRIDE)
         self._begun = slot
         return slot
 
-    def publish(self, info: FrameInfo) -> int:
+    def publish(self, info: FrameInfo, *, sequence: int | None = None) -> int:
         """Hand the slot that ``begin`` gave to every subscriber, without blocking.
+
+        Args:
+            info: what is said about the frame.
+            sequence: its number, for a replay that keeps the gaps of what it replays; by default
+                the next one.
 
         Returns:
             The frame's sequence number, from 1.
 
         Raises:
-            PublishError: no ``begin`` before, or a value that its field cannot hold.
+            PublishError: no ``begin`` before, or a value that its field cannot hold, or a
+                sequence that is not above the last one.
         """
         slot = self._begun
         if slot is None:
             raise PublishError("publish without begin: write the mask into begin()'s slot first")
+        if sequence is None:
+            sequence = self.sequence + 1
+        elif sequence <= self.sequence:
+            raise PublishError(f"sequence {sequence}: expected more than {self.sequence}")
         crc = crc32c(slot.mask) if self._checksum else 0
         with self._lock:
             self._accept()
-            sequence = self.sequence + 1
             ring_commit(self._memory, slot.index * ring.GENERATION_STRIDE, sequence)
             now = now_ns()
             mode_bits = int(info.mode) | int(info.reasons)
@@ -170,6 +180,7 @@ class Publisher:
             skipped_total = self._skipped_total + info.skipped
             self._encode(info, slot, sequence, now, mode_bits, skipped_total, crc)
             self._begun = None
+            self._last_slot = slot.index
             self.sequence = sequence
             self._skipped_total = skipped_total
             self._capture_ns = info.capture_ns
