@@ -10,7 +10,6 @@ import array
 import os
 import socket
 from pathlib import Path
-from typing import Protocol
 
 from roadmask import ring
 from roadmask.checks import check_frame, check_message, check_welcome
@@ -26,31 +25,6 @@ _DESCRIPTORS = 4  # room for more than the one that is due, so that a surplus is
 _RECEIVE_FLAGS = socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
 
 
-class Stream(Protocol):
-    """What a reader needs of a stream: this socket's, or a bridge's (``remote``)."""
-
-    ring: MappedRing | None
-    frame: FrameHeader | None
-    status: FrameHeader | None
-    reason: NoMask
-    detail: str
-    error: ProtocolError | None
-    ended: bool
-    allowance_ns: int  # how much longer than the publisher's limit it may be silent
-
-    def pump(self) -> None:
-        """Take in what has come, without blocking."""
-
-    def wait_ns(self) -> int:
-        """How long nothing can happen that ``fileno`` does not tell."""
-
-    def fileno(self) -> int:
-        """Readable when something came; -1 while there is nothing to wait for."""
-
-    def close(self) -> None:
-        """Leave for good."""
-
-
 class Connection:
     """State of the stream at ``path``, renewed after each loss unless ``reconnect`` is False.
 
@@ -64,7 +38,6 @@ class Connection:
 
     def __init__(self, path: str | Path, reconnect: bool) -> None:
         self.path = str(path)
-        self.allowance_ns = 0
         self.reconnect = reconnect
         self.ring: MappedRing | None = None
         self.frame: FrameHeader | None = None

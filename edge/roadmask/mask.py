@@ -40,6 +40,17 @@ class MappedRing:
         found, identity = decode_identity(self.memory[start : start + IDENTITY_BYTES].tobytes())
         return identity if found == kind else None
 
+    def identities(self) -> bytes:
+        """The table's entries up to the first empty one, 256 bytes each."""
+        entries = []
+        for index in range(self.welcome.identity_count):
+            start = self.welcome.identity_offset + index * self.welcome.identity_stride
+            entry = self.memory[start : start + IDENTITY_BYTES].tobytes()
+            if not any(entry[:4]):
+                break
+            entries.append(entry)
+        return b"".join(entries)
+
     def copy(self, header: FrameHeader, offset: int, stride: int, *shape: int) -> Pixels | None:
         """A plane's pixels, or None if the frame was overwritten before the copy was whole."""
         out = np.empty(shape, np.uint8)

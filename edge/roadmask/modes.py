@@ -93,6 +93,7 @@ class NoMask(enum.IntEnum):
     CONNECTION_LOST = 13
     CLOSED = 14  # the publisher said BYE, or this subscriber was closed
     MALFORMED = 15  # a check failed: ``error`` names it
+    NO_CLOCK = 16  # across machines: how far their clocks are apart is not known well enough
 
 
 NO_MASK_TEXT = {
@@ -112,4 +113,5 @@ NO_MASK_TEXT = {
     NoMask.CONNECTION_LOST: "the connection broke",
     NoMask.CLOSED: "the stream was closed",
     NoMask.MALFORMED: "the publisher broke the protocol",
+    NoMask.NO_CLOCK: "the other machine's clock is not known well enough",
 }

@@ -11,6 +11,7 @@ from roadmask.errors import ProtocolError
 from roadmask.mask import MappedRing, Mask
 from roadmask.modes import NO_MASK_TEXT, NOT_LIVE, Flag, Mode, NoMask, names
 from roadmask.protocol import DEFAULT_SOCKET, FrameHeader
+from roadmask.stream import Stream
 
 SILENCE_NS = 200_000_000
 _IDLE_NS = 100_000_000  # how long a wait sleeps before it looks at the clock again
@@ -28,7 +29,7 @@ class MaskReader:
     second. One subscriber belongs to one thread.
 
     Args:
-        socket_path: the daemon's socket. It need not exist yet.
+        socket_path: the daemon's socket, which need not exist yet; or another kind of stream.
         allow_not_live: hand out replayed, synthetic and file frames too. Never set it where a
             vehicle moves.
         max_age_ms: oldest mask to hand out; the publisher's own limit holds as well.
@@ -39,14 +40,17 @@ class MaskReader:
 
     def __init__(
         self,
-        socket_path: str | Path = DEFAULT_SOCKET,
+        socket_path: str | Path | Stream = DEFAULT_SOCKET,
         *,
         allow_not_live: bool = False,
         max_age_ms: float = 250.0,
         reconnect: bool = True,
         preview: bool = False,
     ) -> None:
-        self._connection = Connection(socket_path, reconnect)
+        if isinstance(socket_path, (str, Path)):
+            socket_path = Connection(socket_path, reconnect)
+        self._connection: Stream = socket_path
+        self._allowance_ns = 0  # what a network adds to the silence that is borne
         self._allow_not_live = allow_not_live
         self._max_age_ms = max_age_ms
         self._preview = preview
@@ -94,6 +98,11 @@ class MaskReader:
     def status(self) -> FrameHeader | None:
         """The last message of the stream, FRAME or STATUS; None while there is no stream."""
         return self._connection.status
+
+    @property
+    def ring(self) -> MappedRing | None:
+        """The stream's WELCOME and identities, for who relays or records it; None without one."""
+        return self._connection.ring
 
     @property
     def connected(self) -> bool:
@@ -164,7 +173,8 @@ class MaskReader:
     ) -> bool:
         now = now_ns()
         silence_ns = now - status.sent_ns
-        if silence_ns > min(SILENCE_NS, ring.welcome.silence_ms * 1_000_000):
+        silence_limit_ns = min(SILENCE_NS, ring.welcome.silence_ms * 1_000_000)
+        if silence_ns > silence_limit_ns + self._allowance_ns:
             self._refuse(NoMask.SILENT, f"last message {silence_ns / 1e6:.0f} ms ago")
         elif status.mode == Mode.FAULT:
             self._refuse(NoMask.FAULT, self._mode_text(status))

@@ -52,6 +52,7 @@ constexpr const char* kNoMask[] = {
     "the connection broke",
     "the stream was closed",
     "the publisher broke the protocol",
+    "the other machine's clock is not known well enough",
 };
 
 template <std::size_t N>

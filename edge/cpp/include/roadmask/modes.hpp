@@ -77,6 +77,7 @@ enum class NoMask : std::uint32_t {
   CONNECTION_LOST = 13,
   CLOSED = 14,     // the publisher said BYE, or this subscriber was closed
   MALFORMED = 15,  // a check failed: error() names it
+  NO_CLOCK = 16,   // across machines: how far their clocks are apart is not known well enough
 };
 
 const char* to_string(Mode mode) noexcept;
