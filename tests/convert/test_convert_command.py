@@ -108,7 +108,7 @@ def test_calibrate_writes_a_manifest_that_convert_refuses_when_a_frame_changed(
     assert "3 of 6 frames" in capsys.readouterr().out
     name = sorted((root / "train").iterdir())[0]
     for line in manifest.read_text().splitlines():
-        if "id =" in line:
+        if "{ id =" in line:
             name = root / "train" / f"{line.split(chr(34))[1]}.png"
     image = cv2.imread(str(name))
     image[0, 0] ^= 1
