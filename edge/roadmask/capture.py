@@ -7,6 +7,10 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import TracebackType
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
 
 from roadmask.clock import now_ns
 from roadmask.errors import CaptureError
@@ -23,6 +27,7 @@ from roadmask.sources import (
 )
 
 _log = logging.getLogger(__name__)
+_NO_TENSOR: npt.NDArray[Any] = np.empty(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +35,13 @@ class Captured:
     """A frame out of the slot; the first four as in ``Frame``.
 
     Attributes:
+        tensor: what ``prepare`` made of the picture, the taker's to ``release``; without a
+            preparation an empty array.
         frame_id: keeps rising when the camera was opened again.
         skipped: camera frames between the one taken before and this: overwritten, not decodable
             or never fetched.
-        available_ns: CLOCK_BOOTTIME when it lay decoded in the slot.
+        available_ns: CLOCK_BOOTTIME when it was decoded.
+        ready_ns: the same when it lay in the slot, prepared.
     """
 
     image: Image
@@ -42,6 +50,28 @@ class Captured:
     driver_time: bool
     skipped: int
     available_ns: int
+    ready_ns: int
+    tensor: npt.NDArray[Any]
+
+
+class Preparation(Protocol):
+    """Work on a picture that belongs to the capture thread; ``TensorPool`` is one."""
+
+    def prepare(self, image: Image) -> npt.NDArray[Any]:
+        """What the taker of the frame needs."""
+
+    def release(self, tensor: npt.NDArray[Any]) -> None:
+        """Take back what a frame held that nobody took."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """What lies in the slot."""
+
+    frame: Frame
+    available_ns: int
+    ready_ns: int
+    tensor: npt.NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +106,15 @@ class CaptureThread:
     A live source that fails is closed first (an open descriptor makes a camera come back under
     another name) and opened again with growing pauses. A file that fails has ended.
 
+    With a ``preparation`` the thread also prepares each picture, while the taker is busy with the
+    one before.
+
     Args:
         source: a URI, a source (``reopen`` is called after a fault), or a function that opens one.
         read_timeout_s: a live source silent for so long is CAMERA_STALLED.
         reopen_after_s: one silent for so long is closed and opened again.
         backoff_s: first and longest pause between attempts to open.
+        preparation: turns a picture into a tensor.
 
     Raises:
         ConfigError, CaptureError: the source does not open the first time.
@@ -93,14 +127,15 @@ class CaptureThread:
         read_timeout_s: float = 0.5,
         reopen_after_s: float = 3.0,
         backoff_s: tuple[float, float] = (0.1, 2.0),
+        preparation: Preparation | None = None,
     ) -> None:
         self._factory = source if not isinstance(source, str | Source) else None
         self.source: Source = _first(source)
         self._read_timeout_s, self._reopen_after_s = read_timeout_s, reopen_after_s
         self._backoff_s = backoff_s
+        self._preparation = preparation
         self._change = threading.Condition()  # guards all below
-        self._slot: Frame | None = None
-        self._available_ns = 0
+        self._slot: _Waiting | None = None
         self._end: EndOfStream | CaptureError | None = None
         self._fault: _Fault | None = None
         self._statistics = CaptureStatistics()
@@ -150,11 +185,12 @@ class CaptureThread:
         """
         with self._change:
             self._change.wait_for(lambda: self._slot is not None or self._end, timeout_s)
-            frame, self._slot = self._slot, None
-            if frame is None:
+            waiting, self._slot = self._slot, None
+            if waiting is None:
                 if isinstance(self._end, CaptureError):
                     raise self._end
                 return None
+            frame = waiting.frame
             skipped = frame.frame_id - self._last_taken - 1
             self._last_taken = frame.frame_id
             self._count(dropped=skipped)
@@ -168,7 +204,9 @@ class CaptureThread:
                 frame.frame_id,
                 frame.driver_time,
                 skipped,
-                self._available_ns,
+                waiting.available_ns,
+                waiting.ready_ns,
+                waiting.tensor,
             )
 
     @property
@@ -220,6 +258,9 @@ class CaptureThread:
             self._finish(end)
         except CaptureError as error:
             self._finish(error)
+        except Exception as error:  # a thread that dies in silence would look like a slow camera
+            name = type(error).__name__
+            self._finish(CaptureError(f"{self.source.name}: {name}: {error}"))
         finally:
             self.source.close()
 
@@ -254,6 +295,9 @@ class CaptureThread:
                     raise SourceError(silence.code, silence.text)
 
     def _put(self, frame: Frame) -> None:
+        self._heard_ns = available_ns = now_ns()
+        preparation = self._preparation
+        tensor = _NO_TENSOR if preparation is None else preparation.prepare(frame.image)
         with self._change:
             if frame.frame_id + self._id_shift <= self._last_id:
                 self._id_shift = self._last_id + 1 - frame.frame_id
@@ -262,8 +306,9 @@ class CaptureThread:
             if not self.source.realtime:
                 self._change.wait_for(lambda: self._slot is None or self._stop.is_set())
             self._last_id = frame.frame_id
-            self._slot = frame
-            self._available_ns = self._heard_ns = now_ns()
+            if preparation is not None and self._slot is not None:
+                preparation.release(self._slot.tensor)
+            self._slot = _Waiting(frame, available_ns, now_ns(), tensor)
             if self._fault:
                 _log.warning("%s: frames again", self.source.name)
                 self._fault = None

@@ -80,8 +80,8 @@ def run(config: DaemonConfig, stop: threading.Event, times: StageTimes | None = 
             while not stop.is_set() and (not config.frames or taken < config.frames):
                 frame = capture.newest(TICK_S)
                 if frame is not None:
-                    taken_ns = now_ns()
                     np.copyto(engine.input, frame.tensor)
+                    taken_ns = now_ns()
                     engine.invoke()
                     publication.put(frame, engine.output, taken_ns, now_ns())
                     taken += 1

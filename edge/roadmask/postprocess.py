@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -40,19 +42,24 @@ class Postprocess:
                 step=step,
             )
 
-    def into(self, mask: Mask, confidence: Mask | None = None) -> list[int]:
+    def into(
+        self,
+        mask: Mask,
+        confidence: Mask | None = None,
+        output: npt.NDArray[Any] | None = None,
+    ) -> list[int]:
         """Write the mask of the last ``invoke`` and return the pixels of each category.
 
         Args:
             mask: ``(H, W) uint8`` of ``mask_size``.
             confidence: the same, for the probability that the category is right, of 255; left
                 as it is by a network that gives ids.
+            output: a copy of the engine's output; its own by default.
         """
+        output = self._engine.output if output is None else output
         if self._plan is None:
-            return _native.nearest_map(
-                self._engine.output, mask, self._engine.labels.category_table
-            )
-        return self._plan.run(self._engine.output, mask, confidence)
+            return _native.nearest_map(output, mask, self._engine.labels.category_table)
+        return self._plan.run(output, mask, confidence)
 
     def mask(self) -> Mask:
         """The same in a new array, for those who do not publish."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,11 @@ from roadmask import _native
 from roadmask.engine import Engine
 
 _DEFAULT_NORMALISATION = (1 / 127.5, -1.0)
+Tensor = npt.NDArray[Any]
 
 
 class Preprocess:
-    """Stretch BGR frames of one size into a network's input tensor.
+    """Stretch BGR frames into a network's input tensor.
 
     Shrinking averages over the area that a pixel covers; growing is bilinear. For an integer
     input the normalisation lies in the tensor's quantisation, so the tensor holds the pixel
@@ -22,27 +24,67 @@ class Preprocess:
 
     Args:
         engine: the network.
-        source_size: width and height of the frames in px.
+        source_size: width and height of the frames in px. Frames of another size are taken too,
+            but the first one of each new size costs a new plan.
     """
 
     def __init__(self, engine: Engine, source_size: tuple[int, int]) -> None:
-        self.source_size = source_size
-        width, height = engine.input_size
-        self._float = engine.input_spec.dtype == np.float32
+        self._size = engine.input_size
+        self._dtype = engine.input_spec.dtype
         # int8 is uint8 with the top bit flipped.
-        table = np.arange(256, dtype=np.uint8)
-        if engine.input_spec.dtype == np.int8:
-            table ^= 0x80
-        self._plan = _native.PreprocessPlan(source_size, (width, height), table)
-        self._staging = np.empty((height, width, 3), np.uint8) if self._float else None
+        self._flip = np.uint8(0x80 if self._dtype == np.int8 else 0)
         scale, offset = engine.info.normalisation if engine.info else _DEFAULT_NORMALISATION
         self._scale, self._offset = np.float32(scale), np.float32(offset)
+        width, height = self._size
+        self._staging = (
+            np.empty((height, width, 3), np.uint8) if self._dtype == np.float32 else None
+        )
+        self._plan_for(source_size)
 
-    def into(self, image: npt.NDArray[np.uint8], out: npt.NDArray[Any]) -> None:
-        """Write ``image`` ``(H, W, 3) uint8`` BGR into ``out``, the engine's ``input``."""
+    def into(self, image: npt.NDArray[np.uint8], out: Tensor) -> None:
+        """Write ``image`` ``(H, W, 3) uint8`` BGR into ``out``, as the engine's ``input``."""
+        height, width = image.shape[:2]
+        if (width, height) != self._source_size:
+            self._plan_for((width, height))
         if self._staging is None:
             self._plan.run(image, out)
             return
         self._plan.run(image, self._staging)
         np.multiply(self._staging, self._scale, out=out)
         out += self._offset
+
+    def preview(self, tensor: Tensor, out: npt.NDArray[np.uint8]) -> None:
+        """Write what ``tensor`` shows into ``out`` ``(h, w, 3) uint8`` RGB."""
+        if self._staging is None:
+            np.bitwise_xor(tensor.view(np.uint8), self._flip, out=out)
+        else:
+            out[:] = np.rint((tensor - self._offset) / self._scale)
+
+    def _plan_for(self, source_size: tuple[int, int]) -> None:
+        self._source_size = source_size
+        table = np.arange(256, dtype=np.uint8) ^ self._flip
+        self._plan = _native.PreprocessPlan(source_size, self._size, table)
+
+
+class TensorPool:
+    """Preprocessed frames on their way to the network; nothing is allocated for a frame.
+
+    Four tensors: one being filled, one in the capture slot, one that the network takes, one whose
+    preview is being published. Whoever takes a tensor gives it back with ``release``.
+    """
+
+    def __init__(self, engine: Engine, source_size: tuple[int, int]) -> None:
+        self.preprocess = Preprocess(engine, source_size)
+        shape, dtype = engine.input_spec.shape[1:], engine.input_spec.dtype
+        # append and pop of a deque are atomic: it needs no lock.
+        self._free = deque(np.empty(shape, dtype) for _ in range(4))
+
+    def prepare(self, image: npt.NDArray[np.uint8]) -> Tensor:
+        """``image`` as input tensor, in memory that is the caller's until ``release``."""
+        tensor = self._free.popleft()
+        self.preprocess.into(image, tensor)
+        return tensor
+
+    def release(self, tensor: Tensor) -> None:
+        """Give a tensor of ``prepare`` back."""
+        self._free.append(tensor)

@@ -12,9 +12,9 @@ from roadmask.atomic import atomic_path
 COLUMNS = (
     "frame_id",
     "capture_ns",  # the frame's own time
-    "available_ns",  # decoded, in the capture slot
-    "taken_ns",  # the loop has it
-    "ready_ns",  # the tensor is filled
+    "available_ns",  # decoded
+    "ready_ns",  # its tensor is filled and lies in the capture slot
+    "taken_ns",  # it is in the network's input: invoke begins
     "inferred_ns",
     "postprocessed_ns",
     "published_ns",  # a subscriber can read the mask

@@ -1,0 +1,151 @@
+"""From the network's output to the subscribers, in a thread beside the next inference."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from roadmask.capture import Captured
+from roadmask.clock import now_ns
+from roadmask.health import Health
+from roadmask.modes import Flag
+from roadmask.postprocess import Postprocess
+from roadmask.preprocess import TensorPool
+from roadmask.publisher import FrameInfo, Publisher
+from roadmask.sources import Source, SourceKind
+from roadmask.times import StageTimes
+
+_FLAGS = {
+    SourceKind.LIVE: Flag.NONE,
+    SourceKind.FILE: Flag.FILE,
+    SourceKind.SYNTHETIC: Flag.SYNTHETIC,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Inferred:
+    frame: Captured
+    taken_ns: int
+    inferred_ns: int
+
+
+class Publication:
+    """Postprocesses and publishes one frame at a time, in the order of ``put``.
+
+    A context manager; its end waits for the last frame and raises what went wrong with one.
+    """
+
+    def __init__(
+        self,
+        publisher: Publisher,
+        postprocess: Postprocess,
+        tensors: TensorPool,
+        source: Source,
+        times: StageTimes | None,
+    ) -> None:
+        self._publisher, self._postprocess, self._tensors = publisher, postprocess, tensors
+        period_ns = round(1e9 / source.fps) if source.fps and source.realtime else 0
+        self._health = Health(source.kind, period_ns)
+        self._flags = _FLAGS[source.kind]
+        self._times = times
+        self._change = threading.Condition()  # guards all below
+        self._pending: _Inferred | None = None
+        self._output: npt.NDArray[Any] | None = None
+        self._error: Exception | None = None
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="publication", daemon=True)
+
+    def __enter__(self) -> Publication:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self._change:
+            self._closed = True
+            self._change.notify_all()
+        self._thread.join()
+        if self._error is not None and kind is None:
+            raise self._error
+
+    def put(
+        self, frame: Captured, output: npt.NDArray[Any], taken_ns: int, inferred_ns: int
+    ) -> None:
+        """Hand over a frame's output; it is copied, so that the network may go on at once.
+
+        Waits while the frame before is still being published, which takes far less time than an
+        inference.
+        """
+        with self._change:
+            self._change.wait_for(lambda: self._pending is None)
+            if self._error is not None:
+                raise self._error
+            if self._output is None:
+                self._output = np.empty_like(output)
+            np.copyto(self._output, output)
+            self._pending = _Inferred(frame, taken_ns, inferred_ns)
+            self._change.notify_all()
+
+    def _run(self) -> None:
+        while True:
+            with self._change:
+                self._change.wait_for(lambda: self._pending is not None or self._closed)
+                pending = self._pending
+            if pending is None:
+                return
+            try:
+                self._publish(pending)
+            except Exception as error:  # raised where the loop, or the end, will see it
+                self._error = error
+            with self._change:
+                self._pending = None
+                self._change.notify_all()
+
+    def _publish(self, done: _Inferred) -> None:
+        frame = done.frame
+        slot = self._publisher.begin()
+        counts = self._postprocess.into(slot.mask, slot.confidence, self._output)
+        if slot.preview is not None:
+            self._tensors.preprocess.preview(frame.tensor, slot.preview)
+        self._tensors.release(frame.tensor)
+        postprocessed_ns = now_ns()
+        mode, reasons = self._health.judge(frame)
+        height, width = frame.image.shape[:2]
+        mask_width, mask_height = self._postprocess.mask_size
+        scale = (width / mask_width, height / mask_height)
+        self._publisher.publish(
+            FrameInfo(
+                capture_ns=frame.capture_ns,
+                frame_id=frame.frame_id,
+                skipped=frame.skipped,
+                infer_us=(done.inferred_ns - done.taken_ns) // 1000,
+                mode=mode,
+                reasons=reasons,
+                flags=self._flags | (Flag.DRIVER_TIME if frame.driver_time else Flag.NONE),
+                camera_size=(width, height),
+                scale=scale,
+                # Pixel centres: the middle of mask pixel 0 lies (scale - 1) / 2 into the picture.
+                offset=((scale[0] - 1) / 2, (scale[1] - 1) / 2),
+                counts=tuple(counts),
+            )
+        )
+        if self._times is not None:
+            self._times.add(
+                frame.frame_id,
+                frame.capture_ns,
+                frame.available_ns,
+                frame.ready_ns,
+                done.taken_ns,
+                done.inferred_ns,
+                postprocessed_ns,
+                now_ns(),
+            )
