@@ -5,15 +5,14 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
-import signal
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
 from roadmask import __version__
-from roadmask.command import run_command
+from roadmask.command import run_command, stop_on_signal
 from roadmask.errors import ConfigError
+from roadmask.recordcli import RECORD_TEXT, REPLAY_TEXT, add_record, add_replay
 
 _RUN_EXAMPLES = """\
 examples:
@@ -23,7 +22,11 @@ examples:
   roadmask run --source 'synthetic:town?seed=1' --socket /tmp/masks.sock
 A subscriber ('roadmask watch', or from roadmask import Subscriber) reads the masks at the socket.
 """
-_ADVANCED = """\
+_ADVANCED = f"""\
+advanced:
+  record    {RECORD_TEXT}
+  replay    {REPLAY_TEXT}
+
 start with 'roadmask demo'
 """
 
@@ -40,6 +43,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_watch(commands)
     _add_demo(commands)
+    add_record(_add(commands, "record", RECORD_TEXT, advanced=True))
+    add_replay(_add(commands, "replay", REPLAY_TEXT, advanced=True))
     return parser
 
 
@@ -117,14 +122,6 @@ def main(arguments: list[str] | None = None) -> int:
     return run_command(lambda: int(options.body(options)), verbose=options.verbose)
 
 
-def _stop_on_signal() -> threading.Event:
-    """An event that SIGINT and SIGTERM set, so that everything is left in order."""
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    return stop
-
-
 def _run(options: argparse.Namespace) -> int:
     from roadmask.config import from_table, read_toml
     from roadmask.daemon import DaemonConfig, run
@@ -144,7 +141,7 @@ def _run(options: argparse.Namespace) -> int:
     if config.frames < 0:
         raise ConfigError(f"--frames {config.frames}: expected 0 (no limit) or more")
     times = StageTimes() if options.times else None
-    stop = _stop_on_signal()
+    stop = stop_on_signal()
     published = run(config, stop, times)
     if times is not None:
         times.save(options.times)
@@ -165,7 +162,7 @@ def _watch(options: argparse.Namespace) -> int:
         frames=options.frames,
         save=options.save,
         wait_s=options.wait,
-        stop=_stop_on_signal(),
+        stop=stop_on_signal(),
     )
     if options.json:
         write_json(options.json, record)
@@ -183,7 +180,7 @@ def _demo(options: argparse.Namespace) -> int:
     from roadmask.watch import write_json
 
     record = demo(
-        options.seconds, options.model or DEFAULT_MODEL, options.picture, _stop_on_signal()
+        options.seconds, options.model or DEFAULT_MODEL, options.picture, stop_on_signal()
     )
     if options.json:
         write_json(options.json, record)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 
@@ -31,6 +33,14 @@ def run_command(body: Callable[[], int], *, verbose: bool) -> int:
         # The reader of our output has gone (``| head``); keep the interpreter's exit quiet too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_DONE
+
+
+def stop_on_signal() -> threading.Event:
+    """An event that SIGINT and SIGTERM set, so that everything is left in order."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
 
 
 def parse_size(text: str) -> tuple[int, int]:
