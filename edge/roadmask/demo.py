@@ -25,6 +25,7 @@ from roadmask.synthetic import Town
 from roadmask.watch import LiveLine, Seen, percentiles
 
 _SEED = 7
+_SIZE = (960, 540)  # px; drawing a larger town costs more than all the rest
 _SCORE_EVERY = 5  # frames; drawing the truth costs more than segmenting
 _START_S = 30.0
 
@@ -35,7 +36,7 @@ def demo(seconds: float, model: str, picture: Path, stop: threading.Event) -> di
     Raises:
         CaptureError: the daemon did not start, or died.
     """
-    town = Town(seed=_SEED)
+    town = Town(_SEED, *_SIZE)
     matrix, seen, line = ConfusionMatrix(), Seen(), LiveLine()
     frame_to_mask_ms: list[float] = []
     last: Mask | None = None
@@ -85,7 +86,9 @@ def demo(seconds: float, model: str, picture: Path, stop: threading.Event) -> di
 @contextlib.contextmanager
 def _daemon(socket: str, model: str) -> Iterator[subprocess.Popen[str]]:
     """A real daemon process; it is told to stop, and is gone, when the block ends."""
-    command = [sys.executable, "-m", "roadmask", "run", "--source", f"synthetic:town?seed={_SEED}"]
+    width, height = _SIZE
+    source = f"synthetic:town?seed={_SEED}&width={width}&height={height}"
+    command = [sys.executable, "-m", "roadmask", "run", "--source", source]
     command += ["--model", model, "--socket", socket]
     # Its own session: Ctrl-C reaches this process alone, which then stops the daemon in order.
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)

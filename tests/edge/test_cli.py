@@ -153,7 +153,7 @@ def test_demo_scores_the_town(tmp_path: Path) -> None:
     record = json.loads(out.read_text())
     assert record["frames"] > 0
     assert 0.3 < record["miou"] <= 1
-    assert cv2.imread(str(picture)).shape == (720, 1280, 3)
+    assert cv2.imread(str(picture)).shape == (540, 960, 3)
 
 
 def bad_file(folder: Path, kind: str) -> str:
