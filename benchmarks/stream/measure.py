@@ -94,19 +94,17 @@ def stream_table(result: dict[str, Any]) -> str:
         name = "{size_kib} KiB {rate_hz} Hz {language} x{subscribers}".format(**case)
         for transport in TRANSPORTS:
             found = case[transport]
-            rows.append(
-                [
-                    f"{name} {transport}",
-                    f"{found['publish_us']['p50']:.0f}",
-                    f"{found['latency_us']['p50']:.0f}",
-                    f"{found['latency_us']['p99']:.0f}",
-                    f"{found['publisher_cpu_us']:.0f}",
-                    f"{found['reader_cpu_us']:.0f}",
-                    f"{found['received']:.3f}",
-                ]
-            )
-        ratio = case["ratio"]
-        rows[-2] += [f"{ratio['latency_p50']:.2f}", f"{ratio['publisher_cpu']:.2f}"]
+            values = [
+                found["publish_us"]["p50"],
+                found["latency_us"]["p50"],
+                found["latency_us"]["p99"],
+                found["publisher_cpu_us"],
+                found["reader_cpu_us"],
+            ]
+            cells = ["-" if value is None else f"{value:.0f}" for value in values]
+            rows.append([f"{name} {transport}", *cells, f"{found['received']:.3f}"])
+        ratios = [case["ratio"][key] for key in ("latency_p50", "publisher_cpu")]
+        rows[-2] += ["-" if value is None else f"{value:.2f}" for value in ratios]
         rows[-1] += ["", ""]
     header = ["case", "publish p50", "latency p50", "p99", "CPU", "reader CPU", "received"]
     return table(rows, [*header, "latency ratio", "CPU ratio"])
@@ -127,12 +125,17 @@ def _summary(runs: Sequence[dict[str, Any]], null_cpu_us: float) -> dict[str, An
     }
 
 
-def _ratios(result: dict[str, dict[str, Any]]) -> dict[str, float]:
+def _ratios(result: dict[str, dict[str, Any]]) -> dict[str, float | None]:
+    """roadmask's value by ZeroMQ's; None where one of them measured nothing."""
     ours, theirs = (result[name] for name in TRANSPORTS)
+
+    def ratio(mine: float | None, other: float | None) -> float | None:
+        return None if mine is None or not other else round(mine / other, 4)
+
     return {
-        "latency_p50": ours["latency_us"]["p50"] / theirs["latency_us"]["p50"],
-        "publisher_cpu": ours["publisher_cpu_us"] / max(theirs["publisher_cpu_us"], 1e-9),
-        "publish_p50": ours["publish_us"]["p50"] / theirs["publish_us"]["p50"],
+        "latency_p50": ratio(ours["latency_us"]["p50"], theirs["latency_us"]["p50"]),
+        "publisher_cpu": ratio(ours["publisher_cpu_us"], theirs["publisher_cpu_us"]),
+        "publish_p50": ratio(ours["publish_us"]["p50"], theirs["publish_us"]["p50"]),
     }
 
 
