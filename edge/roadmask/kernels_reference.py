@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 U8 = npt.NDArray[np.uint8]
+I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
 
 LOGIT_STEPS = 16  # bilinear weights in sixteenths: 8-bit logits x 16 x 16 fill an int16 exactly
@@ -120,35 +121,42 @@ def nearest_map(
     return mask, category_counts(mask)
 
 
-def axis_weights(source: int, target: int, total: int) -> I64:
-    """``(target, source) int64`` weights of one axis; every row sums to ``total``.
+def axis_taps(source: int, target: int, total: int) -> tuple[I64, I64]:
+    """First source pixel ``(target,)`` and weights ``(target, taps)`` of one axis.
 
-    Where the axis shrinks, a target pixel is the mean of the source it covers (OpenCV's
-    INTER_AREA): coverage is counted in ``1 / target`` pixels and its running sum is rounded, so
-    that rounding never changes the total. Where it grows, half-pixel bilinear.
+    Weights of a target pixel sum to ``total``. Where the axis shrinks, it is the mean of the source
+    it covers (OpenCV's INTER_AREA): coverage is counted in ``1 / target`` pixels and its running
+    sum is rounded, so that rounding never changes the total. Where it grows, half-pixel bilinear.
     """
-    weights = np.zeros((target, source), np.int64)
     if target >= source:
         lower, weight = bilinear_positions(source, target, total)
-        rows = np.arange(target)
-        weights[rows, lower] = total - weight
-        weights[rows, np.minimum(lower + 1, source - 1)] += weight
-        return weights
-    for j in range(target):
-        edges = np.clip(np.arange(source + 1) * target - j * source, 0, source)
-        weights[j] = np.diff((total * edges + source // 2) // source)
-    return weights
+        return lower, np.stack([total - weight, weight], 1)
+    j = np.arange(target, dtype=np.int64)
+    first = j * source // target
+    taps = int((-(-(j + 1) * source // target) - first).max())
+    edges = (first[:, None] + np.arange(taps) + 1) * target - (j * source)[:, None]
+    running = (total * np.clip(edges, 0, source) + source // 2) // source
+    return first, np.diff(running, prepend=0)
+
+
+def _filter(samples: I32, axis: int, target: int, total: int) -> I32:
+    first, weights = axis_taps(samples.shape[axis], target, total)
+    shape = [1] * samples.ndim
+    shape[axis] = target
+    result = np.zeros((*samples.shape[:axis], target, *samples.shape[axis + 1 :]), np.int32)
+    for t in range(weights.shape[1]):
+        # A tap over the end has no weight.
+        picked = samples.take(np.minimum(first + t, samples.shape[axis] - 1), axis)
+        result += weights[:, t].astype(np.int32).reshape(shape) * picked
+    return result
 
 
 def resize(planes: U8, size: tuple[int, int]) -> U8:
     """``(h, w, n) uint8`` → ``(H, W, n)``: area filter or bilinear by axis, in fixed point."""
     width, height = size
-    # Whole numbers under 2^53: float64 holds them exactly and multiplies faster.
-    rows = axis_weights(planes.shape[0], height, ROW_WEIGHT).astype(np.float64)
-    columns = axis_weights(planes.shape[1], width, COLUMN_WEIGHT).astype(np.float64)
-    tall = np.tensordot(rows, planes.astype(np.float64), (1, 0))
-    total = np.moveaxis(np.tensordot(columns, tall, (1, 1)), 0, 1).astype(np.int64)
-    resized: U8 = ((total + (1 << 21)) >> 22).astype(np.uint8)
+    sums = _filter(planes.astype(np.int32), 0, height, ROW_WEIGHT)
+    sums = _filter(sums, 1, width, COLUMN_WEIGHT)
+    resized: U8 = ((sums + (1 << 21)) >> 22).astype(np.uint8)
     return resized
 
 
