@@ -4,6 +4,7 @@ import ctypes
 import fcntl
 import mmap
 import os
+import traceback
 from pathlib import Path
 
 import numpy as np
@@ -128,49 +129,77 @@ def test_an_unsealed_memfd_and_a_pipe_are_refused() -> None:
             os.close(descriptor)
 
 
-def test_every_write_route_to_the_ring_is_closed() -> None:
-    """What a hostile subscriber could try with the descriptor that it is given, as root."""
+def try_to_write(got: int) -> None:
+    """What a hostile subscriber could try with the descriptor that it is given; all must fail."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.mmap.restype = ctypes.c_void_p
+    descriptors = [got]
+    try:  # reopened for writing: root may, the owner's user may, others may not even try
+        os.fchmod(got, 0o666)
+        descriptors.append(os.open(f"/proc/self/fd/{got}", os.O_RDWR))
+    except PermissionError:
+        pass
+    for descriptor in descriptors:
+        for protection in (mmap.PROT_WRITE, mmap.PROT_READ | mmap.PROT_WRITE):
+            with pytest.raises(OSError):
+                mmap.mmap(descriptor, 8192, flags=mmap.MAP_SHARED, prot=protection)
+        for attempt in (
+            lambda d: os.pwrite(d, b"x", 0),
+            lambda d: os.writev(d, [b"x"]),
+            lambda d: os.ftruncate(d, 4096),
+            lambda d: os.ftruncate(d, 16384),
+            lambda d: os.posix_fallocate(d, 0, 16384),
+            lambda d: os.sendfile(d, d, 0, 16),
+            lambda d: os.copy_file_range(d, d, 16, 0, 4096),
+            lambda d: fcntl.fcntl(d, 1033, 0x8),  # F_SEAL_WRITE would stop the publisher
+        ):
+            with pytest.raises(OSError):
+                attempt(descriptor)
+        for mode in (0x3, 0x1 | 0x10, 0x8):  # punch hole, zero range, collapse
+            assert libc.fallocate(descriptor, mode, ctypes.c_long(0), ctypes.c_long(4096)) < 0
+        address = libc.mmap(None, 8192, mmap.PROT_READ, mmap.MAP_SHARED, descriptor, 0)
+        pointer = ctypes.c_void_p(address)
+        assert libc.mprotect(pointer, 8192, mmap.PROT_READ | mmap.PROT_WRITE) < 0
+        assert libc.madvise(pointer, 8192, 9) < 0  # MADV_REMOVE
+        # /proc/self/mem ignores page protection, but not VM_MAYWRITE of a shared mapping.
+        with Path("/proc/self/mem").open("r+b", buffering=0) as own_memory:
+            own_memory.seek(address)
+            with pytest.raises(OSError):
+                own_memory.write(b"x")
+        libc.munmap(pointer, 8192)
+    # A private mapping is writable, and is nobody else's.
+    private = mmap.mmap(got, 8192, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE)
+    private[0] = 0
+    private.close()
+    for descriptor in descriptors[1:]:
+        os.close(descriptor)
+
+
+@pytest.mark.parametrize("uid", [0, 65534])
+def test_every_write_route_to_the_ring_is_closed(uid: int) -> None:
+    """As root, and as another user who was given the descriptor."""
+    if os.geteuid() != 0 and uid != os.geteuid():
+        pytest.skip("needs root to become another user")
     fd, memory = ring.create(8192)
     memory[:8192] = b"\x5a" * 8192
     got = ring.open_read_only(fd)  # what SCM_RIGHTS carries
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            os.close(fd)
+            os.setgid(uid)
+            os.setuid(uid)
+            # As after exec: a process that gave up root may look at itself again.
+            ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)  # PR_SET_DUMPABLE
+            try_to_write(got)
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
     try:
-        # Reopened for writing: root may, the owner's user may.
-        os.fchmod(got, 0o666)
-        reopened = os.open(f"/proc/self/fd/{got}", os.O_RDWR)
-        for descriptor in (got, reopened):
-            for protection in (mmap.PROT_WRITE, mmap.PROT_READ | mmap.PROT_WRITE):
-                with pytest.raises(OSError):
-                    mmap.mmap(descriptor, 8192, flags=mmap.MAP_SHARED, prot=protection)
-            for attempt in (
-                lambda d: os.pwrite(d, b"x", 0),
-                lambda d: os.writev(d, [b"x"]),
-                lambda d: os.ftruncate(d, 4096),
-                lambda d: os.ftruncate(d, 16384),
-                lambda d: os.posix_fallocate(d, 0, 16384),
-                lambda d: os.sendfile(d, d, 0, 16),
-                lambda d: fcntl.fcntl(d, 1033, 0x8),  # F_SEAL_WRITE would stop the publisher
-            ):
-                with pytest.raises(OSError):
-                    attempt(descriptor)
-            for mode in (0x3, 0x1 | 0x10, 0x8):  # punch hole, zero range, collapse
-                assert libc.fallocate(descriptor, mode, ctypes.c_long(0), ctypes.c_long(4096)) < 0
-            address = libc.mmap(None, 8192, mmap.PROT_READ, mmap.MAP_SHARED, descriptor, 0)
-            pointer = ctypes.c_void_p(address)
-            assert libc.mprotect(pointer, 8192, mmap.PROT_READ | mmap.PROT_WRITE) < 0
-            assert libc.madvise(pointer, 8192, 9) < 0  # MADV_REMOVE
-            # /proc/self/mem ignores page protection, but not VM_MAYWRITE of a shared mapping.
-            with Path("/proc/self/mem").open("r+b", buffering=0) as own_memory:
-                own_memory.seek(address)
-                with pytest.raises(OSError):
-                    own_memory.write(b"x")
-            libc.munmap(pointer, 8192)
-        # A private mapping is writable, and is nobody else's.
-        private = mmap.mmap(got, 8192, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | 2)
-        private[0] = 0
-        private.close()
-        os.close(reopened)
         assert memory[:8192] == b"\x5a" * 8192
         memory[0] = 1  # the publisher still writes
         assert fcntl.fcntl(fd, 1034) & ring.SEALS == ring.SEALS
