@@ -33,12 +33,14 @@ class Predictor:
         self.engine = engine
         self._postprocess = Postprocess(engine)
         self._preprocess: Preprocess | None = None
+        self._size = (0, 0)
 
     def mask(self, image: npt.NDArray[np.uint8]) -> Mask:
         """``(H, W, 3) uint8`` BGR → ``(H, W) uint8`` categories."""
         height, width = image.shape[:2]
-        if self._preprocess is None or self._preprocess.source_size != (width, height):
-            self._preprocess = Preprocess(self.engine, (width, height))
+        if self._preprocess is None or self._size != (width, height):
+            self._size = (width, height)
+            self._preprocess = Preprocess(self.engine, self._size)
         self._preprocess.into(image, self.engine.input)
         self.engine.invoke()
         mask = self._postprocess.mask()

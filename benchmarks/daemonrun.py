@@ -64,10 +64,8 @@ def run_daemon(
     """
     with tempfile.TemporaryDirectory(prefix="roadmask-") as folder:
         socket, times = Path(folder) / "masks.sock", Path(folder) / "times.npy"
-        command = [
-            *(sys.executable, "-m", "roadmask", "run", *arguments),
-            *("--socket", str(socket), "--frames", str(frames), "--times", str(times)),
-        ]
+        command = roadmask_run(arguments, socket)
+        command += ["--frames", str(frames), "--times", str(times)]
         started_ns = now_ns()
         with start(command) as process:
             try:
@@ -76,6 +74,25 @@ def run_daemon(
             finally:
                 process.kill()
         return DaemonRun(started_ns, np.load(times), outside, rss_mib)
+
+
+def roadmask_run(arguments: Sequence[str], socket: Path) -> list[str]:
+    """The command of a daemon that publishes at ``socket``."""
+    return [sys.executable, "-m", "roadmask", "run", *arguments, "--socket", str(socket)]
+
+
+def wait_for_first_mask(socket: Path, process: subprocess.Popen[str]) -> None:
+    """Return when the daemon has published.
+
+    Raises:
+        ConfigError: it ended, or never did.
+    """
+    deadline_ns = now_ns() + int(_FIRST_MASK_S * 1e9)
+    with Subscriber(socket, allow_not_live=True, max_age_ms=10_000) as subscriber:
+        while subscriber.receive(timeout_s=0.1) is None:
+            if process.poll() is not None or now_ns() > deadline_ns:
+                finish(process)
+                raise ConfigError("the daemon ended before its first mask")
 
 
 def start(command: Sequence[str]) -> subprocess.Popen[str]:

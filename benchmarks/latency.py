@@ -6,8 +6,6 @@ that neither the rendering of the town nor its frames count.
 
 from __future__ import annotations
 
-import json
-import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,24 +17,26 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from benchmarks.daemonrun import DaemonRun, finish, run_daemon, start
+from benchmarks.daemonrun import DaemonRun, run_daemon
 from benchmarks.device import read_device
 from benchmarks.results import number, percentiles, table
-from benchmarks.saturated import BLOCK, WARM_UP
+from benchmarks.saturated import measure_rates
 from roadmask.engine import Engine
 from roadmask.errors import ConfigError
 from roadmask.sources.uri import parse_uri
 from roadmask.times import COLUMNS
 
 DEFAULT_SOURCE = "synthetic:town?seed=1&prerender=64"
+BLOCK = 20  # frames: medians of blocks show the spread
+WARM_UP = 10  # frames that are not measured
 _STARTUP_FRAMES = 20
 _PACEABLE = ("synthetic", "path")  # sources that take fps and realtime
 _COLUMN = {name: i for i, name in enumerate(COLUMNS)}
-# Stage → its two stamps. Between available and taken lies the hand-over to the loop.
+# Stage → its two stamps. Between ready and taken a frame waits for the network.
 STAGES = {
     "capture": ("capture_ns", "available_ns"),
-    "preprocess": ("taken_ns", "ready_ns"),
-    "infer": ("ready_ns", "inferred_ns"),
+    "preprocess": ("available_ns", "ready_ns"),
+    "infer": ("taken_ns", "inferred_ns"),
     "postprocess": ("inferred_ns", "postprocessed_ns"),
     "publish": ("postprocessed_ns", "published_ns"),
 }
@@ -76,10 +76,11 @@ def measure_latency(
     total = _STARTUP_FRAMES + plan.frames + WARM_UP + plan.frames
     with tqdm(total=total, desc=title, unit="frame", disable=not progress) as bar:
         alone = _run_alone(plan, bar.update)
-        saturated = _run_saturated(plan)
+        flat_out = [*_arguments(plan), "--source", _unpaced(plan.source)]
+        rates = measure_rates(engine, flat_out, plan.frames)
         bar.update(plan.frames)
-        invoke_ms = float(np.median(saturated["invoke_ns"])) / 1e6
-        fps = min(1000.0, 1000 / (2 * invoke_ms))
+        # A frame every two invokes, at the pace at which the machine really invokes now.
+        fps = min(1000.0, float(np.median(rates.bare)) / 2)
         paced = run_daemon(
             [*_arguments(plan), "--source", _paced(plan.source, fps)],
             plan.frames + WARM_UP,
@@ -96,7 +97,7 @@ def measure_latency(
         "kind": "latency",
         **_paced_result(rows),
         **_outside_result(paced),
-        **_rates(saturated),
+        **rates.to_json(),
         "paced_fps": round(fps, 3),
         "frames": len(rows),
         "startup_ms": round(
@@ -133,33 +134,6 @@ def _run_alone(plan: LatencyPlan, on_frame: Callable[[], object]) -> DaemonRun:
         return run_daemon([*_arguments(plan), "--source", source], _STARTUP_FRAMES, on_frame)
 
 
-def _run_saturated(plan: LatencyPlan) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory(prefix="roadmask-") as folder:
-        config, result = Path(folder) / "config.json", Path(folder) / "result.json"
-        settings = {
-            "source": _unpaced(plan.source),
-            "model": plan.model,
-            "socket": str(Path(folder) / "masks.sock"),
-            "threads": plan.threads,
-            "frames": plan.frames + WARM_UP,
-            "labels": plan.labels,
-        }
-        config.write_text(json.dumps(settings))
-        with start(
-            [sys.executable, "-m", "benchmarks.saturated", str(config), str(result)]
-        ) as process:
-            try:
-                finish(process)
-            finally:
-                process.kill()
-        measured: dict[str, Any] = json.loads(result.read_text())
-        if not measured["frame_blocks"]:
-            raise ConfigError(
-                f"source {plan.source} is too short: expected {BLOCK + WARM_UP} frames or more"
-            )
-        return measured
-
-
 def _with(source: str, **options: str) -> str:
     """The URI with options added, those that it already has kept."""
     parts = parse_uri(source)
@@ -186,7 +160,7 @@ def _between(rows: npt.NDArray[np.int64], first: str, last: str) -> npt.NDArray[
 
 
 def _paced_result(rows: npt.NDArray[np.int64]) -> dict[str, Any]:
-    invoke_ms = _between(rows, "ready_ns", "inferred_ns")
+    invoke_ms = _between(rows, *STAGES["infer"])
     frame_to_mask_ms = _between(rows, "available_ns", "published_ns")
     blocks = [float(np.median(b)) for b in np.array_split(invoke_ms, max(1, len(rows) // BLOCK))]
     ratio = float(np.median(frame_to_mask_ms) / np.median(invoke_ms))
@@ -196,7 +170,7 @@ def _paced_result(rows: npt.NDArray[np.int64]) -> dict[str, Any]:
         "stages_ms": {
             name: percentiles(_between(rows, *stamps)) for name, stamps in STAGES.items()
         },
-        "handover_ms": percentiles(_between(rows, "available_ns", "taken_ns")),
+        "handover_ms": percentiles(_between(rows, "ready_ns", "taken_ns")),
         "frame_to_mask_ms": percentiles(frame_to_mask_ms),
         "overhead_ms": percentiles(frame_to_mask_ms - invoke_ms),
         "overhead_ratio": round(ratio, 4),
@@ -214,20 +188,6 @@ def _outside_result(run: DaemonRun) -> dict[str, Any]:
         "subscriber_frame_to_mask_ms": percentiles(age_ms),
         "subscriber_wake_ms": percentiles(wake_ms),
         "subscriber_overhead_ratio": None if ratio is None else round(ratio, 4),
-    }
-
-
-def _rates(saturated: dict[str, Any]) -> dict[str, Any]:
-    """Medians over the blocks: one preempted block does not count."""
-    fps = [n / (ns * 1e-9) for n, ns in saturated["frame_blocks"]]
-    bare = [n / (ns * 1e-9) for n, ns in saturated["bare_blocks"]]
-    ratios = [a / b for a, b in zip(fps, bare, strict=True)]
-    return {
-        "fps": round(float(np.median(fps)), 3),
-        "bare_invoke_fps": round(float(np.median(bare)), 3),
-        "fps_ratio": round(float(np.median(ratios)), 4),
-        "fps_blocks": [round(v, 2) for v in fps],
-        "bare_invoke_fps_blocks": [round(v, 2) for v in bare],
     }
 
 

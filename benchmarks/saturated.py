@@ -1,80 +1,127 @@
-"""Child process of the latency benchmark: the daemon flat out, bare invokes in between.
+"""The daemon flat out and the bare network, turn by turn, on the same clock, heat and neighbours.
 
-The daemon's own loop runs on a source without pace; after every block of frames the same thread
-invokes a second interpreter as often, so that both rates see the same clock, heat and neighbours.
+The daemon runs on a source without pace until it is stopped (SIGSTOP); while it stands still, this
+process invokes an interpreter of its own; then the daemon goes on (SIGCONT).
 """
 
 from __future__ import annotations
 
-import json
-import sys
-import threading
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from roadmask.atomic import write_text
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.daemonrun import finish, roadmask_run, start, wait_for_first_mask
 from roadmask.clock import now_ns
-from roadmask.command import run_command
-from roadmask.config import from_table
-from roadmask.daemon import DaemonConfig, run
 from roadmask.engine import Engine
-from roadmask.times import StageTimes
+from roadmask.errors import ConfigError
+from roadmask.times import COLUMNS
 
-BLOCK = 20  # frames, then as many bare invokes
-WARM_UP = 10  # frames that are not measured
+_MIN_ROUNDS = 3
+_WINDOW_S = 0.4  # and 20 invokes at least
+_SETTLE = 2  # frames after each start that were under way when the daemon was stopped
 
 
-class InterleavedTimes(StageTimes):
-    """Takes the stamps that the daemon hands over, and at the end of each block invokes bare.
+@dataclass(frozen=True)
+class Rates:
+    """Frames per second, a value a round.
 
     Attributes:
-        frame_blocks, bare_blocks: ``(frames, duration in ns)`` of each block.
+        daemon: masks published, the daemon flat out.
+        bare: invokes of the interpreter alone, in the round's second half.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        super().__init__()
-        self._engine = engine
-        self._seen = 0
-        self._block_start_ns = 0
-        self.frame_blocks: list[tuple[int, int]] = []
-        self.bare_blocks: list[tuple[int, int]] = []
+    daemon: list[float]
+    bare: list[float]
 
-    def add(self, *stamps: int) -> None:
-        """One frame's stamps."""
-        super().add(*stamps)
-        self._seen += 1
-        if self._seen == WARM_UP:
-            self._engine.invoke()
-            self._block_start_ns = now_ns()
-        elif self._seen > WARM_UP and (self._seen - WARM_UP) % BLOCK == 0:
-            end_ns = now_ns()
-            self.frame_blocks.append((BLOCK, end_ns - self._block_start_ns))
-            start_ns = now_ns()
-            for _ in range(BLOCK):
-                self._engine.invoke()
-            self._block_start_ns = now_ns()
-            self.bare_blocks.append((BLOCK, self._block_start_ns - start_ns))
-
-
-def main(arguments: list[str]) -> int:
-    """``CONFIG.json RESULT.json``: run the daemon so configured, write the blocks."""
-    config_path, result_path = map(Path, arguments)
-    config = from_table(DaemonConfig, json.loads(config_path.read_text()), str(config_path))
-
-    def body() -> int:
-        # Its own interpreter: the daemon's stays as the last frame left it.
-        times = InterleavedTimes(Engine(config.model, config.threads, config.labels or None))
-        run(config, threading.Event(), times)
-        rows = times.rows[WARM_UP:]
-        result = {
-            "frame_blocks": times.frame_blocks,
-            "bare_blocks": times.bare_blocks,
-            "invoke_ns": (rows[:, 5] - rows[:, 4]).tolist(),
+    def to_json(self) -> dict[str, Any]:
+        """Medians over the rounds, so that one disturbed round does not count; and the rounds."""
+        ratios = [a / b for a, b in zip(self.daemon, self.bare, strict=True)]
+        return {
+            "fps": round(float(np.median(self.daemon)), 3),
+            "bare_invoke_fps": round(float(np.median(self.bare)), 3),
+            "fps_ratio": round(float(np.median(ratios)), 4),
+            "fps_rounds": [round(v, 2) for v in self.daemon],
+            "bare_invoke_fps_rounds": [round(v, 2) for v in self.bare],
         }
-        write_text(result_path, json.dumps(result))
-        return 0
-
-    return run_command(body, verbose=False)
 
 
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+def bare_invoke_ns(engine: Engine, count: int = 20) -> int:
+    """Median duration of an invoke, after a warm-up."""
+    for _ in range(3):
+        engine.invoke()
+    durations = []
+    for _ in range(count):
+        start_ns = now_ns()
+        engine.invoke()
+        durations.append(now_ns() - start_ns)
+    return int(np.median(durations))
+
+
+def measure_rates(engine: Engine, arguments: Sequence[str], frames: int) -> Rates:
+    """Alternate the daemon and bare invokes until about ``frames`` of each were seen.
+
+    Args:
+        engine: the same network in this process.
+        arguments: of ``roadmask run``: model, threads and a source without pace.
+        frames: how many to measure.
+
+    Raises:
+        ConfigError: the daemon refused, or the source ended.
+    """
+    invoke_s = bare_invoke_ns(engine) * 1e-9
+    window_s = max(_WINDOW_S, 20 * invoke_s)
+    rounds = max(_MIN_ROUNDS, round(frames * invoke_s / window_s))
+    windows: list[tuple[int, int]] = []
+    bare: list[float] = []
+    with tempfile.TemporaryDirectory(prefix="roadmask-") as folder:
+        socket, times = Path(folder) / "masks.sock", Path(folder) / "times.npy"
+        with start([*roadmask_run(arguments, socket), "--times", str(times)]) as process:
+            try:
+                wait_for_first_mask(socket, process)
+                for _ in range(rounds):
+                    process.send_signal(signal.SIGCONT)
+                    begin_ns = now_ns()
+                    _run_for(process, window_s)
+                    process.send_signal(signal.SIGSTOP)
+                    windows.append((begin_ns, now_ns()))
+                    bare.append(_bare_rate(engine, window_s / 2))
+                process.send_signal(signal.SIGCONT)
+                process.terminate()
+                finish(process)
+            finally:
+                process.kill()
+        published = np.load(times)[:, COLUMNS.index("published_ns")]
+    return Rates([_rate(published, *window) for window in windows], bare)
+
+
+def _run_for(process: subprocess.Popen[str], seconds: float) -> None:
+    try:
+        process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        return
+    finish(process)
+    raise ConfigError("the source ended while the daemon was timed: give a longer one")
+
+
+def _bare_rate(engine: Engine, seconds: float) -> float:
+    count, begin = 0, time.perf_counter()
+    while (elapsed := time.perf_counter() - begin) < seconds or count < 5:
+        engine.invoke()
+        count += 1
+    return count / elapsed
+
+
+def _rate(published: npt.NDArray[np.int64], begin_ns: int, end_ns: int) -> float:
+    """Masks per second from the first settled mask of the window to its last."""
+    inside = published[(published >= begin_ns) & (published <= end_ns)][_SETTLE:]
+    if inside.size < 2:
+        return float("nan")
+    return float((inside.size - 1) / ((inside[-1] - inside[0]) * 1e-9))

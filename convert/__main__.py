@@ -91,9 +91,10 @@ def _convert(options: argparse.Namespace) -> int:
     from benchmarks.latency import DEFAULT_SOURCE
     from benchmarks.results import check_writable, write_result
     from convert.gates import Gates
+    from convert.page import page
     from convert.pipeline import ConversionPlan, convert
     from convert.report import summary
-    from roadmask.atomic import write_bytes
+    from roadmask.atomic import write_bytes, write_text
 
     out: Path = options.out
     if out.suffix != ".tflite":
@@ -120,12 +121,14 @@ def _convert(options: argparse.Namespace) -> int:
     report = target.with_suffix(".json")
     write_bytes(target, conversion.model)
     write_result(report, conversion.report)
+    web_page = target.with_suffix(".html")
+    write_text(web_page, page(conversion.report, conversion.pictures))
     print(summary(conversion.report))
     if conversion.missed:
         missed = "; ".join(conversion.missed)
-        print(f"roadmask: rejected: {missed}; see {report}", file=sys.stderr)
+        print(f"roadmask: rejected: {missed}; see {web_page}", file=sys.stderr)
         return EXIT_GATE
-    print(f"written: {target} ({len(conversion.model) / 1024:.0f} KiB) and {report}")
+    print(f"written: {target} ({len(conversion.model) / 1024:.0f} KiB), {report}, {web_page}")
     return EXIT_DONE
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
@@ -16,6 +17,25 @@ from roadmask.labels import VOID
 from roadmask.metrics import ConfusionMatrix
 
 Mask = npt.NDArray[np.uint8]
+WORST = 10  # frames that are kept as pictures
+_PICTURE_WIDTH = 320  # px
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A frame with its truth and both masks, for people to look at.
+
+    Attributes:
+        frame_id: name of the frame.
+        agreement: share of equal pixels.
+        image: ``(h, w, 3) uint8`` BGR, shrunk.
+        masks: truth, float and INT8, ``(h, w) uint8`` categories.
+    """
+
+    frame_id: str
+    agreement: float
+    image: Mask
+    masks: tuple[Mask, Mask, Mask]
 
 
 @dataclass
@@ -27,6 +47,7 @@ class Evaluation:
         frames: ``(frames, 2, 8, 8)``: both matrices of every frame.
         agreement: share of equal pixels in each frame, void truth left out.
         ids: of the frames.
+        pictures: of the frames that agree least, the worst first.
     """
 
     before: ConfusionMatrix = field(default_factory=ConfusionMatrix)
@@ -34,6 +55,7 @@ class Evaluation:
     frames: list[npt.NDArray[np.int64]] = field(default_factory=list)
     agreement: list[float] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
 
     @property
     def pixel_agreement(self) -> float:
@@ -61,6 +83,23 @@ def evaluate(
             own.append(matrix.matrix - start)
         scored = sample.mask != VOID
         result.frames.append(np.array(own))
-        result.agreement.append(float(np.mean(masks[0][scored] == masks[1][scored])))
+        agreement = float(np.mean(masks[0][scored] == masks[1][scored])) if scored.any() else 1.0
+        result.agreement.append(agreement)
         result.ids.append(sample.frame_id)
+        if len(result.pictures) < WORST or agreement < result.pictures[-1].agreement:
+            three = (sample.mask, masks[0], masks[1])
+            result.pictures.append(_shrink(sample.frame_id, agreement, sample.image, three))
+            result.pictures.sort(key=lambda picture: picture.agreement)
+            del result.pictures[WORST:]
     return result
+
+
+def _shrink(
+    frame_id: str, agreement: float, image: Mask, masks: tuple[Mask, Mask, Mask]
+) -> Picture:
+    height, width = image.shape[:2]
+    size = (_PICTURE_WIDTH, max(1, round(height * _PICTURE_WIDTH / width)))
+    small = [cv2.resize(m, size, interpolation=cv2.INTER_NEAREST) for m in masks]
+    truth, before, after = (np.asarray(m, np.uint8) for m in small)
+    shrunk = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return Picture(frame_id, agreement, shrunk, (truth, before, after))

@@ -16,10 +16,11 @@ from benchmarks.accuracy import accuracy_result
 from benchmarks.latency import DEFAULT_SOURCE, LatencyPlan, measure_latency
 from benchmarks.results import json_ready
 from convert.calibration import Calibration, Image, Sample, read_calibration
-from convert.evaluation import evaluate
+from convert.certificate import CERTIFICATE_NAME, certificate_bytes, certify
+from convert.evaluation import Picture, evaluate
 from convert.gates import Gates, missed_gates
 from convert.graph import ExportGraph, export_graph, load_keras
-from convert.operators import count_dtypes, count_operators, float_operators, read_operators
+from convert.operators import float_operators, read_operators
 from convert.quantise import to_float, to_int8
 from convert.quiet import import_tensorflow
 from roadmask.datasets import open_dataset
@@ -31,7 +32,7 @@ from roadmask.preprocess import Preprocess
 from roadmask.quiet import quiet
 
 _BY_CLASSES = {CATEGORY_COUNT: "cityscapes-8", 19: "cityscapes-19"}
-_SCORES = ("miou", "iou", "pixel_accuracy", "images", "dataset", "split")
+_ROUNDED = ("miou", "pixel_accuracy")
 
 
 @dataclass(frozen=True)
@@ -72,11 +73,13 @@ class Conversion:
         model: bytes of the INT8 ``.tflite`` with its metadata.
         report: measurements of both models, operators, digests, gates.
         missed: the gates that it missed, a sentence each.
+        pictures: of the frames on which both models agree least.
     """
 
     model: bytes
     report: dict[str, Any]
     missed: list[str]
+    pictures: list[Picture]
 
 
 def convert(plan: ConversionPlan) -> Conversion:
@@ -104,7 +107,8 @@ def convert(plan: ConversionPlan) -> Conversion:
     calibration.check_apart(dataset)
     with tempfile.TemporaryDirectory(prefix="roadmask-") as name:
         folder = Path(name)
-        float_path = _write(folder / "float.tflite", to_float(graph, verbose=plan.verbose), info)
+        float32 = to_float(graph, verbose=plan.verbose)
+        float_path = _write(folder / "float.tflite", float32, info)
         reference = _open(float_path, labels, plan)
         int8 = to_int8(graph, calibration.samples, verbose=plan.verbose)
         operators = read_operators(int8)
@@ -123,12 +127,18 @@ def convert(plan: ConversionPlan) -> Conversion:
         info = replace(
             info,
             calibration={"name": calibration.name, "sha256": calibration.sha256},
-            scores={
-                "float": {key: before[key] for key in _SCORES},
-                "int8": {key: after[key] for key in _SCORES},
-            },
+            scores={"float": _scores(before), "int8": _scores(after)},
         )
-        _write(int8_path, int8, info)
+        with quiet(not plan.verbose):
+            certificate = certify(
+                float32,
+                int8,
+                graph.normalisation,
+                graph.weights_digest,
+                calibration,
+                evaluation,
+            )
+        _write(int8_path, int8, info, certificate)
         latency = {
             title: measure_latency(
                 LatencyPlan(
@@ -153,13 +163,13 @@ def convert(plan: ConversionPlan) -> Conversion:
         "pixel_agreement": evaluation.pixel_agreement,
         "accuracy": {"float": before, "int8": after},
         "latency": latency,
-        "operators": count_operators(operators),
-        "dtypes": count_dtypes(operators),
-        "float_operators": [],
+        "operators": certificate["operators"],
+        "float_operators": certificate["float_operators"],
+        "certificate": certificate,
         "calibration": info.calibration | {"frames": len(calibration.ids)},
         "model": json.loads(info.to_json()),
     }
-    return Conversion(model, json_ready(report), missed)
+    return Conversion(model, json_ready(report), missed, evaluation.pictures)
 
 
 def _choose_labels(graph: ExportGraph, plan: ConversionPlan) -> LabelSet:
@@ -185,8 +195,20 @@ def _training_record(model: Path) -> dict[str, Any]:
     return {}
 
 
-def _write(path: Path, model: bytes, info: ModelInfo) -> Path:
-    path.write_bytes(write_metadata(model, {METADATA_NAME: info.to_json().encode()}))
+def _scores(result: dict[str, Any]) -> dict[str, Any]:
+    """What the metadata keeps; rounded, for the last digits depend on the processor."""
+    iou = {name: None if v is None else round(v, 4) for name, v in result["iou"].items()}
+    rounded = {key: None if result[key] is None else round(result[key], 4) for key in _ROUNDED}
+    return {**rounded, "iou": iou, **{key: result[key] for key in ("images", "dataset", "split")}}
+
+
+def _write(
+    path: Path, model: bytes, info: ModelInfo, certificate: dict[str, Any] | None = None
+) -> Path:
+    blocks = {METADATA_NAME: info.to_json().encode()}
+    if certificate is not None:
+        blocks[CERTIFICATE_NAME] = certificate_bytes(certificate)
+    path.write_bytes(write_metadata(model, blocks))
     return path
 
 

@@ -46,7 +46,11 @@ def test_float_and_int8_are_measured_and_reported(converted: Converted) -> None:
     assert 0.8 < report["pixel_agreement"] <= 1
     for word in ("mean IoU", "invoke p50", "operators:", "written:"):
         assert word in converted.printed
-    assert sorted(p.name for p in converted.model.parent.iterdir()) == ["tiny.json", "tiny.tflite"]
+    assert sorted(p.name for p in converted.model.parent.iterdir()) == [
+        "tiny.html",
+        "tiny.json",
+        "tiny.tflite",
+    ]
 
 
 def test_bad_input_is_one_line_and_2_and_leaves_nothing(

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from convert.quiet import quiet
+from roadmask.quiet import quiet
 
 
 def test_quiet_drops_what_c_code_writes_and_gives_the_terminal_back(
