@@ -39,8 +39,16 @@ class Fanout:
         """How many are connected, as far as is known."""
         return len(self._clients)
 
-    def accept(self, welcome: Callable[[], bytes], refusal: Callable[[Reason], bytes]) -> None:
-        """Let in who waits: WELCOME with the ring's descriptor, or BYE with the reason."""
+    def accept(
+        self,
+        welcome: Callable[[], bytes],
+        refusal: Callable[[Reason], bytes],
+        last_frame: bytes = b"",
+    ) -> None:
+        """Let in who waits: WELCOME with the ring's descriptor, or BYE with the reason.
+
+        ``last_frame`` is a message that follows WELCOME at once.
+        """
         while (peer := self._listener.accept()) is not None:
             try:
                 reason = self._reason_against(peer)
@@ -49,6 +57,8 @@ class Fanout:
                     peer.close()
                     continue
                 self._welcome(peer, welcome())
+                if last_frame:
+                    peer.send(last_frame, _SEND_FLAGS)
             except OSError:
                 peer.close()  # it left during the handshake
                 continue

@@ -134,7 +134,7 @@ class Welcome(NamedTuple):
     minor: int
     flag_bits: int
     stream_id: int
-    sequence: int  # of the last published frame, 0 = none yet
+    sequence: int  # the first FRAME to come has a higher one
     sent_ns: int
     ring_bytes: int
     slots_offset: int

@@ -204,7 +204,8 @@ class Publisher:
         with self._lock:
             if self._closed:
                 return
-            self._accept()
+            # Who comes between two frames gets the last one: at a low rate the next is far.
+            self._accept(bytes(self._message) if self.sequence else b"")
             self._send_status(MessageType.STATUS, self._current_mode())
 
     def add_identity(self, kind: IdentityKind, identity: Identity) -> int:
@@ -327,10 +328,11 @@ class Publisher:
         turn_into_status(message, kind, now, mode_bits)
         self._fanout.send(message, now)
 
-    def _accept(self) -> None:
-        self._fanout.accept(self._welcome, self._refusal)
+    def _accept(self, last_frame: bytes = b"") -> None:
+        before = self.sequence - 1 if last_frame else self.sequence
+        self._fanout.accept(lambda: self._welcome(before), self._refusal, last_frame)
 
-    def _welcome(self) -> bytes:
+    def _welcome(self, sequence: int) -> bytes:
         layout = self._layout
         return encode(
             Welcome(
@@ -341,7 +343,7 @@ class Publisher:
                 MINOR,
                 0,
                 self.stream_id,
-                self.sequence,
+                sequence,
                 now_ns(),
                 layout.ring_bytes,
                 layout.slots_offset,

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from stream_parts import frame_info, process, publish, publisher_process, wait_for
 
+from roadmask.client import Subscriber
 from roadmask.clock import now_ns
 from roadmask.errors import PublishError
 from roadmask.modes import Flag, MessageType, Mode, Reason
@@ -59,6 +60,29 @@ def test_a_client_is_welcomed_and_gets_the_frame_that_let_it_in(path: Path) -> N
     assert (frame.mask_width, frame.preview_width) == (64, 32)
     assert (frame.skipped, frame.skipped_total) == (2, 2)
     assert (frame.share_1, frame.share_2) == (49151, 16384)  # 3/4 and 1/4 of 65535
+
+
+def test_who_comes_between_two_frames_gets_the_last_one(path: Path) -> None:
+    with Publisher(path, mask_size=(64, 32)) as publisher:
+        publisher.heartbeat()
+        with connect(path) as early:
+            publisher.heartbeat()
+            assert welcome_of(early).sequence == 0
+            assert header_of(early).type == MessageType.STATUS
+        publish(publisher)
+        publish(publisher, frame_id=7)
+        with connect(path) as client:
+            publisher.heartbeat()
+            assert welcome_of(client).sequence == 1
+            frame, status = header_of(client), header_of(client)
+            assert (frame.type, frame.sequence, frame.frame_id) == (2, 2, 7)
+            assert (status.type, status.sequence) == (3, 2)
+        with Subscriber(path, max_age_ms=60_000) as subscriber:
+            subscriber.latest()
+            publisher.heartbeat()
+            subscriber.latest()
+            assert subscriber.status is not None and subscriber.status.sequence == 2
+            assert subscriber.error is None
 
 
 def test_status_tells_why_no_frame_comes(path: Path) -> None:

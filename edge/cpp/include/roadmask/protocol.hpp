@@ -83,7 +83,7 @@ static_assert(sizeof(FrameHeader) == 192);
 
 // The first message of a connection; the ring's file descriptor comes with it.
 struct Welcome : Prefix {
-  std::uint64_t sequence;  // of the last published frame, 0 = none yet
+  std::uint64_t sequence;  // the first FRAME to come has a higher one
   std::uint64_t sent_ns;
   std::uint64_t ring_bytes;
   std::uint64_t slots_offset;
