@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from roadmask import __version__
+from roadmask.bridgecli import BRIDGE_TEXT, add_bridge, add_zenoh, remote_subscriber
 from roadmask.command import run_command, stop_on_signal
 from roadmask.errors import ConfigError
 from roadmask.recordcli import RECORD_TEXT, REPLAY_TEXT, add_record, add_replay
@@ -26,6 +27,7 @@ _ADVANCED = f"""\
 advanced:
   record    {RECORD_TEXT}
   replay    {REPLAY_TEXT}
+  bridge    {BRIDGE_TEXT}
 
 start with 'roadmask demo'
 """
@@ -45,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     add_record(_add(commands, "record", RECORD_TEXT, advanced=True))
     add_replay(_add(commands, "replay", REPLAY_TEXT, advanced=True))
+    add_bridge(_add(commands, "bridge", BRIDGE_TEXT, advanced=True))
     return parser
 
 
@@ -98,6 +101,7 @@ def _add_watch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was seen")
     parser.add_argument("--wait", type=float, default=10.0, metavar="S", help="for the first frame")
+    add_zenoh(parser)
     parser.set_defaults(body=_watch)
 
 
@@ -158,11 +162,12 @@ def _watch(options: argparse.Namespace) -> int:
     from roadmask.watch import watch, write_json
 
     record = watch(
-        options.socket or str(DEFAULT_SOCKET),
+        options.zenoh or options.socket or str(DEFAULT_SOCKET),
         frames=options.frames,
         save=options.save,
         wait_s=options.wait,
         stop=stop_on_signal(),
+        subscriber=remote_subscriber(options),
     )
     if options.json:
         write_json(options.json, record)

@@ -74,15 +74,17 @@ def watch(
     save: Path | None = None,
     wait_s: float = 10.0,
     stop: threading.Event,
+    subscriber: Subscriber | None = None,
 ) -> dict[str, Any]:
     """Watch the stream at ``socket``, frames that are not live included.
 
     Args:
-        socket: path of the daemon's socket.
+        socket: path of the daemon's socket, or the Zenoh key of ``subscriber``.
         frames: stop after so many; 0 = until told.
         save: folder for ``SEQUENCE.png`` (category ids) and ``color/SEQUENCE.png``.
         wait_s: how long to wait for the first frame.
         stop: set it to end.
+        subscriber: reads instead of a new ``Subscriber``; closed at the end.
 
     Returns:
         The JSON keys of ``roadmask watch``.
@@ -95,7 +97,11 @@ def watch(
         _make_folder(save)
     seen, line = Seen(), LiveLine()
     last_s = time.monotonic()
-    with Subscriber(socket, allow_not_live=True, preview=save is not None) as subscriber:
+    remedy = f"start 'roadmask bridge --zenoh {socket}' there, or check --connect"
+    if subscriber is None:
+        subscriber = Subscriber(socket, allow_not_live=True, preview=save is not None)
+        remedy = f"start 'roadmask run --socket {socket}' or give its socket with --socket"
+    with subscriber:
         while not stop.is_set() and (not frames or seen.frames < frames):
             mask = subscriber.receive(timeout_s=0.1)
             if mask is not None:
@@ -109,8 +115,7 @@ def watch(
             silent_s = time.monotonic() - last_s
             if not seen.frames and silent_s > wait_s:
                 raise CaptureError(
-                    f"no stream at {socket} after {wait_s:g} s ({subscriber.reason_text}): start "
-                    f"'roadmask run --socket {socket}' or give its socket with --socket"
+                    f"no stream at {socket} after {wait_s:g} s ({subscriber.reason_text}): {remedy}"
                 )
             if frames and seen.frames and silent_s > _END_AFTER_S:
                 raise CaptureError(

@@ -1,0 +1,261 @@
+"""What arrives from a bridge: the newest of each kind, with its times moved into our clock."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from roadmask import bridgewire as wire
+from roadmask.checks import check_frame, check_message, check_welcome
+from roadmask.clock import now_ns
+from roadmask.clockoffset import ClockOffset, SuspendWatch
+from roadmask.errors import ConfigError, ProtocolError
+from roadmask.mask import MappedRing, Pixels
+from roadmask.modes import MessageType, NoMask
+from roadmask.protocol import IDENTITY_BYTES, NO_IDENTITY, FrameHeader
+from roadmask.zenohsession import load_zenoh, open_session
+
+_ASK_NS, _ASK_SOON_NS = 500_000_000, 50_000_000
+_GONE_NS = 1_000_000_000
+_MOST_ANSWERS = 16
+
+
+class RemoteRing(MappedRing):
+    """WELCOME and identities as the bridge told them, and the newest frame's pixels."""
+
+    def __init__(self, about: wire.About) -> None:
+        assert about.welcome is not None
+        check_welcome(about.welcome, about.welcome.ring_bytes)
+        table = np.zeros(about.welcome.identity_count * IDENTITY_BYTES, np.uint8)
+        known = np.frombuffer(about.identities, np.uint8)[: table.size]
+        table[: known.size] = known
+        self.identity_known = known.size // IDENTITY_BYTES
+        self.pixels: Pixels | None = None
+        welcome = about.welcome._replace(identity_offset=0, identity_stride=IDENTITY_BYTES)
+        super().__init__(table, welcome)
+
+    def copy(self, header: FrameHeader, offset: int, stride: int, *shape: int) -> Pixels | None:
+        """The mask, this reader's own."""
+        return None if self.pixels is None else self.pixels.copy()
+
+
+class RemoteStream:
+    """State of a bridged stream: what came last, and what is known of the other clock.
+
+    Zenoh's threads only leave the newest sample of each kind and wake the reader: there is no
+    queue. ``pump`` does the rest in the reader's thread.
+    """
+
+    def __init__(self, key: str, allowance_ns: int) -> None:
+        self.key = key
+        self.allowance_ns = allowance_ns
+        self.ring: MappedRing | None = None
+        self.frame: FrameHeader | None = None  # times in this machine's clock, as is status
+        self.status: FrameHeader | None = None
+        self.reason, self.detail = NoMask.NOT_CONNECTED, ""
+        self.error: ProtocolError | None = None
+        self.ended = False
+        self._session: Any = None
+        self._lock = threading.Lock()
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._samples: dict[str, tuple[bytes, Any]] = {}
+        self._answers: list[tuple[int, bytes, int]] = []
+        self._ask_ns = 0  # when to ask next
+        self._suspend = SuspendWatch()
+        self._offset = ClockOffset()
+        self._about_ring: RemoteRing | None = None
+        self._about_epoch = 0
+        self._forget()
+
+    def _forget(self) -> None:
+        self._epoch = 0  # of the messages below
+        self._heard_ns = 0
+        self._note: wire.Note | None = None
+        self._sent_ns = 0  # newest stamp of the other machine
+        self._raw_frame: FrameHeader | None = None
+        self._raw_status: FrameHeader | None = None
+        self._pixels: Pixels | None = None
+
+    def open(self, connect: Sequence[str], listen: Sequence[str], scout: bool) -> None:
+        """Join the network and subscribe."""
+        try:
+            self._session = open_session(connect, listen, scout)
+        except ConfigError:
+            self.close()
+            raise
+        zenoh = load_zenoh()
+        direct = zenoh.handlers.Callback(self._on_sample, indirect=False)
+        self._subscription = self._session.declare_subscriber(f"{self.key}/*", direct)
+
+    def fileno(self) -> int:
+        """Readable when a sample or an answer came."""
+        return self._wake
+
+    def wait_ns(self) -> int:
+        """Time until the bridge is asked again."""
+        return max(0, self._ask_ns - now_ns())
+
+    def close(self) -> None:
+        """Leave the network."""
+        with self._lock:
+            if self.ended:
+                return
+            self.ended = True
+            os.close(self._wake)
+            self._wake = -1
+        if self._session is not None:
+            self._session.close()
+        self.ring = self.frame = self.status = None
+        self.reason, self.detail = NoMask.CLOSED, "closed by this process"
+
+    def uncertainty_ms(self, now: int) -> float | None:
+        """Width of the interval that holds the clocks' offset."""
+        bounds = self._offset.bounds(now)
+        return None if bounds is None else (bounds[1] - bounds[0]) / 1e6
+
+    def pump(self) -> None:
+        """Take in what has come, ask the bridge when it is time, say where the stream stands."""
+        if self.ended:
+            return
+        with self._lock:
+            samples, self._samples = self._samples, {}
+            answers, self._answers = self._answers, []
+            if samples or answers:
+                os.eventfd_read(self._wake)
+        if self._suspend.slept():
+            self._offset = ClockOffset()
+            self._forget()
+        try:
+            for answer in answers:
+                self._take_answer(*answer)
+            for kind in (wire.STATUS, wire.MASK):
+                if kind in samples:
+                    self._take_sample(kind, *samples[kind])
+            self._settle(now_ns())
+        except ProtocolError as error:
+            self.error = error
+            self._forget()
+            self._stand(NoMask.MALFORMED, str(error))
+        self._ask(now_ns())
+
+    def _on_sample(self, sample: Any) -> None:
+        kind = str(sample.key_expr)[len(self.key) + 1 :]
+        if kind in (wire.MASK, wire.STATUS) and sample.attachment is not None:
+            kept = sample.attachment.to_bytes(), sample.payload
+            with self._lock:
+                if not self.ended:
+                    self._samples[kind] = kept
+                    os.eventfd_write(self._wake, 1)
+
+    def _on_reply(self, asked_ns: int, reply: Any) -> None:
+        answered_ns = now_ns()
+        if reply.ok is None:
+            return
+        with self._lock:
+            if not self.ended and len(self._answers) < _MOST_ANSWERS:
+                self._answers.append((asked_ns, reply.ok.payload.to_bytes(), answered_ns))
+                os.eventfd_write(self._wake, 1)
+
+    def _ask(self, now: int) -> None:
+        if now < self._ask_ns:
+            return
+        self._ask_ns = now + (_ASK_SOON_NS if self.ring is None else _ASK_NS)
+        zenoh = load_zenoh()
+        # Read last before it goes out: what lies between counts as uncertainty.
+        handler = zenoh.handlers.Callback(partial(self._on_reply, now_ns()), indirect=False)
+        self._session.get(
+            f"{self.key}/{wire.ABOUT}",
+            handler,
+            timeout=1.0,
+            congestion_control=zenoh.CongestionControl.DROP,
+            express=True,
+        )
+
+    def _take_answer(self, asked_ns: int, data: bytes, answered_ns: int) -> None:
+        about = wire.decode_about(data)
+        if about.epoch != self._about_epoch:
+            if self._epoch and about.epoch != self._epoch:
+                return  # of a bridge that is gone, or of a second one
+            self._offset, self._about_epoch = ClockOffset(), about.epoch
+        if not self._offset.add(asked_ns, about.clock_ns, answered_ns):
+            self._forget()  # a clock was stepped: no stamp of before means anything now
+        self._about_ring = RemoteRing(about) if about.welcome is not None else None
+
+    def _take_sample(self, kind: str, attachment: bytes, payload: Any) -> None:
+        if kind == wire.MASK:
+            epoch, header = wire.decode_header(attachment)
+            if header.type != MessageType.FRAME:
+                raise ProtocolError("type", f"message {header.type} on the key of masks")
+            if self._is_newer(epoch, header.sent_ns):
+                size = header.mask_width, header.mask_height
+                self._pixels = wire.decode_mask(payload.to_bytes(), size)
+                self._raw_frame = self._raw_status = header
+            return
+        message = wire.decode_status(attachment, payload.to_bytes()[: wire.MAX_TEXT])
+        if isinstance(message, wire.Note):
+            if self._is_newer(message.epoch, message.sent_ns):
+                self._note, self._raw_frame, self._raw_status = message, None, None
+        elif self._is_newer(message[0], message[1].sent_ns):
+            self._raw_status = message[1]
+
+    def _is_newer(self, epoch: int, sent_ns: int) -> bool:
+        if epoch != self._epoch:
+            self._forget()
+        elif sent_ns <= self._sent_ns:
+            return False
+        self._epoch, self._sent_ns, self._heard_ns = epoch, sent_ns, now_ns()
+        self._note = self.error = None
+        return True
+
+    def _stand(self, reason: NoMask, detail: str) -> None:
+        """There is no stream."""
+        self.ring = self.frame = self.status = None
+        self.reason, self.detail = reason, detail
+
+    def _settle(self, now: int) -> None:
+        status, frame, ring = self._raw_status, self._raw_frame, self._about_ring
+        bounds = self._offset.bounds(now)
+        width_ns = bounds[1] - bounds[0] if bounds else 0
+        if self.error is not None:
+            self._stand(NoMask.MALFORMED, str(self.error))
+        elif not self._epoch:
+            self._stand(NoMask.NOT_CONNECTED, f"no bridge sends {self.key}")
+        elif now - self._heard_ns > _GONE_NS:
+            gone_s = (now - self._heard_ns) / 1e9
+            self._stand(NoMask.SILENT, f"nothing from the bridge for {gone_s:.1f} s")
+        elif self._note is not None:
+            self._stand(self._note.reason, f"at the bridge: {self._note.text}")
+        elif bounds is None or self._about_epoch != self._epoch:
+            self._stand(NoMask.NO_CLOCK, "not measured yet")
+        elif width_ns > self.allowance_ns:
+            self._stand(
+                NoMask.NO_CLOCK,
+                f"known to {width_ns / 1e6:.0f} ms, allowed {self.allowance_ns / 1e6:.0f} ms",
+            )
+        elif status is None or ring is None or ring.welcome.stream_id != status.stream_id:
+            self._stand(NoMask.AWAITING_WELCOME, "from the bridge")
+        else:
+            self.status = _moved(status, bounds[1])
+            check_message(self.status, ring.welcome, 0, now)
+            self.frame = None
+            if frame is not None and frame.stream_id == status.stream_id:
+                check_frame(frame, ring.welcome, 0)
+                self.frame = _moved(frame, bounds[1])
+                ring.pixels = self._pixels
+                used = (frame.model, frame.calibration, frame.camera, frame.labels)
+                if any(ring.identity_known <= index != NO_IDENTITY for index in used):
+                    self._ask_ns = min(self._ask_ns, now + _ASK_SOON_NS)
+            self.ring, self.reason, self.detail = ring, NoMask.NONE, ""
+
+
+def _moved(header: FrameHeader, offset_ns: int) -> FrameHeader:
+    return header._replace(
+        capture_ns=header.capture_ns - offset_ns,
+        publish_ns=header.publish_ns - offset_ns,
+        sent_ns=header.sent_ns - offset_ns,
+    )
