@@ -76,7 +76,8 @@ class _Recorder:
         line = LiveLine()
         heard_s, found_s = time.monotonic(), 0.0
         try:
-            while not stop.is_set() and not self._enough():
+            while not self._enough():
+                ending = stop.is_set()  # what was published before it is still taken
                 self._tap.pump()
                 for heard in self._tap.heard:
                     if not self._enough():
@@ -92,7 +93,7 @@ class _Recorder:
                     )
                 elif self.frames and found_s and now_s - heard_s > _END_AFTER_S:
                     break
-                if seconds and found_s and now_s - found_s >= seconds:
+                if ending or (seconds and found_s and now_s - found_s >= seconds):
                     break
                 line.show(f"{self.file.frames} frames, {self._tap.dropped} dropped")
                 self._wait()

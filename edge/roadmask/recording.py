@@ -136,6 +136,7 @@ class Recording:
                 f"{self.path} has format {about.get('version')!r}, this roadmask reads "
                 f"{VERSION!r}: update it"
             )
+        self._unix_ns = int(about["unix_ns_minus_boottime_ns"])
         self._topics = {channel.id: channel.topic for channel in summary.channels.values()}
         self._chunks = sorted(summary.chunk_indexes, key=lambda chunk: chunk.chunk_start_offset)
         self._start_ns = min((chunk.message_start_time for chunk in self._chunks), default=0)
@@ -153,18 +154,28 @@ class Recording:
                 )
                 self.identities[key] = IdentityKind[entry["kind"]], identity
 
-    def _messages(self, chunk: Any) -> Iterator[Any]:
+    def first_frame(self, welcome: Welcome) -> Record | None:
+        """The first FRAME of the stream that ``welcome`` began; None if it had none."""
+        start_ns = welcome.sent_ns + self._unix_ns - self._start_ns
+        for record in self.records(max(start_ns, 0) / 1e9):
+            if record.mask is not None:
+                return record if record.message.stream_id == welcome.stream_id else None
+        return None
+
+    def _messages(self, chunk: Any) -> list[Any]:
         # Chunk by chunk: the reader of mcap 1.6 unpacks the whole file before the first message
         # when it is asked for the order of arrival.
         from mcap.records import Message, MessageIndex
         from mcap.stream_reader import StreamReader
 
         self._file.seek(chunk.chunk_start_offset)
+        messages = []
         for record in StreamReader(self._file, skip_magic=True, validate_crcs=True).records:
             if isinstance(record, Message):
-                yield record
+                messages.append(record)
             elif isinstance(record, MessageIndex):  # follows the chunk
-                return
+                break
+        return messages
 
     @contextmanager
     def _named(self, remedy: str = "record it again") -> Iterator[None]:

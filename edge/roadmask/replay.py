@@ -105,14 +105,20 @@ def _play(
         message = record.message
         if isinstance(message, Welcome):
             stage.welcome(message)
-            continue
+            if not first_ns:  # of a stream that began before the start
+                continue
         if record.mask is not None:
             stage.load(record)
-        happened_ns = message.sent_ns
-        first_ns = first_ns or happened_ns
-        wait_ns = began_ns + (happened_ns - first_ns) / speed - now_ns()
+        first_ns = first_ns or message.sent_ns
+        wait_ns = began_ns + (message.sent_ns - first_ns) / speed - now_ns()
         if stop.wait(min(max(wait_ns / 1e9, 0), threading.TIMEOUT_MAX)):
             return
+        if isinstance(message, Welcome):
+            # Before its first frame is due, so that subscribers have the time that they had.
+            first = recording.first_frame(message)
+            if first is not None:
+                stage.open(first)
+            continue
         if record.mask is not None:
             stage.publish(message)
             line.show(f"frame {message.sequence} {message.mode.name}, {stage.frames} replayed")
