@@ -1,7 +1,7 @@
 """What quantisation does inside the network: error and saturation after every operator.
 
-The float and the INT8 model run side by side on calibration inputs. The converter keeps the names of
-the tensors, so each INT8 tensor finds its float original.
+The float and the INT8 model run side by side on calibration inputs. The converter keeps the names
+of the tensors, so each INT8 tensor finds its float original.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def _errors(
 
 
 def _layer_name(tensor: str) -> str:
-    """``net_1/re_lu_3_1/Relu6;net_1/conv2d_3_1/convolution`` → ``conv2d_3``, else its first part."""
+    """``net_1/re_lu_3_1/Relu6;net_1/conv2d_3_1/convolution`` → ``conv2d_3``, or the first part."""
     parts = [part.split("/") for part in tensor.split(";")]
     for words in parts:
         if words[-1] in ("convolution", "depthwise") or words[-1].startswith("conv"):

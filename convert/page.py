@@ -1,4 +1,4 @@
-"""One self-contained HTML page a conversion: the verdict on top, then plots, tables and pictures."""
+"""One self-contained HTML page a conversion: the verdict, then tables, plots and pictures."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto
   color: #1c1c1e; background: #fff; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin-top: 2.2rem; }
 .verdict { padding: .8rem 1rem; border-radius: .4rem; font-weight: 600; }
-.accepted { background: #e3f4e5; color: #14532d; } .rejected { background: #fde8e8; color: #7f1d1d; }
+.accepted { background: #e3f4e5; color: #14532d; }
+.rejected { background: #fde8e8; color: #7f1d1d; }
 table { border-collapse: collapse; } td, th { padding: .15rem .8rem; text-align: right; }
 td:first-child, th:first-child { text-align: left; } th { border-bottom: 1px solid #999; }
 figure { margin: 1rem 0; } figure img { width: 100%; image-rendering: pixelated; }
@@ -110,7 +111,7 @@ def _latency(report: dict[str, Any]) -> str:
         )
     ]
     sizes = [r["model_bytes"] / 1024 for r in (float_latency, int8_latency)]
-    rows.append(("file, KiB", *(f"{size:.0f}" for size in sizes)))
+    rows.append(("file, KiB", f"{sizes[0]:.0f}", f"{sizes[1]:.0f}"))
     device = html.escape(str(int8_latency["device"]))
     note = f'<p class="note">{device}, {int8_latency["threads"]} thread(s).</p>'
     return note + _table(("", "float", "INT8"), rows)
