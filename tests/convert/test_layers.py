@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from convert.layers import _layer_name, layer_errors, sqnr_db
+
+
+def test_decibels() -> None:
+    assert sqnr_db(100.0, 1.0) == pytest.approx(20)
+    assert sqnr_db(1.0, 0.0) == 99 and sqnr_db(0.0, 1.0) == 0
+
+
+def test_layers_are_named_after_their_convolution() -> None:
+    tensor = "net_1/re_lu_3_1/Relu6;net_1/norm_3_1/batchnorm/add_1;net_1/conv2d_4_1/convolution"
+    assert _layer_name(tensor) == "conv2d_4"
+    assert _layer_name("net_1/add_2_1/Add") == "add_2"
+
+
+def test_every_operator_has_its_error(keras_file: Path) -> None:
+    from convert.graph import export_graph, load_keras
+    from convert.quantise import to_float, to_int8
+
+    graph = export_graph(load_keras(keras_file))
+    rng = np.random.default_rng(2)
+    samples = [rng.integers(0, 256, (64, 96, 3), np.uint8) for _ in range(2)]
+    errors = layer_errors(to_float(graph), to_int8(graph, samples), samples, graph.normalisation)
+    assert len(errors) > 40
+    # The first layer sees exact pixels (half a step off): its error is that of its own output.
+    assert errors[0].operator == "CONV_2D" and errors[0].sqnr_db > 25
+    assert all(0 <= e.low <= 1 and 0 <= e.high <= 1 for e in errors)
+    assert all(e.sqnr_db > 3 for e in errors)
