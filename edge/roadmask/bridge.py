@@ -60,8 +60,7 @@ class Relay:
 
     def relay(self, subscriber: Subscriber, mask: Mask | None) -> None:
         """Send what ``subscriber`` just learned: a frame, a STATUS, or why there is neither."""
-        if self._suspend.slept():  # far ends measure anew before they take another mask
-            self._epoch = secrets.randbits(64) | 1
+        self._check_clock()
         status, ring = subscriber.status, subscriber.ring
         if ring is None or status is None or subscriber.reason is NoMask.SILENT:
             if ring is None:
@@ -110,7 +109,12 @@ class Relay:
             self._identity_count = len(identities) // IDENTITY_BYTES
             self._ring, self._about = ring, wire.about_stream(ring.welcome, identities)
 
+    def _check_clock(self) -> None:
+        if self._suspend.slept():  # far ends measure anew before they take another mask
+            self._epoch = secrets.randbits(64) | 1
+
     def _answer(self, query: Any) -> None:
+        self._check_clock()
         query.reply(
             self._about_key, wire.encode_about(self._epoch, now_ns(), self._about), express=True
         )

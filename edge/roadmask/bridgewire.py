@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from roadmask.checks import MAX_SIDE_PX
 from roadmask.errors import ProtocolError
 from roadmask.modes import Flag, MessageType, NoMask
 from roadmask.protocol import (
@@ -152,9 +153,12 @@ def decode_mask(data: bytes, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
         ProtocolError: ``png``: something else came; a size is never believed from the file alone.
     """
     head = _PNG_HEAD.unpack_from(data) if len(data) >= _PNG_HEAD.size else ()
-    if head != (_PNG_START, *size, 8, 0):
+    if head != (_PNG_START, *size, 8, 0) or max(size) > MAX_SIDE_PX:
         raise ProtocolError("png", f"expected 8-bit greyscale PNG of {size[0]} x {size[1]} px")
-    pixels: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    try:
+        pixels: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        pixels = None
     if pixels is None or pixels.shape != (size[1], size[0]):
         raise ProtocolError("png", f"damaged picture of {len(data)} bytes")
     checked: npt.NDArray[np.uint8] = pixels

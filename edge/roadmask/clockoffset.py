@@ -56,10 +56,9 @@ class SuspendWatch:
     def slept(self) -> bool:
         """True once after each suspend."""
         low, high = _slept_ns()
-        if low <= self._slept[1] + _SUSPEND_NS:
-            return False
-        self._slept = low, high
-        return True
+        slept = low > self._slept[1] + _SUSPEND_NS
+        self._slept = (low, high) if slept else (low, min(high, self._slept[1]))
+        return slept
 
 
 def _slept_ns() -> tuple[int, int]:

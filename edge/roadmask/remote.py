@@ -51,7 +51,7 @@ class RemoteSubscriber(Subscriber):
             raise ConfigError(f"allowance of {allowance_ms:g} ms: expected 0 to {MAX_LIMIT_MS}")
         connect = connect or (() if listen else (DEFAULT_ENDPOINT,))
         self._remote = RemoteStream(check_key(key), int(allowance_ms * 1e6))
-        self._remote.open(connect, listen, scout)
+        self._remote.inbox.open(connect, listen, scout)
         super().__init__(self._remote, allow_not_live=allow_not_live, max_age_ms=max_age_ms)
         self._allowance_ns = self._remote.allowance_ns
 

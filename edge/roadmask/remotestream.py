@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,15 +10,14 @@ from roadmask import bridgewire as wire
 from roadmask.checks import check_frame, check_message, check_welcome
 from roadmask.clock import now_ns
 from roadmask.clockoffset import ClockOffset, SuspendWatch
-from roadmask.errors import ConfigError, ProtocolError
+from roadmask.errors import ProtocolError
 from roadmask.mask import MappedRing, Pixels
 from roadmask.modes import MessageType, NoMask
 from roadmask.protocol import IDENTITY_BYTES, NO_IDENTITY, FrameHeader
-from roadmask.zenohsession import load_zenoh, open_session
+from roadmask.remoteinbox import RemoteInbox
 
 _ASK_NS, _ASK_SOON_NS = 500_000_000, 50_000_000
 _GONE_NS = 1_000_000_000
-_MOST_ANSWERS = 16
 
 
 class RemoteRing(MappedRing):
@@ -47,12 +42,11 @@ class RemoteRing(MappedRing):
 class RemoteStream:
     """State of a bridged stream: what came last, and what is known of the other clock.
 
-    Zenoh's threads only leave the newest sample of each kind and wake the reader: there is no
-    queue. ``pump`` does the rest in the reader's thread.
+    All of it happens in the reader's thread, when it calls ``pump``.
     """
 
     def __init__(self, key: str, allowance_ns: int) -> None:
-        self.key = key
+        self.inbox = RemoteInbox(key)
         self.allowance_ns = allowance_ns
         self.ring: MappedRing | None = None
         self.frame: FrameHeader | None = None  # times in this machine's clock, as is status
@@ -60,11 +54,6 @@ class RemoteStream:
         self.reason, self.detail = NoMask.NOT_CONNECTED, ""
         self.error: ProtocolError | None = None
         self.ended = False
-        self._session: Any = None
-        self._lock = threading.Lock()
-        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._samples: dict[str, tuple[bytes, Any]] = {}
-        self._answers: list[tuple[int, bytes, int]] = []
         self._ask_ns = 0  # when to ask next
         self._suspend = SuspendWatch()
         self._offset = ClockOffset()
@@ -81,20 +70,9 @@ class RemoteStream:
         self._raw_status: FrameHeader | None = None
         self._pixels: Pixels | None = None
 
-    def open(self, connect: Sequence[str], listen: Sequence[str], scout: bool) -> None:
-        """Join the network and subscribe."""
-        try:
-            self._session = open_session(connect, listen, scout)
-        except ConfigError:
-            self.close()
-            raise
-        zenoh = load_zenoh()
-        direct = zenoh.handlers.Callback(self._on_sample, indirect=False)
-        self._subscription = self._session.declare_subscriber(f"{self.key}/*", direct)
-
     def fileno(self) -> int:
         """Readable when a sample or an answer came."""
-        return self._wake
+        return self.inbox.fileno()
 
     def wait_ns(self) -> int:
         """Time until the bridge is asked again."""
@@ -102,14 +80,8 @@ class RemoteStream:
 
     def close(self) -> None:
         """Leave the network."""
-        with self._lock:
-            if self.ended:
-                return
-            self.ended = True
-            os.close(self._wake)
-            self._wake = -1
-        if self._session is not None:
-            self._session.close()
+        self.ended = True
+        self.inbox.close()
         self.ring = self.frame = self.status = None
         self.reason, self.detail = NoMask.CLOSED, "closed by this process"
 
@@ -122,18 +94,15 @@ class RemoteStream:
         """Take in what has come, ask the bridge when it is time, say where the stream stands."""
         if self.ended:
             return
-        with self._lock:
-            samples, self._samples = self._samples, {}
-            answers, self._answers = self._answers, []
-            if samples or answers:
-                os.eventfd_read(self._wake)
+        samples, answers = self.inbox.take()
         if self._suspend.slept():
             self._offset = ClockOffset()
             self._forget()
         try:
             for answer in answers:
                 self._take_answer(*answer)
-            for kind in (wire.STATUS, wire.MASK):
+            # In this order: the STATUS may be later than the frame, and then hides no frame.
+            for kind in (wire.MASK, wire.STATUS):
                 if kind in samples:
                     self._take_sample(kind, *samples[kind])
             self._settle(now_ns())
@@ -141,40 +110,9 @@ class RemoteStream:
             self.error = error
             self._forget()
             self._stand(NoMask.MALFORMED, str(error))
-        self._ask(now_ns())
-
-    def _on_sample(self, sample: Any) -> None:
-        kind = str(sample.key_expr)[len(self.key) + 1 :]
-        if kind in (wire.MASK, wire.STATUS) and sample.attachment is not None:
-            kept = sample.attachment.to_bytes(), sample.payload
-            with self._lock:
-                if not self.ended:
-                    self._samples[kind] = kept
-                    os.eventfd_write(self._wake, 1)
-
-    def _on_reply(self, asked_ns: int, reply: Any) -> None:
-        answered_ns = now_ns()
-        if reply.ok is None:
-            return
-        with self._lock:
-            if not self.ended and len(self._answers) < _MOST_ANSWERS:
-                self._answers.append((asked_ns, reply.ok.payload.to_bytes(), answered_ns))
-                os.eventfd_write(self._wake, 1)
-
-    def _ask(self, now: int) -> None:
-        if now < self._ask_ns:
-            return
-        self._ask_ns = now + (_ASK_SOON_NS if self.ring is None else _ASK_NS)
-        zenoh = load_zenoh()
-        # Read last before it goes out: what lies between counts as uncertainty.
-        handler = zenoh.handlers.Callback(partial(self._on_reply, now_ns()), indirect=False)
-        self._session.get(
-            f"{self.key}/{wire.ABOUT}",
-            handler,
-            timeout=1.0,
-            congestion_control=zenoh.CongestionControl.DROP,
-            express=True,
-        )
+        if (now := now_ns()) >= self._ask_ns:
+            self._ask_ns = now + (_ASK_SOON_NS if self.ring is None else _ASK_NS)
+            self.inbox.ask()
 
     def _take_answer(self, asked_ns: int, data: bytes, answered_ns: int) -> None:
         about = wire.decode_about(data)
@@ -224,8 +162,9 @@ class RemoteStream:
         if self.error is not None:
             self._stand(NoMask.MALFORMED, str(self.error))
         elif not self._epoch:
-            self._stand(NoMask.NOT_CONNECTED, f"no bridge sends {self.key}")
+            self._stand(NoMask.NOT_CONNECTED, f"no bridge sends {self.inbox.key}")
         elif now - self._heard_ns > _GONE_NS:
+            self._sent_ns = 0  # whatever comes next is news, of a clock set back too
             gone_s = (now - self._heard_ns) / 1e9
             self._stand(NoMask.SILENT, f"nothing from the bridge for {gone_s:.1f} s")
         elif self._note is not None:

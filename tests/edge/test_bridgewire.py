@@ -4,31 +4,14 @@ import contextlib
 
 import numpy as np
 import pytest
+from bridge_parts import FRAME, WELCOME
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roadmask import bridgewire as wire
 from roadmask.errors import ProtocolError
 from roadmask.modes import Flag, MessageType, Mode, NoMask, Reason
-from roadmask.protocol import (
-    MAGIC,
-    MESSAGE_BYTES,
-    FrameHeader,
-    Identity,
-    IdentityKind,
-    Welcome,
-    encode_identity,
-)
-
-FRAME = FrameHeader(
-    MAGIC, MessageType.FRAME, MESSAGE_BYTES, 1, 0, int(Flag.REPLAY), 7, 3, 100, 110, 120, 9, 1, 1,
-    5000, int(Mode.OK), 250, 2, 0, 1, 2, 3, 64, 32, 64, 0, 4096, 0, 0, 0, 0, 0, 0, 2.0, 2.0, 0.0,
-    0.0, 128, 64, 65535, 0, 0, 0, 0, 0, 0, 0,
-)  # fmt: skip
-WELCOME = Welcome(
-    MAGIC, MessageType.WELCOME, MESSAGE_BYTES, 1, 0, 0, 7, 3, 120, 65536, 16384, 4096, 8, 64, 0,
-    512, 256, 32, 33_333_333, 50, 200, 250, 0, 0,
-)  # fmt: skip
+from roadmask.protocol import Identity, IdentityKind, encode_identity
 
 
 def test_a_header_travels_as_it_is() -> None:
