@@ -203,7 +203,7 @@ def latency_table(result: dict[str, Any]) -> str:
     outside = number(result["subscriber_overhead_ratio"], 3)
     lines = [
         table(rows, ("ms", "p50", "p95", "p99")),
-        f"{result['fps']:.1f} fps, bare invoke {result['bare_invoke_fps']:.1f} fps; "
+        f"{number(result['fps'], 1)} fps, bare invoke {result['bare_invoke_fps']:.1f} fps; "
         f"overhead ratio {result['overhead_ratio']:.3f} (seen from outside {outside})",
         f"start-up {result['startup_ms']:.0f} ms, memory {number(result['rss_mib'], 0)} MiB, "
         f"{result['threads']} thread(s), {result['device']}",
