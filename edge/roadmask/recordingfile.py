@@ -36,8 +36,8 @@ same, if its offset is not 0; preview, height x width x 3 u8 RGB, if its offset 
 class RecordingFile:
     """``path`` + ``.partial``, renamed to ``path`` when the block ends without an error.
 
-    An error leaves the partial file, unless no frame came. What was written up to the last
-    megabyte of pixels is whole in it.
+    An error leaves the partial file, unless no frame came: whole but for the last megabyte of
+    pixels, which is the chunk that was being filled.
 
     Masks are left to the container's zstd: of the network's masks of 480x352 it makes 4.7 kB each
     in 0.15 ms, lz4 13 kB in 0.08 ms, OpenCV's PNG 6.9 kB in 0.67 ms (4.4 kB in 16 ms at best).
@@ -125,6 +125,7 @@ class RecordingFile:
             sequence=sequence & 0xFFFFFFFF,
             data=data,
         )
+        self._file.flush()  # a chunk that is done outlives this process
 
     def add_identity(
         self, stream_id: int, index: int, kind: IdentityKind, identity: Identity

@@ -298,6 +298,23 @@ def test_publish_needs_begin(path: Path) -> None:
         assert publisher.sequence == 1
 
 
+def test_a_replay_may_leave_numbers_out_but_not_go_back(path: Path) -> None:
+    with Publisher(path, mask_size=(8, 8), slots=2) as publisher, Subscriber(path) as reader:
+        reader.latest()  # connects
+        publish(publisher)
+        assert reader.latest() is not None
+        publisher.begin().mask[:] = 7
+        # Two slots: a slot by the number's remainder would be the one that readers read now.
+        assert reader.latest() is not None
+        assert publisher.publish(frame_info(), sequence=3) == 3
+        mask = reader.latest()
+        assert mask is not None and mask.sequence == 3 and (mask.pixels == 7).all()
+        assert reader.dropped == 1
+        publisher.begin()
+        with pytest.raises(PublishError, match="sequence 3: expected more than 3"):
+            publisher.publish(frame_info(), sequence=3)
+
+
 @pytest.mark.parametrize("shift_ns", [1_000_000_000, -(10**18)])
 def test_a_capture_time_that_cannot_be_is_a_fault(path: Path, shift_ns: int) -> None:
     with Publisher(path, mask_size=(8, 8)) as publisher, connect(path) as client:

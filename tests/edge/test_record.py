@@ -427,6 +427,12 @@ def test_a_full_disk_is_one_line_and_keeps_what_was_written(recorded: Path, tmp_
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert [path.name for path in tmp_path.iterdir()] == ["a.mcap.partial"]
+    from mcap.records import Message
+    from mcap.stream_reader import StreamReader
+
+    with (tmp_path / "a.mcap.partial").open("rb") as partial:
+        kept = (r for r in StreamReader(partial).records if isinstance(r, Message))
+        assert next(kept).data == noise
 
 
 def test_a_damaged_recording_is_named_or_whole(recorded: Path, tmp_path: Path) -> None:
