@@ -1,97 +1,34 @@
-"""Publisher process, bridge process, and the far end, over TCP on this machine's loopback.
-
-The other machine's clock is shifted where it is asked, so that its daemon and its bridge agree.
-A frame's camera id is its true capture time: no age that the far end computes may be less.
-"""
+"""Publisher process, bridge process, and the far end, over TCP on this machine's loopback."""
 
 from __future__ import annotations
 
 import json
-import os
 import signal
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from bridge_parts import (
+    FAR_END,
+    KEY,
+    MACHINE,
+    MS,
+    bridge,
+    checked,
+    free_endpoint,
+    publisher,
+    refused,
+)
 from stream_parts import drain, process, stop, wait_for
 
 from roadmask.client import Mask, Subscriber
 from roadmask.clock import now_ns
-from roadmask.errors import ConfigError
 from roadmask.modes import Flag, NoMask
 from roadmask.remote import RemoteSubscriber
 
 pytest.importorskip("zenoh", reason="the extra [zenoh] is not installed")
-
-KEY = "car/front"
-MS = 1_000_000
-
-# Shifts the clocks by argv[1] ns, and by argv[2] more at each SIGUSR1.
-OTHER_CLOCK = """
-import signal, sys, time
-true_ns, shift = time.clock_gettime_ns, [int(sys.argv[1])]
-time.clock_gettime_ns = lambda clock: true_ns(clock) + shift[0]
-signal.signal(signal.SIGUSR1, lambda *_: shift.append(shift.pop() + int(sys.argv[2])))
-"""
-# At argv[3], flags argv[4], each frame argv[5] ms old; pixels are random, seeded by the sequence.
-PUBLISHER = (
-    OTHER_CLOCK
-    + """
-import threading
-import numpy as np
-from roadmask.clock import now_ns
-from roadmask.modes import Flag
-from roadmask.protocol import Identity
-from roadmask.publisher import FrameInfo, Publisher, StreamIdentity
-def publish(stop=lambda: False):
-    identity = StreamIdentity(Identity("m", bytes(range(32))), labels=Identity("l", b"x" * 32))
-    old_ns = int(sys.argv[5]) * 1_000_000
-    with Publisher(sys.argv[3], mask_size=(48, 32), max_age_ms=400, identity=identity) as publisher:
-        while not stop():
-            slot = publisher.begin()
-            slot.mask[:] = np.random.default_rng(publisher.sequence + 1).integers(0, 8, (32, 48))
-            now = now_ns() - old_ns
-            publisher.publish(FrameInfo(
-                now, (1280, 720), frame_id=now - shift[0], scale=(2.0, 3.0),
-                flags=Flag(int(sys.argv[4])), counts=(1, 2, 3, 4, 5, 6, 7, 8)))
-            time.sleep(1 / 60)
-"""
-)
-BRIDGE = OTHER_CLOCK + "from roadmask.cli import main; sys.exit(main(sys.argv[3:]))"
-# Both in one process, so that one signal steps the clock of both.
-MACHINE = (
-    PUBLISHER
-    + """
-threading.Thread(target=publish, daemon=True).start()
-from roadmask.bridge import bridge
-bridge(sys.argv[3], "car/front", listen=[sys.argv[6]], stop=threading.Event())
-"""
-)
-FAR_END = """
-import sys
-from roadmask.clock import now_ns
-from roadmask.remote import RemoteSubscriber
-with RemoteSubscriber("car/front", connect=[sys.argv[1]]) as far:
-    last = 0
-    while True:
-        before = now_ns()
-        mask = far.latest()
-        if mask is not None and mask.sequence != last:
-            last = mask.sequence
-            print(before, mask.frame_id, flush=True)
-"""
-
-
-def free_endpoint() -> str:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"tcp/127.0.0.1:{free.getsockname()[1]}"
 
 
 @pytest.fixture
@@ -104,42 +41,10 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "masks.sock"
 
 
-@contextmanager
-def publisher(
-    path: Path, flags: Flag = Flag.NONE, old_ms: int = 0, shift_ns: int = 0
-) -> Iterator[subprocess.Popen[str]]:
-    script = PUBLISHER + "publish()"
-    with process(script, shift_ns, 0, path, int(flags), old_ms) as running:
-        yield running
-
-
-@contextmanager
-def bridge(
-    path: Path, endpoint: str, *more: str, shift_ns: int = 0
-) -> Iterator[subprocess.Popen[str]]:
-    arguments = ("bridge", "--socket", path, "--zenoh", KEY, "--listen", endpoint)
-    with process(BRIDGE, shift_ns, 0, *arguments, *more) as running:
-        yield running
-
-
 @pytest.fixture
 def far(endpoint: str) -> Iterator[RemoteSubscriber]:
     with RemoteSubscriber(KEY, connect=[endpoint]) as far:
         yield far
-
-
-def checked(far: Subscriber) -> Mask | None:
-    """The newest mask, if there is one; never one that is older than it may be."""
-    before = now_ns()
-    mask = far.latest()
-    if mask is not None:
-        assert before - mask.frame_id <= 250 * MS
-        assert mask.capture_timestamp_ns <= mask.frame_id
-    return mask
-
-
-def refused(far: Subscriber, reason: NoMask) -> Any:
-    return wait_for(lambda: checked(far) is None and far.reason is reason, reason.name)
 
 
 def test_pixels_and_header_are_the_same_at_the_far_end(
@@ -320,56 +225,19 @@ def test_a_lower_rate_keeps_the_stream_alive(path: Path, endpoint: str, tmp_path
     assert seen["frames"] and seen["skipped"] and seen["bytes_per_frame"]["p50"] > 0
 
 
-def roadmask(*arguments: object) -> subprocess.CompletedProcess[str]:
-    script = "import sys; from roadmask.cli import main; sys.exit(main(sys.argv[1:]))"
-    return subprocess.run(
-        [sys.executable, "-c", script, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-    )
+def sockets(pid: int, table: str) -> list[list[str]]:
+    """The process's rows of /proc/net/``table``."""
+    links = [str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir()]
+    rows = [line.split() for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]]
+    return [row for row in rows if f"socket:[{row[9]}]" in links]
 
 
-def test_watch_at_the_far_end(path: Path, endpoint: str, tmp_path: Path) -> None:
-    report = tmp_path / "seen.json"
-    with publisher(path, Flag.SYNTHETIC), bridge(path, endpoint):
-        seen = roadmask(
-            "watch", "--zenoh", KEY, "--connect", endpoint, "--frames", 3,
-            "--wait", 60, "--save", tmp_path / "masks", "--json", report,
-        )  # fmt: skip
-    assert seen.returncode == 0, seen.stderr
-    assert json.loads(report.read_text())["frames"] == 3
-    assert len(list((tmp_path / "masks").glob("*.png"))) == 3
-
-
-@pytest.mark.parametrize(
-    ("arguments", "expected"),
-    [
-        (("bridge", "--zenoh", "car/*"), "without wildcards"),
-        (("bridge", "--zenoh", "car//front"), "names parted by '/'"),
-        (("bridge", "--zenoh", KEY, "--connect", "nonsense"), "expected e.g. tcp/127.0.0.1:7447"),
-        (("bridge", "--zenoh", KEY, "--connect", "tcp/host"), "expected e.g. tcp/127.0.0.1:7447"),
-        (("bridge", "--zenoh", KEY, "--listen", "tcp/192.0.2.1:7"), "cannot use tcp/192.0.2.1:7"),
-        (("bridge", "--zenoh", KEY, "--max-rate", "-1"), "--max-rate -1"),
-        (("watch", "--zenoh", "/car"), "names parted by '/'"),
-        (("watch", "--zenoh", KEY, "--socket", "x"), "--socket or --zenoh"),
-        (("watch", "--connect", "tcp/127.0.0.1:1"), "--zenoh"),
-    ],
-)
-def test_unusable_arguments_are_one_line(arguments: tuple[str, ...], expected: str) -> None:
-    result = roadmask(*arguments)
-    assert result.returncode == 2
-    assert expected in result.stderr and result.stderr.count("\n") == 1, result.stderr
-
-
-def test_a_watch_that_nothing_reaches_says_what_to_do(endpoint: str) -> None:
-    result = roadmask("watch", "--zenoh", KEY, "--connect", endpoint, "--wait", "0")
-    assert result.returncode == 2
-    assert "'roadmask bridge --zenoh car/front' there" in result.stderr.splitlines()[-1]
-
-
-def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "zenoh", None)
-    with pytest.raises(ConfigError, match=r"pip install 'roadmask\[zenoh\]'"):
-        RemoteSubscriber(KEY)
+def test_it_listens_where_it_was_told_and_looks_for_nobody(
+    path: Path, endpoint: str, far: RemoteSubscriber
+) -> None:
+    with publisher(path), bridge(path, endpoint) as running:
+        wait_for(lambda: checked(far), "a mask")
+        assert not sockets(running.pid, "udp") and not sockets(running.pid, "udp6")
+        listening = [row[1] for row in sockets(running.pid, "tcp") if row[3] == "0A"]
+        assert listening == [f"0100007F:{int(endpoint.rsplit(':', 1)[1]):04X}"]
+        assert not sockets(running.pid, "tcp6")
