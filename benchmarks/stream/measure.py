@@ -70,19 +70,16 @@ def measure_stream(plan: StreamPlan) -> dict[str, Any]:
         DataError: a process of the measurement died.
     """
     cases = []
-    null_cpu: dict[tuple[int, int], float] = {}
     for case in plan.cases():
-        key = (case.size_kib, case.rate_hz)
-        if key not in null_cpu:
-            null = Case(*key, "python", 0, case.frames)
-            null_cpu[key] = statistics.median(
-                _run(null, "null")["publisher_cpu_us"] for _ in range(plan.rounds)
-            )
+        null = Case(case.size_kib, case.rate_hz, "python", 0, case.frames)
         runs: dict[str, list[dict[str, Any]]] = {name: [] for name in TRANSPORTS}
         for _ in range(plan.rounds):
+            null_us = _run(null, "null")["publisher_cpu_us"]
             for name in TRANSPORTS:
-                runs[name].append(_run(case, name))
-        result = {name: _summary(found, null_cpu[key]) for name, found in runs.items()}
+                run = _run(case, name)
+                run["publisher_cpu_us"] -= null_us
+                runs[name].append(run)
+        result = {name: _summary(found) for name, found in runs.items()}
         cases.append({**vars(case), **result, "ratio": _ratios(result)})
     return {"device": read_device().to_json(), "cases": cases}
 
@@ -110,16 +107,15 @@ def stream_table(result: dict[str, Any]) -> str:
     return table(rows, [*header, "latency ratio", "CPU ratio"])
 
 
-def _summary(runs: Sequence[dict[str, Any]], null_cpu_us: float) -> dict[str, Any]:
+def _summary(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Medians over the rounds."""
     middle: dict[str, Any] = {}
     for key in ("publish_us", "latency_us"):
         each = [percentiles(run[key]) for run in runs]
         middle[key] = {p: _median([found[p] for found in each]) for p in each[0]}
-    cpu = _median([run["publisher_cpu_us"] for run in runs])
     return {
         **middle,
-        "publisher_cpu_us": None if cpu is None else max(cpu - null_cpu_us, 0.0),
+        "publisher_cpu_us": _median([run["publisher_cpu_us"] for run in runs]),
         "reader_cpu_us": _median([run["reader_cpu_us"] for run in runs]),
         "received": _median([run["received"] for run in runs]),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +26,7 @@ class StreamIdentity:
     labels: Identity = _UNKNOWN
 
 
-@dataclass(frozen=True)
-class FrameInfo:
+class FrameInfo(NamedTuple):
     """What is said about one frame.
 
     Attributes:
@@ -87,3 +87,15 @@ def slot_views(memory: memoryview, layout: RingLayout, index: int) -> Slot:
     if layout.preview_size:
         preview = plane(layout.preview_start, layout.preview_size[1], layout.preview_size[0], 3)
     return Slot(index, start, plane(0, height, width), confidence, preview)
+
+
+def plane_fields(layout: RingLayout, index: int) -> tuple[int, ...]:
+    """What a header says of the planes in slot ``index``: ``mask_width`` to ``preview_stride``."""
+    start = layout.slots_offset + index * layout.slot_bytes
+    width, height = layout.mask_size
+    stride, confidence = (width, start + layout.confidence_start) if layout.confidence else (0, 0)
+    preview = (0, 0, 0, 0)
+    if layout.preview_size:
+        w, h = layout.preview_size
+        preview = (w, h, start + layout.preview_start, 3 * w)
+    return (width, height, width, stride, start, confidence, *preview)

@@ -16,7 +16,7 @@ from roadmask.checks import MAX_LIMIT_MS, MAX_SIDE_PX, MAX_SLOTS
 from roadmask.clock import now_ns
 from roadmask.errors import PublishError
 from roadmask.fanout import Fanout
-from roadmask.frameinfo import FrameInfo, Slot, StreamIdentity, slot_views
+from roadmask.frameinfo import FrameInfo, Slot, StreamIdentity, plane_fields, slot_views
 from roadmask.listener import Listener
 from roadmask.modes import Flag, MessageType, Mode, Reason
 from roadmask.protocol import (
@@ -39,6 +39,9 @@ __all__ = ["FrameInfo", "Publisher", "Slot", "StreamIdentity"]
 
 HEARTBEAT_MS = 50
 SILENCE_MS = 200
+_PREFIX = (MAGIC, int(MessageType.FRAME), MESSAGE_BYTES, MAJOR, MINOR)
+# A plain number: an enumeration's operators cost microseconds, and this is for each frame.
+_PLANES = int(Flag.CONFIDENCE | Flag.PREVIEW)
 _NOTHING_YET = (0,) * 9 + (NO_IDENTITY,) * 4 + (0,) * 27
 
 
@@ -100,6 +103,10 @@ class Publisher:
             ) from error
         view = memoryview(self._memory)
         self._slots = [slot_views(view, self._layout, index) for index in range(slots)]
+        self._planes = [plane_fields(self._layout, index) for index in range(slots)]
+        self._plane_flags = (Flag.CONFIDENCE if confidence else 0) | (
+            Flag.PREVIEW if preview_size else 0
+        )
         self._begun: Slot | None = None
         self._last_slot = 0
         self._fanout = Fanout(self._listener, self._ring_fd, max_clients)
@@ -113,7 +120,7 @@ class Publisher:
         self._message = bytearray(MESSAGE_BYTES)
         self._capture_ns = 0
         self._mode_bits = int(Mode.FAULT | Reason.STARTING)
-        encode_frame_into(self._message, *self._prefix(Flag.NONE), *_NOTHING_YET)
+        encode_frame_into(self._message, *_PREFIX, 0, self.stream_id, *_NOTHING_YET)
         for kind, entry in zip(
             (
                 IdentityKind.MODEL,
@@ -171,7 +178,6 @@ class Publisher:
             raise PublishError(f"sequence {sequence}: expected more than {self.sequence}")
         crc = crc32c(slot.mask) if self._checksum else 0
         with self._lock:
-            self._accept()
             ring_commit(self._memory, slot.index * ring.GENERATION_STRIDE, sequence)
             now = now_ns()
             mode_bits = int(info.mode) | int(info.reasons)
@@ -187,6 +193,8 @@ class Publisher:
             self._mode_bits = mode_bits
             self._forced_mode = None
             self._fanout.send(self._message, now)
+            # After the others have their frame: letting in who waits takes longer than sending.
+            self._accept(bytes(self._message))
         return sequence
 
     def set_mode(self, mode: Mode, reasons: Reason = Reason.NONE) -> None:
@@ -257,9 +265,6 @@ class Publisher:
         """The listening socket: readable when a subscriber waits to be accepted."""
         return self._listener.socket.fileno()
 
-    def _prefix(self, flags: Flag, kind: MessageType = MessageType.FRAME) -> tuple[object, ...]:
-        return (MAGIC, kind, MESSAGE_BYTES, MAJOR, MINOR, int(flags), self.stream_id)
-
     def _encode(
         self,
         info: FrameInfo,
@@ -270,23 +275,13 @@ class Publisher:
         skipped_total: int,
         crc: int,
     ) -> None:
-        layout = self._layout
-        width, height = layout.mask_size
-        flags = info.flags & ~(Flag.CONFIDENCE | Flag.PREVIEW)
-        confidence: tuple[int, int] = (0, 0)
-        preview: tuple[int, int, int, int] = (0, 0, 0, 0)
-        if layout.confidence:
-            flags |= Flag.CONFIDENCE
-            confidence = (width, slot.start + layout.confidence_start)
-        if layout.preview_size:
-            flags |= Flag.PREVIEW
-            w, h = layout.preview_size
-            preview = (w, h, slot.start + layout.preview_start, 3 * w)
         total = sum(info.counts) or 1
         try:
             encode_frame_into(
                 self._message,
-                *self._prefix(flags),
+                *_PREFIX,
+                int(info.flags) & ~_PLANES | self._plane_flags,
+                self.stream_id,
                 sequence,
                 max(info.capture_ns, 0),
                 now,
@@ -299,13 +294,7 @@ class Publisher:
                 self._max_age_ms,
                 slot.index,
                 *info.identity,
-                width,
-                height,
-                width,
-                confidence[0],
-                slot.start,
-                confidence[1],
-                *preview,
+                *self._planes[slot.index],
                 crc,
                 *info.scale,
                 *info.offset,
