@@ -16,7 +16,9 @@ DESKTOP = {"train", "convert", "benchmarks", "tensorflow", "keras", "albumentati
 @pytest.mark.parametrize("module", ["roadmask", "roadmask.client", "roadmask.protocol"])
 def test_a_subscriber_loads_neither_opencv_nor_litert_nor_keras(module: str) -> None:
     code = f"import {module}, sys; print(*sys.modules)"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     loaded = {name.split(".")[0] for name in result.stdout.split()}
     assert not loaded & (DESKTOP | {"cv2", "ai_edge_litert"})
 
