@@ -4,11 +4,13 @@
 //   cmake -S . -B build/fuzz -DCMAKE_CXX_COMPILER=clang++ -DROADMASK_FUZZ=ON \
 //         -DROADMASK_SANITIZE=ON -DROADMASK_EXAMPLES=OFF
 //   cmake --build build/fuzz --target fuzz_protocol
-//   build/fuzz/tests/fuzz_protocol -runs=10000000 -max_len=4096 -only_ascii=0
+//   mkdir -p build/fuzz/corpus
+//   build/fuzz/tests/fuzz_protocol -runs=10000000 -max_len=1024 build/fuzz/corpus tests/fuzz/corpus
 //
-// Input: 2 bytes say how many of the rest are the WELCOME; then come the WELCOME, an identity
-// entry, and the FRAME. A bit of the first byte repairs the prefix, so that the fuzzer spends its
-// time behind the magic.
+// Input: a byte of switches, a byte that says how many pairs of bytes the WELCOME has, the WELCOME,
+// and what is read as a FRAME and as an identity. Switch 1 repairs the prefixes, so that the fuzzer
+// spends its time behind the magic; 2 makes the second message a STATUS; 4 makes the ring's file as
+// large as announced.
 #include <cstdlib>
 #include <cstring>
 #include <vector>
