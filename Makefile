@@ -27,6 +27,15 @@ setup: $(VENV)/.test  ## every extra
 
 bench: $(VENV)/.test  ## timings, as ratios in one run
 	$(BIN)/python -m pytest benchmarks -o python_files='bench_*.py' --benchmark-only
+	$(BIN)/python -m benchmarks.stream
+	$(BIN)/python -m benchmarks.stream.faults
+
+fuzz: $(VENV)/.test  ## ten million inputs for the C++ codec; needs clang with libFuzzer
+	cmake -S . -B build/fuzz -DCMAKE_CXX_COMPILER=clang++ -DROADMASK_FUZZ=ON \
+		-DROADMASK_SANITIZE=ON -DROADMASK_EXAMPLES=OFF
+	cmake --build build/fuzz --target fuzz_protocol
+	mkdir -p build/fuzz/corpus
+	build/fuzz/tests/fuzz_protocol -runs=10000000 -max_len=1024 build/fuzz/corpus tests/fuzz/corpus
 
 # Each stamp is the set of extras that $(VENV) holds, built from today's sources.
 $(VENV)/.core: $(NATIVE)

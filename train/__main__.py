@@ -44,9 +44,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--learning-rate", type=float, default=2e-3, help="peak; default: 0.002")
     parser.add_argument("--weight-decay", type=float, default=0.02, help="default: 0.02")
     parser.add_argument("--validate-every", type=int, default=5, metavar="EPOCHS")
-    parser.add_argument(
-        "--deterministic", action="store_true", help="repeatable to the last bit; slower"
-    )
     parser.add_argument("--seed", type=int, default=1, help="default: 1")
     parser.add_argument("-v", "--verbose", action="store_true", help="show tracebacks")
     return parser
@@ -90,7 +87,6 @@ def _train(options: argparse.Namespace) -> int:
         weight_decay=options.weight_decay,
         validate_every=options.validate_every,
         seed=options.seed,
-        deterministic=options.deterministic,
     )
     options.out.mkdir(parents=True, exist_ok=True)
     Fit(config, parts, validation, options.out).run()

@@ -39,7 +39,6 @@ class FitConfig:
     dice: float = 0.5  # weight beside the cross-entropy
     validate_every: int = 5  # epochs
     seed: int = 1
-    deterministic: bool = False  # to the last bit, on TensorFlow; slower
 
 
 class Fit:
@@ -50,8 +49,6 @@ class Fit:
     ) -> None:
         self.config, self.validation, self.out = config, validation, out
         keras.utils.set_random_seed(config.seed)
-        if config.deterministic:
-            _make_deterministic()
         self.data = TrainingData(
             parts, size=config.crop_size, batch_size=config.batch_size, seed=config.seed
         )
@@ -128,6 +125,7 @@ class Fit:
                 self.data,
                 initial_epoch=first,
                 epochs=config.epochs,
+                shuffle=False,  # the data set does, by seed and epoch; Keras would by its own state
                 verbose=0,
                 callbacks=[_Progress(bar), _Checkpoint(self)],
             )
@@ -164,14 +162,6 @@ class Fit:
         with atomic_path(self.checkpoint) as path:
             self.model.save(path)
         write_history(self.out / "history.csv", self.history)
-
-
-def _make_deterministic() -> None:
-    """Sums in one order whatever the threads do; JAX needs no telling."""
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        tf.config.experimental.enable_op_determinism()
 
 
 class _Progress(keras.callbacks.Callback):  # type: ignore[misc]

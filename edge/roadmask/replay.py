@@ -44,7 +44,7 @@ def replay(
         loop: begin again at the end, until told to stop.
         start_s: begin so long after the recording's beginning.
         frames: stop after so many; 0 = at the end.
-        subscribers: wait for so many before the first frame.
+        subscribers: wait for so many before the first frame of each stream.
         stop: set it to end.
 
     Returns:
@@ -63,14 +63,13 @@ def replay(
     line = LiveLine()
     with Recording(path) as recording, _Stage(recording, socket) as stage:
         _open(recording, stage, start_s)
-        while stage.publisher.clients < subscribers and not stop.wait(_POLL_S):
-            line.show(f"waiting for {subscribers} subscribers")
-        _play(recording, stage, start_s, speed, frames, stop, line)
+        _gather(stage, subscribers, stop, line)
+        _play(recording, stage, start_s, speed, frames, subscribers, stop, line)
         while loop and not (frames and stage.frames >= frames):
             stage.rewind()
             if stop.wait(stage.period_ns / speed / 1e9):
                 break
-            _play(recording, stage, start_s, speed, frames, stop, line)
+            _play(recording, stage, start_s, speed, frames, subscribers, stop, line)
         line.end()
         return {"frames": stage.frames, "streams": stage.streams}
 
@@ -90,12 +89,21 @@ def _open(recording: Recording, stage: _Stage, start_s: float) -> None:
     )
 
 
+def _gather(stage: _Stage, subscribers: int, stop: threading.Event, line: LiveLine) -> int:
+    """Wait for so many subscribers of the present stream; how long it took, in ns."""
+    began_ns = now_ns()
+    while stage.publisher.clients < subscribers and not stop.wait(_POLL_S):
+        line.show(f"waiting for {subscribers} subscribers")
+    return now_ns() - began_ns
+
+
 def _play(
     recording: Recording,
     stage: _Stage,
     start_s: float,
     speed: float,
     frames: int,
+    subscribers: int,
     stop: threading.Event,
     line: LiveLine,
 ) -> None:
@@ -118,6 +126,7 @@ def _play(
             first = recording.first_frame(message)
             if first is not None:
                 stage.open(first)
+                began_ns += _gather(stage, subscribers, stop, line)
             continue
         if record.mask is not None:
             stage.publish(message)

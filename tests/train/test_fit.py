@@ -22,7 +22,6 @@ TOY = FitConfig(
     batch_size=2,
     warmup_epochs=1.0,
     seed=5,
-    deterministic=True,
 )
 
 
@@ -38,7 +37,8 @@ def test_the_edge_model_keeps_its_budget_and_shape() -> None:
 
 
 def test_a_killed_run_resumes_to_the_same_weights(parts: list[Part], tmp_path: Path) -> None:
-    whole = Fit(TOY, parts, None, tmp_path / "whole").run()
+    whole = Fit(TOY, parts, None, tmp_path / "whole")
+    whole.run()
 
     broken = tmp_path / "broken"
     fit = Fit(TOY, parts, None, broken)
@@ -54,8 +54,11 @@ def test_a_killed_run_resumes_to_the_same_weights(parts: list[Part], tmp_path: P
         fit.run()
     resumed = Fit(TOY, parts, None, broken)
     assert resumed.data.epoch == 2
-    for a, b in zip(whole.get_weights(), resumed.run().get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
+    resumed.run()
+    # TensorFlow's sums differ in the last bits from run to run. One other batch, or a lost state
+    # of the optimiser, moves a weight by about the learning rate, 0.002.
+    for a, b in zip(whole.model.get_weights(), resumed.model.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
     assert [row["epoch"] for row in resumed.history] == [1, 2, 3]
 
 
