@@ -4,7 +4,7 @@
 //     latest | view | receive MS   -> "mask FIELDS" | "none REASON CHECK TEXT"
 //     valid                        -> "0" | "1": the last mask, now
 //     close
-//     stress COPIES                -> "READS TORN MIXED": reads until COPIES torn ones were seen;
+//     stress COPIES                -> "READS TORN MIXED": reads until COPIES torn ones and a whole one came;
 //                                     MIXED counts masks handed out that were not of one value
 #include <algorithm>
 #include <iostream>
@@ -74,7 +74,8 @@ int main(int count, char** arguments) {
       std::cout << "closed" << std::endl;
     } else if (verb == "stress") {
       long reads = 0, mixed = 0;
-      while (subscriber.torn() < static_cast<std::uint64_t>(number) && !subscriber.ended()) {
+      const auto wanted = static_cast<std::uint64_t>(number);
+      while ((subscriber.torn() < wanted || reads == 0) && !subscriber.ended()) {
         if (!subscriber.latest(mask)) continue;
         ++reads;
         mixed += !uniform(mask);
