@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import gc
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -224,5 +225,6 @@ def test_descriptors_do_not_pile_up(publisher: HostilePublisher, tmp_path: Path)
                 publisher._kept.pop().close()
             wait_for(lambda: subscriber.latest() is None and subscriber.fileno() >= 0, "retry")
             if number == 2:
+                gc.collect()  # what earlier tests left would hide a leak when it goes
                 before = len(list(here.iterdir()))
-        assert len(list(here.iterdir())) == before
+        assert len(list(here.iterdir())) <= before
