@@ -70,6 +70,11 @@ def run(config: DaemonConfig, stop: threading.Event, times: StageTimes | None = 
     with open_source(config.source) as source:
         tensors = TensorPool(engine, source.size)
         postprocess = Postprocess(engine, _mask_size(config, engine, source))
+        if config.confidence and not postprocess.gives_confidence:
+            raise ConfigError(
+                f"--confidence: model {engine.name} ends in class ids, which tell no confidence; "
+                "leave the option out or give a model with logits"
+            )
         with (
             _open_publisher(config, engine, source, postprocess.mask_size) as publisher,
             CaptureThread(source, preparation=tensors) as capture,

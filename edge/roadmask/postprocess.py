@@ -42,6 +42,11 @@ class Postprocess:
                 step=step,
             )
 
+    @property
+    def gives_confidence(self) -> bool:
+        """Whether the output tells how sure it is; ids do not."""
+        return self._plan is not None
+
     def into(
         self,
         mask: Mask,

@@ -207,6 +207,17 @@ def test_bad_input_is_one_line_and_exit_2(
     assert not left
 
 
+def test_a_network_without_confidence_publishes_no_empty_plane(
+    shared: Path, socket: Path, video: Path
+) -> None:
+    model = shared / "peers/deeplab_mobilenet_edgetpu_slim_cityscapes_quant.tflite"
+    arguments = ("--model", model, "--labels", "cityscapes-19", "--confidence", "--frames", 1)
+    result = run("run", "--source", f"{video}?realtime=0", "--socket", socket, *arguments)
+    assert result.returncode == 2
+    assert "--confidence" in result.stderr
+    assert not socket.exists()
+
+
 def test_a_socket_in_use_is_refused_and_the_first_daemon_lives(socket: Path) -> None:
     source = "synthetic:town?width=320&height=240"
     with (

@@ -2,9 +2,7 @@ from __future__ import annotations
 
 import functools
 import http.server
-import sys
 import threading
-import types
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -283,7 +281,7 @@ def test_a_prerendered_town_goes_round() -> None:
     assert frames[0].image is frames[2].image is frames[4].image
 
 
-# --- network, GStreamer, Picamera2 ---------------------------------------------------------
+# --- network, GStreamer --------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -326,74 +324,6 @@ def test_a_stream_that_does_not_answer() -> None:
 def test_a_missing_gstreamer_is_said() -> None:
     with pytest.raises(CaptureError, match="without GStreamer; use the system's"):
         open_source("gst:nvarguscamerasrc ! nvvidconv ! videoconvert ! appsink")
-
-
-def test_a_missing_picamera2_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "picamera2", None)
-    with pytest.raises(CaptureError, match="apt install python3-picamera2"):
-        open_source("picamera2:0")
-
-
-class FakePicamera2:
-    """One camera whose requests the test hands out; the calls are those of Picamera2 0.3."""
-
-    requests: list[tuple[np.ndarray, int]]
-    jobs = 0
-
-    def __init__(self, number: int) -> None:
-        assert number == 0
-
-    @staticmethod
-    def global_camera_info() -> list[dict[str, int]]:
-        return [{"Num": 0}]
-
-    def create_video_configuration(self, **settings: object) -> dict[str, object]:
-        return settings
-
-    def configure(self, settings: dict[str, object]) -> None:
-        self.settings = settings
-
-    def camera_configuration(self) -> dict[str, object]:
-        return self.settings
-
-    def start(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-    def capture_request(self, wait: bool) -> str:
-        assert not wait
-        FakePicamera2.jobs += 1
-        return "job"
-
-    def wait(self, job: str, timeout: float) -> object:
-        if not self.requests:
-            raise TimeoutError
-        image, stamp = self.requests.pop(0)
-        return types.SimpleNamespace(
-            make_array=lambda name: image.copy(),
-            get_metadata=lambda: {"SensorTimestamp": stamp},
-            release=lambda: None,
-        )
-
-
-def test_picamera2(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "picamera2", types.SimpleNamespace(Picamera2=FakePicamera2))
-    image = np.full((96, 160, 3), 7, np.uint8)
-    stamp = now_ns() - 10_000_000
-    FakePicamera2.requests, FakePicamera2.jobs = [], 0
-    with open_source("picamera2:0?width=160&height=96") as source:
-        assert (source.kind, source.size) == (SourceKind.LIVE, SIZE)
-        assert source.read(0.0) is None and source.read(0.0) is None
-        assert FakePicamera2.jobs == 1  # a time-out keeps the job, or requests would pile up
-        FakePicamera2.requests = [(image, stamp), (image, stamp), (image, 0)]
-        frames = [source.read(0.0) for _ in range(3)]
-    # The second repeats the stamp of the first, the third has none.
-    assert [frame and frame.driver_time for frame in frames] == [True, False, False]
-    assert [frame and frame.frame_id for frame in frames] == [0, 1, 2]
-    with pytest.raises(SourceError, match=r"libcamera finds 1 camera"):
-        open_source("picamera2:1")
 
 
 # --- URIs ----------------------------------------------------------------------------------
