@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from roadmask.datasets import Dataset
-from train.augment import Augment
+from train.augment import Augment, Recipe, load_recipe
 
 Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]
 
@@ -64,6 +64,15 @@ class TrainingData(keras.utils.PyDataset):  # type: ignore[misc]
 
     Which frame stands where and how it is augmented depends on seed, epoch and place alone, so a
     resumed run sees the batches that an uninterrupted one would have seen.
+
+    Args:
+        parts: the data sets, and how much of each.
+        size: width and height of the samples in px.
+        batch_size: samples in a step; the last batch of an epoch may hold fewer.
+        seed: decides order and augmentation.
+        recipe: the augmentation; ``full`` by default.
+        cache_mib: memory for decoded frames.
+        workers: threads that prepare batches ahead.
     """
 
     def __init__(
@@ -73,6 +82,7 @@ class TrainingData(keras.utils.PyDataset):  # type: ignore[misc]
         size: tuple[int, int],
         batch_size: int,
         seed: int,
+        recipe: Recipe | None = None,
         cache_mib: int = 2048,
         workers: int = 2,
         **options: Any,
@@ -82,6 +92,7 @@ class TrainingData(keras.utils.PyDataset):  # type: ignore[misc]
         self._parts, self._size, self._seed = parts, size, seed
         self._batch_size = batch_size
         self._cache = FrameCache(cache_mib, max_width=2 * size[0])
+        self._recipe = recipe or load_recipe()
         self._augment = threading.local()
         self._order: tuple[int, npt.NDArray[np.int64]] | None = None
 
@@ -110,7 +121,7 @@ class TrainingData(keras.utils.PyDataset):  # type: ignore[misc]
 
     def __getitem__(self, batch: int) -> Batch:
         if not hasattr(self._augment, "it"):
-            self._augment.it = Augment(self._size)
+            self._augment.it = Augment(self._size, self._recipe)
         epoch = self.epoch
         first = batch * self._batch_size
         rows = self._epoch_order(epoch)[first : first + self._batch_size]
