@@ -28,13 +28,15 @@ from roadmask.sources import (
 
 _log = logging.getLogger(__name__)
 _NO_TENSOR: npt.NDArray[Any] = np.empty(0)
+_NO_IMAGE: Image = np.empty((0, 0, 3), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """A frame out of the slot; the first four as in ``Frame``.
+    """A frame out of the slot; what is not named below is as in ``Frame``.
 
     Attributes:
+        image: of a thread without a preparation; else empty: its memory belongs to the source.
         tensor: what ``prepare`` made of the picture, the taker's to ``release``; without a
             preparation an empty array.
         frame_id: keeps rising when the camera was opened again.
@@ -45,6 +47,7 @@ class Captured:
     """
 
     image: Image
+    size: tuple[int, int]
     capture_ns: int
     frame_id: int
     driver_time: bool
@@ -55,10 +58,16 @@ class Captured:
 
 
 class Preparation(Protocol):
-    """Work on a picture that belongs to the capture thread; ``TensorPool`` is one."""
+    """Work on a picture that belongs to the capture thread; ``TensorPool`` is one.
 
-    def prepare(self, image: Image) -> npt.NDArray[Any]:
-        """What the taker of the frame needs."""
+    Attributes:
+        needed: (width, height) px, see ``Source.allow_raw``.
+    """
+
+    needed: tuple[int, int]
+
+    def prepare(self, frame: Frame) -> npt.NDArray[Any]:
+        """What the taker of the frame needs; the picture is not kept."""
 
     def release(self, tensor: npt.NDArray[Any]) -> None:
         """Take back what a frame held that nobody took."""
@@ -134,6 +143,7 @@ class CaptureThread:
         self._read_timeout_s, self._reopen_after_s = read_timeout_s, reopen_after_s
         self._backoff_s = backoff_s
         self._preparation = preparation
+        self._allow_raw()
         self._change = threading.Condition()  # guards all below
         self._slot: _Waiting | None = None
         self._end: EndOfStream | CaptureError | None = None
@@ -200,6 +210,7 @@ class CaptureThread:
                 self._change.notify_all()
             return Captured(
                 frame.image,
+                frame.size,
                 captured_ns,
                 frame.frame_id,
                 frame.driver_time,
@@ -297,7 +308,10 @@ class CaptureThread:
     def _put(self, frame: Frame) -> None:
         self._heard_ns = available_ns = now_ns()
         preparation = self._preparation
-        tensor = _NO_TENSOR if preparation is None else preparation.prepare(frame.image)
+        tensor = _NO_TENSOR
+        if preparation is not None:
+            tensor = preparation.prepare(frame)
+            frame = replace(frame, image=_NO_IMAGE)
         with self._change:
             if frame.frame_id + self._id_shift <= self._last_id:
                 self._id_shift = self._last_id + 1 - frame.frame_id
@@ -325,10 +339,15 @@ class CaptureThread:
                 self._note(error)
                 pause_s = min(2 * pause_s, longest_s)
                 continue
+            self._allow_raw()
             self._count(reopened=1)
             _log.warning("opened again: %s", self.source.describe())
             self._heard_ns = now_ns()
             return
+
+    def _allow_raw(self) -> None:
+        if self._preparation is not None:
+            self.source.allow_raw(self._preparation.needed)
 
     def _note(self, error: CaptureError) -> None:
         code = error.code if isinstance(error, SourceError) else FaultCode.CAMERA_LOST

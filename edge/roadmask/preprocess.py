@@ -10,13 +10,14 @@ import numpy.typing as npt
 
 from roadmask import _native
 from roadmask.engine import Engine
+from roadmask.sources.source import Frame
 
 _DEFAULT_NORMALISATION = (1 / 127.5, -1.0)
 Tensor = npt.NDArray[Any]
 
 
 class Preprocess:
-    """Stretch BGR frames into a network's input tensor.
+    """Stretch frames into a network's input tensor.
 
     Shrinking averages over the area that a pixel covers; growing is bilinear. For an integer
     input the normalisation lies in the tensor's quantisation, so the tensor holds the pixel
@@ -41,11 +42,19 @@ class Preprocess:
         )
         self._plan_for(source_size)
 
-    def into(self, image: npt.NDArray[np.uint8], out: Tensor) -> None:
-        """Write ``image`` ``(H, W, 3) uint8`` BGR into ``out``, as the engine's ``input``."""
+    def into(self, image: npt.NDArray[np.uint8], out: Tensor, layout: str = "bgr") -> None:
+        """Write ``image`` ``(H, W, 3) uint8`` BGR into ``out``, as the engine's ``input``.
+
+        Args:
+            image: the picture; another ``layout`` has another shape, see ``Frame``.
+            out: ``(H, W, 3)`` of the engine's type.
+            layout: bgr, grey, yuyv or nv12.
+        """
         height, width = image.shape[:2]
-        if (width, height) != self._source_size:
-            self._plan_for((width, height))
+        if layout == "nv12":
+            height = height // 3 * 2
+        if ((width, height), layout) != self._planned:
+            self._plan_for((width, height), layout)
         if self._staging is None:
             self._plan.run(image, out)
             return
@@ -60,10 +69,10 @@ class Preprocess:
         else:
             out[:] = np.rint((tensor - self._offset) / self._scale)
 
-    def _plan_for(self, source_size: tuple[int, int]) -> None:
-        self._source_size = source_size
+    def _plan_for(self, source_size: tuple[int, int], layout: str = "bgr") -> None:
+        self._planned = source_size, layout
         table = np.arange(256, dtype=np.uint8) ^ self._flip
-        self._plan = _native.PreprocessPlan(source_size, self._size, table)
+        self._plan = _native.PreprocessPlan(source_size, self._size, table, layout)
 
 
 class TensorPool:
@@ -75,14 +84,15 @@ class TensorPool:
 
     def __init__(self, engine: Engine, source_size: tuple[int, int]) -> None:
         self.preprocess = Preprocess(engine, source_size)
+        self.needed = engine.input_size
         shape, dtype = engine.input_spec.shape[1:], engine.input_spec.dtype
         # append and pop of a deque are atomic: it needs no lock.
         self._free = deque(np.empty(shape, dtype) for _ in range(4))
 
-    def prepare(self, image: npt.NDArray[np.uint8]) -> Tensor:
-        """``image`` as input tensor, in memory that is the caller's until ``release``."""
+    def prepare(self, frame: Frame) -> Tensor:
+        """``frame`` as input tensor, in memory that is the caller's until ``release``."""
         tensor = self._free.popleft()
-        self.preprocess.into(image, tensor)
+        self.preprocess.into(frame.image, tensor, frame.layout)
         return tensor
 
     def release(self, tensor: Tensor) -> None:

@@ -119,7 +119,7 @@ class Publication:
         self._tensors.release(frame.tensor)
         postprocessed_ns = now_ns()
         mode, reasons = self._health.judge(frame)
-        height, width = frame.image.shape[:2]
+        width, height = frame.size
         mask_width, mask_height = self._postprocess.mask_size
         scale = (width / mask_width, height / mask_height)
         self._publisher.publish(

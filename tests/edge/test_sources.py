@@ -375,14 +375,14 @@ def test_the_query_of_a_network_address_is_its_own() -> None:
 
 def test_memory_is_used_again_only_when_nobody_looks() -> None:
     pool = BufferPool()
-    first = pool.take(4, 6)
-    assert pool.take(4, 6) is not first  # held by ``first``
+    first = pool.take(4, 6, 3)
+    assert pool.take(4, 6, 3) is not first  # held by ``first``
     corner, address = first[:2], first.ctypes.data
     del first
-    assert pool.take(4, 6).ctypes.data != address  # held by the view
+    assert pool.take(4, 6, 3).ctypes.data != address  # held by the view
     del corner
-    assert pool.take(4, 6).ctypes.data == address
-    assert pool.take(2, 2).shape == (2, 2, 3)
+    assert pool.take(4, 6, 3).ctypes.data == address
+    assert pool.take(2, 2, 3).shape == (2, 2, 3)
 
 
 def test_a_steady_reader_of_a_video_allocates_no_pictures(video: Path) -> None:

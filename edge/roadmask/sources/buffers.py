@@ -22,9 +22,8 @@ class BufferPool:
         self._arrays: list[Image] = [np.empty((1, 1, 3), np.uint8)]
         self._unshared = sys.getrefcount(self._arrays[0])
 
-    def take(self, height: int, width: int) -> Image:
-        """An array ``(height, width, 3) uint8`` that nobody else holds, contents undefined."""
-        shape = (height, width, 3)
+    def take(self, *shape: int) -> Image:
+        """A ``uint8`` array of this shape that nobody else holds, contents undefined."""
         if self._arrays[0].shape != shape:
             self._arrays = [np.empty(shape, np.uint8)]
         for index in range(len(self._arrays)):

@@ -15,11 +15,12 @@ from roadmask.clock import now_ns
 from roadmask.errors import CaptureError
 from roadmask.sources.buffers import BufferPool
 from roadmask.sources.pace import Pace
+from roadmask.sources.pixels import Decoder
 from roadmask.sources.source import (
     EndOfStream,
     FaultCode,
     Frame,
-    Image,
+    Picture,
     PictureError,
     Source,
     SourceError,
@@ -58,12 +59,14 @@ class VideoSource(Source):
         self._loop = options.switch("loop", False)
         self._path = Path(uri.target)
         self._pool = BufferPool()
+        # Motion JPEG is taken as it lies in the file: see ``pixels``.
+        self._decode = Decoder("MJPG", (0, 0), end_mark=False)
         self._capture = self._open()
-        image = _retrieve(self._capture, self._pool, None)
-        if image is None:
+        try:
+            self.size = self._retrieve(None).size
+        except PictureError as error:
             self._capture.release()
-            raise self._unreadable("no frame of it can be decoded")
-        self.size = (image.shape[1], image.shape[0])
+            raise self._unreadable("no frame of it can be decoded") from error
         self.fps = options.number("fps", _fps(self._capture), 0.01, 1000)
         self._pace = Pace(self.fps, self.realtime)
         self._grabbed = 0  # index of the frame that the decoder holds
@@ -76,10 +79,15 @@ class VideoSource(Source):
         captured = now_ns()
         while self._grabbed < index:
             self._advance()
-        image = _retrieve(self._capture, self._pool, self.size)
-        if image is None:
-            raise PictureError(f"video {self.name}: frame {index} cannot be decoded")
-        return Frame(image, captured, index)
+        try:
+            image, layout, size = self._retrieve(self.size)
+        except PictureError as error:
+            raise PictureError(f"video {self.name}: frame {index}: {error.detail}") from error
+        return Frame(image, captured, index, layout=layout, size=size)
+
+    def allow_raw(self, needed: tuple[int, int]) -> None:
+        """Motion JPEG at a reduced scale."""
+        self._decode.needed = needed
 
     def describe(self) -> str:
         """Size, rate."""
@@ -107,10 +115,19 @@ class VideoSource(Source):
         if not capture.isOpened():
             # OpenCV built without FFmpeg (some boards) still reads Motion JPEG.
             capture = open_capture(str(self._path), cv2.CAP_OPENCV_MJPEG)
+        self._raw = _is_motion_jpeg(capture) and capture.set(cv2.CAP_PROP_FORMAT, -1)
         if not capture.isOpened() or not capture.grab():
             capture.release()
             raise self._unreadable("no frame of it can be decoded")
         return capture
+
+    def _retrieve(self, size: tuple[int, int] | None) -> Picture:
+        if not self._raw:
+            return _retrieve(self._capture, self._pool, size)
+        good, data = self._capture.retrieve()
+        if not good or data is None:
+            raise PictureError("empty JPEG")
+        return self._decode(data)  # type: ignore[arg-type]
 
     def _unreadable(self, why: str) -> CaptureError:
         return CaptureError(
@@ -164,17 +181,17 @@ class StreamSource(Source):
             # Before OpenCV 4.7 its GStreamer part refuses to open with limits.
             self._capture = open_capture(uri.target, backend)
         self._pool = BufferPool()
-        image = None
-        if self._capture.isOpened() and self._capture.grab():
-            image = _retrieve(self._capture, self._pool, None)
-        if image is None:
+        try:
+            if not self._capture.isOpened() or not self._capture.grab():
+                raise PictureError("no picture")
+            self.size = _retrieve(self._capture, self._pool, None).size
+        except PictureError as error:
             self._capture.release()
             raise SourceError(
                 FaultCode.CAMERA_MISSING,
                 f"{self.name} gives no picture (limit {OPEN_TIMEOUT_MS / 1000:g} s): check the "
                 + ("pipeline with gst-launch-1.0" if uri.scheme == "gst" else "address"),
-            )
-        self.size = (image.shape[1], image.shape[0])
+            ) from error
         self.fps = _fps(self._capture)
         self._count = 0
 
@@ -189,9 +206,10 @@ class StreamSource(Source):
         captured = now_ns()
         index = self._count
         self._count += 1
-        image = _retrieve(self._capture, self._pool, self.size)
-        if image is None:
-            raise PictureError(f"{self.name}: frame {index} cannot be decoded")
+        try:
+            image = _retrieve(self._capture, self._pool, self.size).image
+        except PictureError as error:
+            raise PictureError(f"{self.name}: frame {index}: {error.detail}") from error
         return Frame(image, captured, index)
 
     def describe(self) -> str:
@@ -235,14 +253,21 @@ def _fps(capture: cv2.VideoCapture) -> float:
     return fps if math.isfinite(fps) and 0.01 <= fps <= 1000 else DEFAULT_FPS
 
 
-def _retrieve(
-    capture: cv2.VideoCapture, pool: BufferPool, size: tuple[int, int] | None
-) -> Image | None:
-    """Decode the grabbed frame into an array of the pool; a new one when its size differs."""
-    buffer = pool.take(size[1], size[0]) if size else None
+def _is_motion_jpeg(capture: cv2.VideoCapture) -> bool:
+    code = int(capture.get(cv2.CAP_PROP_FOURCC))
+    return code in (cv2.VideoWriter.fourcc(*"MJPG"), cv2.VideoWriter.fourcc(*"mjpg"))
+
+
+def _retrieve(capture: cv2.VideoCapture, pool: BufferPool, size: tuple[int, int] | None) -> Picture:
+    """Decode the grabbed frame into an array of the pool; a new one when its size differs.
+
+    Raises:
+        PictureError: it cannot be decoded.
+    """
+    buffer = pool.take(size[1], size[0], 3) if size else None
     good, image = capture.retrieve(buffer)
     if not good or image is None or image.size == 0:
-        return None
+        raise PictureError("cannot be decoded")
     if image.ndim == 2 or image.shape[2] == 1:
         image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
-    return image  # type: ignore[return-value]
+    return Picture(image, "bgr", (image.shape[1], image.shape[0]))  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -54,24 +55,42 @@ class EndOfStream(Exception):  # noqa: N818 - an end is no error
     """The file, folder or count is at its end."""
 
 
+class Picture(NamedTuple):
+    """Pixels and what they mean; the attributes of ``Frame``."""
+
+    image: Image
+    layout: str
+    size: tuple[int, int]
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One picture.
 
     Attributes:
-        image: ``(H, W, 3) uint8`` BGR. A source may reuse its memory, but never while anybody
-            holds it or a view of it. Its size is its own: files may change it half-way.
+        image: ``(H, W, 3) uint8`` BGR, unless ``layout`` says otherwise. A source may reuse its
+            memory, but never while anybody holds it or a view of it.
         capture_ns: CLOCK_BOOTTIME.
         frame_id: the camera's own counter where it has one, else counted from 0; a gap is a
             frame that was not delivered.
         driver_time: the driver stamped the frame; else ``capture_ns`` is the time of arrival,
             and the age computed from it a lower bound.
+        layout: ``bgr``; after ``Source.allow_raw`` also ``grey`` ``(H, W)``, ``yuyv``
+            ``(H, W, 2)`` or ``nv12`` ``(H * 3 / 2, W)``, whose rows may be apart.
+        size: (width, height) px of the camera's picture, of which ``image`` may be a smaller
+            version after ``Source.allow_raw``. Files may change it half-way.
     """
 
     image: Image
     capture_ns: int
     frame_id: int
     driver_time: bool = False
+    layout: str = "bgr"
+    size: tuple[int, int] = (0, 0)
+
+    def __post_init__(self) -> None:
+        if self.size == (0, 0):
+            object.__setattr__(self, "size", (self.image.shape[1], self.image.shape[0]))
 
 
 class Source(ABC):
@@ -102,6 +121,15 @@ class Source(ABC):
             EndOfStream: there will be no more.
             PictureError: this picture cannot be decoded; read on.
             CaptureError: the source must be opened again.
+        """
+
+    def allow_raw(self, needed: tuple[int, int]) -> None:  # noqa: B027 - BGR is always allowed
+        """Take less work from now on, for somebody who needs a small tensor and no picture.
+
+        Frames may come in the camera's own layout, and decoded at a reduced scale.
+
+        Args:
+            needed: (width, height) px; no picture that is larger gets smaller than this.
         """
 
     @abstractmethod

@@ -23,11 +23,12 @@ from roadmask.clock import now_ns
 from roadmask.sources import v4l2_device
 from roadmask.sources.buffers import BufferPool
 from roadmask.sources.opencv import open_capture
-from roadmask.sources.pixels import FORMATS, decoder
+from roadmask.sources.pixels import FORMATS, JPEG_FORMATS, Decoder
 from roadmask.sources.source import (
     FaultCode,
     Frame,
     Image,
+    Picture,
     PictureError,
     Source,
     SourceError,
@@ -102,7 +103,8 @@ class V4l2Source(Source):
         self._identity = identity or v4l2_device.identify(self._device)
         self._asked = f"{width}x{height} at {fps:g} fps {pixel_format or 'MJPG, else any'}"
         self._refused: list[str] = []
-        self._raw: Image | None = None
+        self._pool = BufferPool()
+        self._raw_shape: tuple[int, ...] = ()  # of the last raw buffer
         self._count = 0  # frames taken from the driver
         self._read_ns = 0
         self._last_stamp_ns = 0
@@ -117,9 +119,9 @@ class V4l2Source(Source):
         except BaseException:
             self._capture.release()
             raise
-        self._decode = None
+        self._decode: Decoder | None = None
         if self._raw_mode:
-            self._decode = decoder(self.pixel_format, self.size, BufferPool(), end_mark=end_mark)
+            self._decode = Decoder(self.pixel_format, self.size, end_mark=end_mark)
         as_asked = self.size == (width, height) and self.pixel_format == (pixel_format or "MJPG")
         level = logging.INFO if as_asked and not self._refused else logging.WARNING
         _log.log(level, "%s", self.describe())
@@ -150,7 +152,13 @@ class V4l2Source(Source):
             self._trusted = False
             captured, driver_time = now_ns(), False
         self._read_ns = now_ns()
-        return Frame(self._picture(data), captured, self._count - 1, driver_time)
+        image, layout, size = self._picture(data)
+        return Frame(image, captured, self._count - 1, driver_time, layout, size)
+
+    def allow_raw(self, needed: tuple[int, int]) -> None:
+        """YUYV, NV12 and GREY as they are, MJPEG at a reduced scale."""
+        if self._decode is not None:
+            self._decode.needed = needed
 
     def reopen(self) -> V4l2Source:
         """The same camera, under whatever device name it has now."""
@@ -240,20 +248,24 @@ class V4l2Source(Source):
         return now, False, min(waited_s, 0.9 * stale_s)
 
     def _retrieve(self) -> Image | None:
-        # The raw bytes are decoded before the next call: their memory is used again.
-        good, data = self._capture.retrieve(self._raw)
+        # OpenCV writes into the array that it is given when the shape fits, as it does but for
+        # JPEGs, whose length varies.
+        buffer = self._pool.take(*self._raw_shape) if self._raw_shape else None
+        good, data = self._capture.retrieve(buffer)
         if not good or data is None or not data.size:
             return None
-        picture: Image = data  # type: ignore[assignment]
-        self._raw = picture if self._raw_mode else None
-        return picture
+        if self._raw_mode and self.pixel_format not in JPEG_FORMATS:
+            self._raw_shape = data.shape
+        return data  # type: ignore[return-value]
 
-    def _picture(self, data: Image | None) -> Image:
+    def _picture(self, data: Image | None) -> Picture:
         index = self._count - 1
         if data is None:
             raise PictureError(f"{self.name}: frame {index} is empty")
         try:
-            return self._decode(data) if self._decode else data
+            if self._decode:
+                return self._decode(data)
+            return Picture(data, "bgr", (data.shape[1], data.shape[0]))
         except PictureError as error:
             raise PictureError(f"{self.name}: frame {index}: {error.detail}") from error
 
