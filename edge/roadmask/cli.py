@@ -14,6 +14,7 @@ from roadmask.bridgecli import BRIDGE_TEXT, add_bridge, add_zenoh, remote_subscr
 from roadmask.command import run_command, stop_on_signal
 from roadmask.errors import ConfigError
 from roadmask.recordcli import RECORD_TEXT, REPLAY_TEXT, add_record, add_replay
+from roadmask.web.servecli import SERVE_TEXT, add_serve
 
 _RUN_EXAMPLES = """\
 examples:
@@ -28,6 +29,7 @@ advanced:
   record    {RECORD_TEXT}
   replay    {REPLAY_TEXT}
   bridge    {BRIDGE_TEXT}
+  serve     {SERVE_TEXT}
 
 start with 'roadmask demo'
 """
@@ -48,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     add_record(_add(commands, "record", RECORD_TEXT, advanced=True))
     add_replay(_add(commands, "replay", REPLAY_TEXT, advanced=True))
     add_bridge(_add(commands, "bridge", BRIDGE_TEXT, advanced=True))
+    add_serve(_add(commands, "serve", SERVE_TEXT, advanced=True))
     return parser
 
 

@@ -1,0 +1,73 @@
+"""What the server is and has: models, labels, health, the pages' settings."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from roadmask import __version__
+from roadmask.labels import CATEGORY_COLORS_RGB, CATEGORY_NAMES, CITYSCAPES_8
+from roadmask.web.problems import describe
+from roadmask.web.schemas import (
+    Config,
+    Format,
+    Label,
+    Labels,
+    Models,
+    Status,
+    TruthLabels,
+)
+from roadmask.web.state import State
+
+router = APIRouter(tags=["about"], responses=describe(401, 421))
+
+
+@router.get("/models")
+async def models(state: State) -> Models:
+    """The networks that can be asked for, with their scores."""
+    return Models(default=state.registry.default, models=await state.registry.describe())
+
+
+@router.get("/labels")
+async def labels() -> Labels:
+    """The eight categories: ids of the mask's pixels, names, colours (RGB)."""
+    return Labels(
+        name=CITYSCAPES_8.name,
+        labels=[
+            Label(id=i, name=name, color=(int(r), int(g), int(b)), css=f"#{r:02x}{g:02x}{b:02x}")
+            for i, (name, (r, g, b)) in enumerate(
+                zip(CATEGORY_NAMES, CATEGORY_COLORS_RGB, strict=True)
+            )
+        ],
+    )
+
+
+@router.get("/healthz")
+async def healthz() -> Status:
+    """The process runs."""
+    return Status(status="ok")
+
+
+@router.get("/readyz")
+async def readyz() -> Status:
+    """The networks are loaded: predictions are taken."""
+    return Status(status="ready")
+
+
+@router.get("/config")
+async def config(state: State) -> Config:
+    """What the pages draw themselves from."""
+    config = state.config
+    return Config(
+        version=__version__,
+        live=bool(config.socket),
+        socket=config.socket,
+        gallery=None,
+        limits={
+            "upload_bytes": config.limits.upload_bytes,
+            "pixels": config.limits.pixels,
+            "batch": config.limits.batch,
+        },
+        login=bool(config.token),
+        formats=[form.value for form in Format],
+        truth_labels=[labels.value for labels in TruthLabels],
+    )

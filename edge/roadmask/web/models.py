@@ -1,0 +1,154 @@
+"""The networks that can be asked: those loaded here, and those of peers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
+
+import numpy as np
+
+from roadmask.engine import Engine
+from roadmask.errors import ConfigError
+from roadmask.web.answers import png
+from roadmask.web.imagefile import U8, decode_picture
+from roadmask.web.predictor import Outcome, Predictor
+from roadmask.web.problems import ProblemError
+from roadmask.web.schemas import Model
+from roadmask.web.settings import ServeConfig
+from roadmask.web.worker import Worker
+
+Result = TypeVar("Result")
+Finish = Callable[[U8, Outcome], Result]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture on its way to a network: as it was uploaded, or as its pixels BGR."""
+
+    data: bytes | bytearray | None = None
+    array: U8 | None = None
+    max_pixels: int = 0
+
+    def pixels(self) -> U8:
+        """``(H, W, 3) uint8`` BGR.
+
+        Raises:
+            DataError: the upload is no picture.
+        """
+        if self.array is not None:
+            own: U8 = self.array.copy()  # whoever asks may draw on it
+            return own
+        assert self.data is not None
+        return decode_picture(self.data, self.max_pixels)
+
+    def file(self) -> bytes | bytearray:
+        """As a PNG, JPEG or WebP file."""
+        if self.data is not None:
+            return self.data
+        assert self.array is not None
+        return png(self.array)
+
+
+class Network(Protocol):
+    """Something that turns pictures into masks."""
+
+    name: str
+
+    async def predict(self, picture: Picture, confidence: bool, finish: Finish[Result]) -> Result:
+        """What ``finish`` makes of the picture's pixels and the outcome, in a worker's thread."""
+
+    def check_room(self) -> None:
+        """Raise the 503 that ``predict`` would raise now, before a body is read."""
+
+
+class LocalNetwork:
+    """A network loaded in this process, with a thread of its own."""
+
+    def __init__(self, name: str, engine: Engine, queue: int) -> None:
+        self.name = name
+        self.predictor = Predictor(engine)
+        self.worker = Worker(f"model {name}", queue)
+
+    def check_room(self) -> None:
+        """As ``Network``."""
+        if self.worker.full is not None:
+            raise self.worker.full
+
+    async def predict(self, picture: Picture, confidence: bool, finish: Finish[Result]) -> Result:
+        """As ``Network``."""
+
+        def work() -> Result:
+            image = picture.pixels()
+            outcome = self.predictor.predict(image, confidence)
+            return finish(image, replace(outcome, model=self.name))
+
+        return await self.worker.run(work)
+
+    def describe(self) -> Model:
+        """Its entry in ``GET /models``."""
+        engine = self.predictor.engine
+        return Model(
+            name=self.name,
+            digest=engine.digest,
+            labels=engine.labels.name,
+            input_size=engine.input_size,
+            kind="float" if engine.input_spec.dtype == np.float32 else "int8",
+            gives_confidence=self.predictor.gives_confidence,
+            runtime=engine.runtime,
+            scores=engine.info.scores if engine.info else {},
+        )
+
+
+def load_networks(config: ServeConfig) -> dict[str, LocalNetwork]:
+    """Every ``--model``, under its own name; one more of that name gets its file's, or a number.
+
+    Raises:
+        ModelError, ConfigError: a file that cannot be used.
+    """
+    networks: dict[str, LocalNetwork] = {}
+    for given in config.models:
+        engine = Engine(given, config.threads, config.labels or None)
+        names = (engine.name, engine.path.stem, *(f"{engine.path.stem}-{n}" for n in range(2, 99)))
+        name = next(n for n in names if n not in networks and "@" not in n)
+        networks[name] = LocalNetwork(name, engine, config.limits.queue)
+    if not networks:
+        raise ConfigError("no --model is given: name at least one")
+    return networks
+
+
+class Registry:
+    """Networks by name: ``NAME`` of this process, ``NAME@PEER`` of another."""
+
+    def __init__(self, local: Mapping[str, LocalNetwork]) -> None:
+        self.local = local
+        self.default = next(iter(local))
+
+    def find(self, name: str | None) -> Network:
+        """The network of that name; names are looked up, never opened.
+
+        Raises:
+            ProblemError: 404.
+        """
+        if name is None:
+            return self.local[self.default]
+        if name in self.local:
+            return self.local[name]
+        raise ProblemError(
+            404, f"model {name[:80]!r} is unknown: this server has {', '.join(self.local)}"
+        )
+
+    async def describe(self) -> list[Model]:
+        """Entries of ``GET /models``."""
+        return [network.describe() for network in self.local.values()]
+
+    def close(self) -> None:
+        """Wait for what runs."""
+        for network in self.local.values():
+            network.worker.close()
+
+
+def elapsed_ms(started: float) -> float:
+    """Since ``time.perf_counter()`` was ``started``."""
+    return 1e3 * (time.perf_counter() - started)

@@ -1,0 +1,105 @@
+"""Errors of the API as ``application/problem+json`` (RFC 9457), one sentence in ``detail``."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from roadmask.errors import DataError, RoadmaskError
+
+MEDIA_TYPE = "application/problem+json"
+_log = logging.getLogger("roadmask.web")
+
+
+class ProblemError(Exception):
+    """An answer that says what was wrong with a request.
+
+    Args:
+        status: HTTP status.
+        detail: what was given, what was expected and what to do, in one sentence.
+        headers: more of them, such as Retry-After.
+    """
+
+    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.headers = status, detail, headers
+
+    @property
+    def body(self) -> dict[str, str | int]:
+        """The members of the JSON object."""
+        title = HTTPStatus(self.status).phrase
+        return {
+            "type": "about:blank",
+            "title": title,
+            "status": self.status,
+            "detail": self.detail,
+        }
+
+    @property
+    def response(self) -> JSONResponse:
+        """The answer itself."""
+        return JSONResponse(self.body, self.status, self.headers, MEDIA_TYPE)
+
+
+class ProblemBody(BaseModel):
+    """``application/problem+json``."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+
+
+def describe(*statuses: int) -> dict[int | str, dict[str, object]]:
+    """The ``responses`` of a route, for its OpenAPI description."""
+    return {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {MEDIA_TYPE: {"schema": ProblemBody.model_json_schema()}},
+        }
+        for status in statuses
+    }
+
+
+def install_handlers(app: FastAPI) -> None:
+    """Turn every error of ``app`` into a problem."""
+    app.add_exception_handler(ProblemError, _problem)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RoadmaskError, _roadmask)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _problem(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ProblemError)
+    return error.response
+
+
+async def _invalid(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"][1:]) or "request"
+    return ProblemError(422, f"{place}: {first['msg']}").response
+
+
+async def _http(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    return ProblemError(error.status_code, str(error.detail), error.headers).response
+
+
+async def _roadmask(_: Request, error: Exception) -> JSONResponse:
+    # What a file holds is the request's matter; anything else of ours is the server's.
+    text = " ".join(str(error).split())
+    return ProblemError(422 if isinstance(error, DataError) else 500, text).response
+
+
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return ProblemError(500, "the server failed on this request; its log says how").response

@@ -1,0 +1,29 @@
+"""What the routes share: one object, made at the start, found in ``app.state``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from roadmask.web.models import Registry
+from roadmask.web.settings import ServeConfig
+from roadmask.web.uploads import Admission
+
+
+@dataclass
+class ServerState:
+    """Parts of one server."""
+
+    config: ServeConfig
+    registry: Registry
+    admission: Admission
+
+
+def _state(request: Request) -> ServerState:
+    state: ServerState = request.app.state.server
+    return state
+
+
+State = Annotated[ServerState, Depends(_state)]
