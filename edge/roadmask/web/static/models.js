@@ -1,0 +1,16 @@
+// Lists to choose a network from.
+
+import { getJson, make } from "./page.js";
+
+/** /models: {default, models: [...]}. */
+export const loadModels = () => getJson("/models");
+
+/** Fill a `<select>`; `chosen` is selected when it is there and can be used. */
+export function fillModels(select, { models, default: standard }, chosen) {
+  for (const model of models) {
+    const text = `${model.name} · ${model.available ? model.kind : model.reason}`;
+    select.append(make("option", { value: model.name, disabled: !model.available }, text));
+  }
+  const usable = models.filter((model) => model.available).map((model) => model.name);
+  select.value = [chosen, standard, usable[0]].find((name) => usable.includes(name)) ?? "";
+}

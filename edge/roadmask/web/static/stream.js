@@ -1,0 +1,115 @@
+// The live stream: a WebSocket that reconnects by itself, and hands over only the newest frame.
+
+const MAGIC = 0x31574d52; // "RMW1", little-endian
+const HEADER_BYTES = 16;
+const FIRST_PAUSE_MS = 500;
+const LONGEST_PAUSE_MS = 5000;
+const TOO_MANY = 1013;
+const NOT_ALLOWED = 1008;
+
+/** The parts of a binary message: `{info, mask, preview}`; the planes are Blobs, preview may be null. */
+export function parseFrame(buffer) {
+  const view = new DataView(buffer);
+  const [info, mask, preview] = [4, 8, 12].map((at) => view.getUint32(at, true));
+  if (view.getUint32(0, true) !== MAGIC || HEADER_BYTES + info + mask + preview !== buffer.byteLength) {
+    throw new Error("The server sent a frame that this page does not know: reload the page.");
+  }
+  const maskAt = HEADER_BYTES + info;
+  const text = new TextDecoder().decode(new Uint8Array(buffer, HEADER_BYTES, info));
+  return {
+    info: JSON.parse(text),
+    mask: new Blob([new Uint8Array(buffer, maskAt, mask)], { type: "image/png" }),
+    preview: preview
+      ? new Blob([new Uint8Array(buffer, maskAt + mask, preview)], { type: "image/jpeg" }) : null,
+  };
+}
+
+/**
+ * `onStatus(status)`, `onFrame(frame)` (awaited; what came meanwhile is dropped but for the newest),
+ * `onLink(open, text)`. Every frame is acknowledged, drawn or dropped: the server sends no more
+ * than two without that, so a slow page or network slows only itself.
+ */
+export class LiveStream {
+  #socket = null;
+  #wanted = false;
+  #pause = FIRST_PAUSE_MS;
+  #timer = 0;
+  #newest = null;
+  #busy = false;
+
+  constructor({ onStatus, onFrame, onLink }) {
+    this.on = { status: onStatus, frame: onFrame, link: onLink };
+    this.dropped = 0;
+  }
+
+  open() {
+    if (this.#wanted) return;
+    this.#wanted = true;
+    this.#pause = FIRST_PAUSE_MS;
+    this.#connect();
+  }
+
+  close() {
+    this.#wanted = false;
+    clearTimeout(this.#timer);
+    this.#socket?.close();
+    this.#socket = null;
+    this.#newest = null;
+  }
+
+  #connect() {
+    const scheme = location.protocol === "https:" ? "wss" : "ws";
+    const socket = new WebSocket(`${scheme}://${location.host}/live`);
+    socket.binaryType = "arraybuffer";
+    this.#socket = socket;
+    const current = (handle) => (event) => { if (socket === this.#socket) handle(event); };
+    socket.onopen = current(() => this.on.link(true, ""));
+    socket.onclose = current((event) => this.#closed(event.code));
+    socket.onmessage = current((event) => this.#message(event.data));
+  }
+
+  #closed(code) {
+    this.#socket = null;
+    this.#newest = null;
+    const why = {
+      [TOO_MANY]: "The server has as many viewers as it takes.",
+      [NOT_ALLOWED]: "The server wants a login for this page.",
+    }[code] ?? "The connection to the server is lost.";
+    this.on.link(false, why, code === NOT_ALLOWED);
+    this.#timer = setTimeout(() => this.#connect(), this.#pause);
+    this.#pause = Math.min(2 * this.#pause, LONGEST_PAUSE_MS);
+  }
+
+  #message(data) {
+    this.#pause = FIRST_PAUSE_MS;
+    if (typeof data === "string") {
+      const message = JSON.parse(data);
+      if (message.type === "status") this.on.status(message);
+      return;
+    }
+    if (this.#newest) {
+      this.dropped += 1;
+      this.#acknowledge(this.#newest);
+    }
+    this.#newest = { ...parseFrame(data), socket: this.#socket };
+    if (!this.#busy) this.#work();
+  }
+
+  async #work() {
+    this.#busy = true;
+    try {
+      while (this.#newest) {
+        const frame = this.#newest;
+        this.#newest = null;
+        await this.on.frame(frame);
+        this.#acknowledge(frame);
+      }
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  #acknowledge({ info, socket }) {
+    if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ ack: info.sequence }));
+  }
+}
