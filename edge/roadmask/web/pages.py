@@ -29,8 +29,8 @@ def _page(name: str) -> FileResponse:
 
 @router.get("/")
 async def home() -> FileResponse:
-    """The live page."""
-    return _page("live")
+    """The start page."""
+    return _page("start")
 
 
 @router.get("/ui/{name}")
