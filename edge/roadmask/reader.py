@@ -102,6 +102,11 @@ class MaskReader:
         return self._connection.status
 
     @property
+    def frame(self) -> FrameHeader | None:
+        """The last FRAME of the stream; None before the first, and while there is no stream."""
+        return self._connection.frame
+
+    @property
     def ring(self) -> MappedRing | None:
         """The stream's WELCOME and identities, for who relays or records it; None without one."""
         return self._connection.ring

@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from roadmask import __version__
-from roadmask.web import about, pages, predict
-from roadmask.web.models import Registry, load_networks
+from roadmask.web import about, live, pages, predict
+from roadmask.web.live import LiveHub
+from roadmask.web.models import Registry, known_scores, load_networks
 from roadmask.web.problems import install_handlers
 from roadmask.web.settings import ServeConfig, check_config
 from roadmask.web.state import ServerState
@@ -28,11 +29,18 @@ def create_app(config: ServeConfig) -> FastAPI:
         ConfigError, ModelError, DataError: something that was given cannot be used.
     """
     check_config(config)
-    state = ServerState(config, Registry(load_networks(config)), Admission(config.limits))
+    networks = load_networks(config)
+    state = ServerState(
+        config=config,
+        registry=Registry(networks),
+        admission=Admission(config.limits),
+        hub=LiveHub(config.socket, known_scores(networks), config.limits.viewers),
+    )
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
+        await state.hub.close()
         state.registry.close()
 
     app = FastAPI(
@@ -45,7 +53,7 @@ def create_app(config: ServeConfig) -> FastAPI:
     )
     app.state.server = state
     install_handlers(app)
-    for router in (predict.router, about.router, pages.router):
+    for router in (predict.router, live.router, about.router, pages.router):
         app.include_router(router)
     pages.install_static(app)
     return app

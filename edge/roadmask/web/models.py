@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from roadmask.engine import Engine
 from roadmask.errors import ConfigError
+from roadmask.modelfile import MODELS_FOLDER, digest, read_metadata, read_model
 from roadmask.web.answers import png
 from roadmask.web.imagefile import U8, decode_picture
 from roadmask.web.predictor import Outcome, Predictor
@@ -147,6 +148,19 @@ class Registry:
         """Wait for what runs."""
         for network in self.local.values():
             network.worker.close()
+
+
+def known_scores(networks: Mapping[str, LocalNetwork]) -> dict[str, dict[str, Any]]:
+    """Scores by digest: of the networks that are loaded, and of the models that ship."""
+    scores = {}
+    for file in MODELS_FOLDER.glob("*.tflite"):
+        data = read_model(file)
+        if (info := read_metadata(data)) is not None:
+            scores[digest(data)] = info.scores
+    for network in networks.values():
+        if (info := network.predictor.engine.info) is not None:
+            scores[network.predictor.engine.digest] = info.scores
+    return scores
 
 
 def elapsed_ms(started: float) -> float:

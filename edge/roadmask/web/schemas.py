@@ -190,3 +190,52 @@ class Comparison(BaseModel):
     id: str | None = None
     image: str | None = None
     truth: str | None = None
+
+
+class ReasonText(BaseModel):
+    """Why the mode is not OK."""
+
+    name: str
+    text: str
+
+
+class LiveModel(BaseModel):
+    """The network behind the stream; scores where this server knows the same file."""
+
+    name: str
+    digest: str
+    scores: dict[str, Any]
+
+
+class LatencyMs(BaseModel):
+    """Capture to published mask, over the last seconds."""
+
+    p50: float | None
+    p99: float | None
+
+
+class LiveStatus(BaseModel):
+    """A text message of the WebSocket ``/live``."""
+
+    type: str = "status"
+    connected: bool
+    state: str = Field(description="OK, DEGRADED, STALE, FAULT, or NONE without a stream")
+    reasons: list[ReasonText] = []
+    why: str | None = Field(default=None, description="in plain words, while there is no mask")
+    live: bool = False
+    source: list[str] = Field(default=[], description="REPLAY, SYNTHETIC, FILE: not the road")
+    model: LiveModel | None = None
+    camera: str | None = None
+    camera_size: Size | None = None
+    fps: float | None = None
+    latency_ms: LatencyMs | None = None
+    invoke_ms: float | None = None
+    age_ms: float | None = None
+    skipped_total: int | None = None
+    sequence: int | None = None
+    temperature_c: float | None = None
+    subscribers: int | None = None
+    viewers: int
+    has_preview: bool = False
+    socket: str
+    max_age_ms: int | None = None

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from roadmask.web.live import LiveHub
 from roadmask.web.models import Registry
 from roadmask.web.settings import ServeConfig
 from roadmask.web.uploads import Admission
@@ -19,6 +20,7 @@ class ServerState:
     config: ServeConfig
     registry: Registry
     admission: Admission
+    hub: LiveHub
 
 
 def _state(request: Request) -> ServerState:

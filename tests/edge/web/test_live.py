@@ -1,0 +1,180 @@
+"""The live page's socket: the newest frame, one encoding for all, and what it says without one."""
+
+from __future__ import annotations
+
+import json
+import struct
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from web_parts import decoded, server
+from websockets.sync.client import ClientConnection, connect
+
+from roadmask.clock import now_ns
+from roadmask.modes import Flag, Mode, Reason
+from roadmask.protocol import Identity
+from roadmask.publisher import FrameInfo, Publisher, StreamIdentity
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from stream_parts import PATIENCE_S, wait_for
+
+SIZE = (64, 32)
+
+
+@contextmanager
+def open_publisher(path: Path) -> Iterator[Publisher]:
+    """A publisher whose heart beats beside it, as the daemon's does."""
+    identity = StreamIdentity(model=Identity("a model", bytes(range(32))), camera=Identity("cam"))
+    stop = threading.Event()
+
+    def beat() -> None:
+        while not stop.wait(0.02):
+            publisher.heartbeat()
+
+    with Publisher(
+        path, identity=identity, mask_size=SIZE, preview_size=SIZE, max_age_ms=60_000
+    ) as publisher:
+        heart = threading.Thread(target=beat)
+        heart.start()
+        try:
+            yield publisher
+        finally:
+            stop.set()
+            heart.join()
+
+
+def publish(publisher: Publisher, **changes: Any) -> int:
+    """A frame whose mask is the sequence modulo 8, on a grey picture."""
+    slot = publisher.begin()
+    slot.mask[:] = (publisher.sequence + 1) % 8
+    assert slot.preview is not None
+    slot.preview[:] = (200, 100, 50)
+    info = FrameInfo(now_ns(), (1280, 720), flags=Flag.SYNTHETIC, counts=(0, 1, 3, 0, 0, 0, 0, 0))
+    return publisher.publish(info._replace(**changes))
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """A server's WebSocket URL, and the path of the stream that it follows."""
+    path = tmp_path_factory.mktemp("live") / "masks.sock"
+    with server("--socket", path) as (base, _):
+        yield base.replace("http", "ws") + "/live", path
+
+
+def frame_of(data: bytes) -> tuple[dict[str, Any], Any, Any]:
+    magic, text, mask, preview = struct.unpack_from("<4sIII", data)
+    assert magic == b"RMW1" and len(data) == 16 + text + mask + preview
+    about = json.loads(data[16 : 16 + text])
+    picture = cv2.imdecode(np.frombuffer(data[16 + text + mask :], np.uint8), cv2.IMREAD_COLOR)
+    return about, decoded(data[16 + text : 16 + text + mask]), picture
+
+
+def next_frame(viewer: ClientConnection, publisher: Publisher) -> tuple[dict[str, Any], Any, Any]:
+    """The next binary message, while frames are published."""
+    while True:
+        publish(publisher)
+        try:
+            message = viewer.recv(timeout=0.05)
+        except TimeoutError:
+            continue
+        if isinstance(message, bytes):
+            return frame_of(message)
+
+
+def status_where(viewer: ClientConnection, **wanted: Any) -> dict[str, Any]:
+    """The next status with those values."""
+
+    def look() -> dict[str, Any] | None:
+        message = viewer.recv(timeout=PATIENCE_S)
+        status = json.loads(message) if isinstance(message, str) else {}
+        return status if wanted.items() <= status.items() else None
+
+    found: dict[str, Any] = wait_for(look, f"status {wanted}")
+    return found
+
+
+def test_a_viewer_gets_frames(hub: tuple[str, Path]) -> None:
+    url, path = hub
+    with open_publisher(path) as publisher, connect(url) as viewer:
+        about, mask, picture = next_frame(viewer, publisher)
+        assert mask.shape == (32, 64) and (mask == about["sequence"] % 8).all()
+        assert np.abs(picture.astype(int) - (50, 100, 200)).max() < 6  # JPEG
+        assert about["shares"]["construction"] == pytest.approx(0.75, abs=1e-4)
+        assert about["mask_size"] == [64, 32] and not about["live"]
+        assert 0 <= about["latency_ms"] <= about["age_ms"] + 0.1
+        status = status_where(viewer, connected=True, has_preview=True)
+        assert status["state"] == "OK" and status["source"] == ["SYNTHETIC"]
+        assert status["model"] == {
+            "name": "a model",
+            "digest": bytes(range(32)).hex(),
+            "scores": {},
+        }
+        assert status["camera"] == "cam" and status["camera_size"] == [1280, 720]
+        assert status["subscribers"] == 1 and status["viewers"] == 1
+
+
+def test_two_frames_are_under_way_at_most_and_the_newest_wins(hub: tuple[str, Path]) -> None:
+    url, path = hub
+    with open_publisher(path) as publisher, connect(url) as viewer:
+        first = next_frame(viewer, publisher)[0]["sequence"]
+        second = next_frame(viewer, publisher)[0]["sequence"]
+        assert second > first
+        # Nothing was acknowledged: for the next second and more only statuses come.
+        for _ in range(3):
+            publish(publisher)
+            assert isinstance(viewer.recv(timeout=PATIENCE_S), str)
+        last = publish(publisher)
+        viewer.send(json.dumps({"ack": second}))
+        assert next_frame(viewer, publisher)[0]["sequence"] >= last
+
+
+def test_the_modes_reasons_come_in_plain_words(hub: tuple[str, Path]) -> None:
+    url, path = hub
+    with open_publisher(path) as publisher, connect(url) as viewer:
+        publish(publisher, mode=Mode.DEGRADED, reasons=Reason.THERMAL | Reason.DARK)
+        status = status_where(viewer, state="DEGRADED")
+        assert [reason["name"] for reason in status["reasons"]] == ["THERMAL", "DARK"]
+        assert "hot" in status["reasons"][0]["text"]
+        publisher.set_mode(Mode.FAULT, Reason.CAMERA_LOST)
+        publisher.heartbeat()
+        status = status_where(viewer, state="FAULT")
+        assert "FAULT" in status["why"]
+
+
+def test_a_daemon_that_goes_is_said_and_found_again(hub: tuple[str, Path]) -> None:
+    url, path = hub
+    with connect(url) as viewer:
+        assert "no publisher" in status_where(viewer, connected=False, state="NONE")["why"]
+        with open_publisher(path) as publisher:
+            next_frame(viewer, publisher)
+        status_where(viewer, connected=False)
+        with open_publisher(path) as publisher:
+            next_frame(viewer, publisher)
+
+
+def test_nonsense_closes_the_socket(hub: tuple[str, Path]) -> None:
+    deep = "[" * 4000
+    for nonsense in ("[]", "{}", "x", '{"ack": null}', '{"ack": 1e400}', deep, b"x"):
+        with connect(hub[0]) as viewer:
+            viewer.send(nonsense)
+            wait_for(lambda: closed(viewer), "closed")
+            assert viewer.close_code == 1007
+
+
+def closed(viewer: ClientConnection) -> bool:
+    from websockets.exceptions import ConnectionClosed
+
+    try:
+        viewer.recv(timeout=0.2)
+    except TimeoutError:
+        return False
+    except ConnectionClosed:
+        return True
+    return False
