@@ -147,11 +147,11 @@ void test_preprocess() {
   const std::size_t size = static_cast<std::size_t>(3 * to.width * to.height);
   Bytes expected(size);
   k::set_level(k::Level::scalar);
-  plan.run({source.data.get(), stride}, expected.data.get());
+  plan.run({source.data.get(), stride}, {expected.data.get(), 3 * to.width});
   for (k::Level level : k::available_levels()) {
     Bytes out(size);
     k::set_level(level);
-    plan.run({source.data.get(), stride}, out.data.get());
+    plan.run({source.data.get(), stride}, {out.data.get(), 3 * to.width});
     check(out == expected, "preprocess", level, from, to);
   }
 }

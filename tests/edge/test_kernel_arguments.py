@@ -114,7 +114,7 @@ def test_preprocess_refuses() -> None:
     with pytest.raises(TypeError, match=r"out: .* expected .* uint8 or int8"):
         plan.run(frame, np.zeros((12, 16, 3), np.float32))
     with pytest.raises(ValueError, match="not contiguous"):
-        plan.run(frame, np.zeros((12, 20, 3), np.uint8)[:, :16])
+        plan.run(frame, np.zeros((12, 32, 3), np.uint8)[:, ::2])
     with pytest.raises(ValueError, match="not contiguous"):
         plan.run(np.zeros((48, 128, 3), np.uint8)[:, ::2], np.zeros((12, 16, 3), np.uint8))
 

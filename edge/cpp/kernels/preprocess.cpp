@@ -1,6 +1,9 @@
 #include "kernels/preprocess.hpp"
 
+#include <time.h>
+
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "kernels/levels.hpp"
@@ -9,6 +12,27 @@ namespace roadmask::kernels {
 namespace {
 
 constexpr int kPadding = 64;  // sums that a vector may read over the end, with weight 0
+constexpr int kStrips = 16;    // of a job: a thread that comes late still finds some
+constexpr int kRowsAhead = 3;  // target rows between the fetch of pixels and their use
+constexpr int kSpins = 1000;   // some ten µs: about a strip
+
+std::int64_t now_ns() {
+  timespec now;
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return std::int64_t{now.tv_sec} * 1000000000 + now.tv_nsec;
+}
+
+void relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+int bytes_per_pixel(Layout layout) {
+  return layout == Layout::bgr ? 3 : layout == Layout::yuyv ? 2 : 1;
+}
 
 const PreprocessOps& ops_of(Level level) {
 #if defined(__x86_64__)
@@ -33,70 +57,8 @@ WindowsView view(const Windows& windows, int stride) {
 
 }  // namespace
 
-Taps axis_taps(int source, int target, int total) {
-  std::vector<std::vector<std::int16_t>> weights(static_cast<std::size_t>(target));
-  Taps taps{0, std::vector<std::int32_t>(weights.size()), {}};
-  const std::int64_t s = source, t = target;
-  for (std::int64_t i = 0; i < t; ++i) {
-    auto& w = weights[static_cast<std::size_t>(i)];
-    std::int64_t first;
-    if (target >= source) {
-      const std::int64_t scaled = std::max<std::int64_t>(total * ((2 * i + 1) * s - t) + t, 0);
-      const std::int64_t p = std::min(scaled / (2 * t), total * (s - 1));
-      first = p / total;
-      w.push_back(static_cast<std::int16_t>(total - p % total));
-      if (p % total) w.push_back(static_cast<std::int16_t>(p % total));
-    } else {
-      first = i * s / t;
-      std::int64_t before = 0;
-      for (std::int64_t k = first; k * t < (i + 1) * s; ++k) {
-        const std::int64_t covered = std::min((k + 1) * t - i * s, s);
-        const std::int64_t sum = (total * covered + s / 2) / s;
-        w.push_back(static_cast<std::int16_t>(sum - before));
-        before = sum;
-      }
-    }
-    taps.first[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(first);
-    taps.count = std::max(taps.count, static_cast<int>(w.size()));
-  }
-  taps.count += taps.count % 2;
-  for (auto& w : weights) {
-    w.resize(static_cast<std::size_t>(taps.count), 0);
-    taps.weights.insert(taps.weights.end(), w.begin(), w.end());
-  }
-  return taps;
-}
-
-Windows make_windows(const Taps& taps, int channels) {
-  constexpr int kLanes = 16, kSums = 64;
-  const int results = static_cast<int>(taps.first.size()) * channels;
-  Windows windows;
-  windows.usable = true;
-  for (int begin = 0; begin < results; begin += kLanes) {
-    const std::int32_t start = taps.first[static_cast<std::size_t>(begin / channels)] * channels;
-    windows.start.push_back(start);
-    for (int pair = 0; pair < taps.count; pair += 2) {
-      for (int lane = 0; lane < kLanes; ++lane) {
-        const int result = std::min(begin + lane, results - 1);
-        const auto x = static_cast<std::size_t>(result / channels);
-        if (pair == 0) {
-          // Channels come out in reverse: BGR → RGB.
-          const int at = taps.first[x] * channels + channels - 1 - result % channels - start;
-          windows.usable = windows.usable && at + channels < kSums;
-          windows.index.push_back(static_cast<std::int16_t>(at));
-          windows.index.push_back(static_cast<std::int16_t>(at + channels));
-        }
-        const std::int16_t* w = taps.weights.data() + x * static_cast<std::size_t>(taps.count);
-        windows.weights.push_back(w[pair]);
-        windows.weights.push_back(w[pair + 1]);
-      }
-    }
-  }
-  return windows;
-}
-
 PreprocessPlan::RowTaps PreprocessPlan::row_taps(int source, int target) {
-  RowTaps r{axis_taps(source, target, 256), {}, {}};
+  RowTaps r{axis_taps(source, target, 256), {}};
   const std::size_t count = static_cast<std::size_t>(r.taps.count);
   for (std::size_t i = 0; i < r.taps.first.size(); ++i) {
     std::int16_t* w = r.taps.weights.data() + i * count;
@@ -110,27 +72,33 @@ PreprocessPlan::RowTaps PreprocessPlan::row_taps(int source, int target) {
     }
     for (std::size_t k = 0; k < count; ++k) r.weights.push_back(static_cast<std::uint8_t>(w[k]));
   }
-  r.rows.resize(count);
   return r;
 }
 
-void PreprocessPlan::RowTaps::sum(const PreprocessOps& ops, Picture source, int y, int bytes,
-                                  std::int16_t* out) {
-  const std::int32_t first = taps.first[static_cast<std::size_t>(y)];
-  const std::uint8_t* w = weights.data() + static_cast<std::ptrdiff_t>(y) * taps.count;
+int PreprocessPlan::RowTaps::begin(int row) const {
+  const std::int32_t first = taps.first[static_cast<std::size_t>(row)];
+  return first < 0 ? -1 - first : first;
+}
+
+void PreprocessPlan::sum_rows(const RowTaps& taps, Picture source, int row, int bytes,
+                              Scratch& scratch, std::int16_t* out) {
+  const int count = taps.taps.count;
+  const int begin = taps.begin(row);
+  const bool whole = taps.taps.first[static_cast<std::size_t>(row)] < 0;
+  const std::uint8_t* w = taps.weights.data() + static_cast<std::ptrdiff_t>(row) * count;
+  const std::uint8_t** rows = scratch.rows.data();
   int used = 0;
   const std::uint8_t* last = nullptr;
-  for (int k = 0; k < taps.count; ++k) {
+  for (int k = 0; k < count; ++k) {
     if (w[k]) {
-      last = source.data + (first < 0 ? -1 - first : first + k) * source.stride;
+      last = source.data + (whole ? begin : begin + k) * source.stride;
       used = k + 1;
     }
-    rows[static_cast<std::size_t>(k)] = last;  // a tap without weight may lie outside
+    rows[k] = last;  // a tap without weight may lie outside
   }
   for (int k = used - 1; k >= 0; --k)
-    if (!rows[static_cast<std::size_t>(k)])
-      rows[static_cast<std::size_t>(k)] = rows[static_cast<std::size_t>(k) + 1];
-  ops.rows(rows.data(), w, used + used % 2, bytes, out);
+    if (!rows[k]) rows[k] = rows[k + 1];
+  ops_of(level()).rows(rows, w, used + used % 2, bytes, out);
 }
 
 PreprocessPlan::PreprocessPlan(Size source, Size target, std::vector<std::uint8_t> table,
@@ -147,67 +115,141 @@ PreprocessPlan::PreprocessPlan(Size source, Size target, std::vector<std::uint8_
     chroma_columns_ = axis_taps(source.width / 2, target.width, 16384);
     chroma_windows_ = make_windows(chroma_columns_, 1);
   }
-  const int padding = kPadding * (2 + std::max(columns_.count, chroma_columns_.count));
-  sums_.assign(static_cast<std::size_t>(3 * source.width + padding), 0);
-  if (layout == Layout::bgr) return;
-  for (auto& plane : planes_) plane.assign(static_cast<std::size_t>(source.width + padding), 0);
-  for (auto& channel : channels_)
-    channel.assign(static_cast<std::size_t>(target.width + kPadding), 0);
+  strips_ = std::min(kStrips, target.height);
+  const auto padding =
+      static_cast<std::size_t>(kPadding * (2 + std::max(columns_.count, chroma_columns_.count)));
+  const auto from = static_cast<std::size_t>(source.width);
+  for (Scratch& scratch : scratch_) {
+    scratch.rows.resize(
+        static_cast<std::size_t>(std::max(rows_.taps.count, chroma_rows_.taps.count)));
+    scratch.sums.assign(3 * from + padding, 0);
+    if (layout == Layout::bgr) continue;
+    for (auto& plane : scratch.planes) plane.assign(from + padding, 0);
+    for (auto& channel : scratch.channels)
+      channel.assign(static_cast<std::size_t>(target.width + kPadding), 0);
+  }
 }
 
-// One row of luma and, where the layout has it, of chroma: the sums of `planes_` → `channels_`.
-void PreprocessPlan::convert_row(const PreprocessOps& ops, const std::int16_t* luma,
-                                 const std::int16_t* chroma, std::uint8_t* out) {
+// One row of luma and, where the layout has it, of chroma: sums → RGB.
+void PreprocessPlan::convert_row(Scratch& scratch, const std::int16_t* luma,
+                                 const std::int16_t* chroma, Ahead ahead, std::uint8_t* out) {
+  const PreprocessOps& ops = ops_of(level());
   const WindowsView windows = view(windows_, 1), chroma_windows = view(chroma_windows_, 1);
   const TapsView taps{columns_.count, columns_.first.data(), columns_.weights.data(),
-                      windows_.usable ? &windows : nullptr};
+                      windows_.usable ? &windows : nullptr, ahead};
   const TapsView chroma_taps{chroma_columns_.count, chroma_columns_.first.data(),
                              chroma_columns_.weights.data(),
-                             chroma_windows_.usable ? &chroma_windows : nullptr};
+                             chroma_windows_.usable ? &chroma_windows : nullptr, {}};
   const int width = target_.width;
-  std::uint8_t* const y = channels_[0].data();
+  std::uint8_t* const y = scratch.channels[0].data();
   ops.columns(luma, taps, width, y);
   if (!chroma) {
     for (int x = 0; x < width; ++x) out[3 * x] = out[3 * x + 1] = out[3 * x + 2] = y[x];
     return;
   }
-  ops.split(chroma, source_.width / 2, planes_[2].data(), planes_[3].data());
-  ops.columns(planes_[2].data(), chroma_taps, width, channels_[1].data());
-  ops.columns(planes_[3].data(), chroma_taps, width, channels_[2].data());
-  ops.colours(y, channels_[1].data(), channels_[2].data(), width, out);
+  std::int16_t* const u = scratch.planes[2].data();
+  std::int16_t* const v = scratch.planes[3].data();
+  ops.split(chroma, source_.width / 2, u, v);
+  ops.columns(u, chroma_taps, width, scratch.channels[1].data());
+  ops.columns(v, chroma_taps, width, scratch.channels[2].data());
+  ops.colours(y, scratch.channels[1].data(), scratch.channels[2].data(), width, out);
 }
 
-void PreprocessPlan::run(Picture source, std::uint8_t* out) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+void PreprocessPlan::run_rows(Scratch& scratch, int begin, int end) {
   const PreprocessOps& ops = ops_of(level());
-  const int bytes = 3 * target_.width;
+  const Picture source = picture_;
+  const int out_bytes = 3 * target_.width;
+  const int row_bytes = bytes_per_pixel(layout_) * source_.width;
   const WindowsView windows = view(windows_, 3);
-  const TapsView taps{columns_.count, columns_.first.data(), columns_.weights.data(),
-                      windows_.usable ? &windows : nullptr};
   const Picture chroma{source.data + source_.height * source.stride, source.stride};
-  for (int row = 0; row < target_.height; ++row, out += bytes) {
+  std::int16_t* const sums = scratch.sums.data();
+  std::int16_t* const luma = scratch.planes[0].data();
+  std::int16_t* const pairs = scratch.planes[1].data();
+  for (int row = begin; row < end; ++row) {
+    std::uint8_t* const out = out_.row(row);
+    Ahead ahead{};
+    if (row + kRowsAhead + 1 < target_.height)
+      ahead = {source.data + rows_.begin(row + kRowsAhead) * source.stride,
+               source.data + rows_.begin(row + kRowsAhead + 1) * source.stride};
     switch (layout_) {
       case Layout::bgr:
-        rows_.sum(ops, source, row, 3 * source_.width, sums_.data());
-        ops.columns_bgr(sums_.data(), taps, target_.width, out);
+        sum_rows(rows_, source, row, row_bytes, scratch, sums);
+        ops.columns_bgr(sums,
+                        {columns_.count, columns_.first.data(), columns_.weights.data(),
+                         windows_.usable ? &windows : nullptr, ahead},
+                        target_.width, out);
         break;
       case Layout::grey:
-        rows_.sum(ops, source, row, source_.width, planes_[0].data());
-        convert_row(ops, planes_[0].data(), nullptr, out);
+        sum_rows(rows_, source, row, row_bytes, scratch, luma);
+        convert_row(scratch, luma, nullptr, ahead, out);
         break;
       case Layout::yuyv:
-        rows_.sum(ops, source, row, 2 * source_.width, sums_.data());
-        ops.split(sums_.data(), source_.width, planes_[0].data(), planes_[1].data());
-        convert_row(ops, planes_[0].data(), planes_[1].data(), out);
+        sum_rows(rows_, source, row, row_bytes, scratch, sums);
+        ops.split(sums, source_.width, luma, pairs);
+        convert_row(scratch, luma, pairs, ahead, out);
         break;
       case Layout::nv12:
-        rows_.sum(ops, source, row, source_.width, planes_[0].data());
-        chroma_rows_.sum(ops, chroma, row, source_.width, planes_[1].data());
-        convert_row(ops, planes_[0].data(), planes_[1].data(), out);
+        sum_rows(rows_, source, row, row_bytes, scratch, luma);
+        sum_rows(chroma_rows_, chroma, row, row_bytes, scratch, pairs);
+        convert_row(scratch, luma, pairs, ahead, out);
         break;
     }
-    if (flip_) ops.flip(bytes, out);
-    if (!table_.empty()) ops.table(table_.data(), bytes, out);
+    if (flip_) ops.flip(out_bytes, out);
+    if (!table_.empty()) ops.table(table_.data(), out_bytes, out);
+  }
+}
+
+PreprocessPlan::Job PreprocessPlan::start(Picture source, Plane out) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  change_.wait(lock, [&] { return done_.load() == started_; });
+  picture_ = source;
+  out_ = out;
+  strips_done_.store(0, std::memory_order_relaxed);
+  const Job job = ++started_;
+  next_.store(job << 16, std::memory_order_release);
+  return job;
+}
+
+std::int64_t PreprocessPlan::finish(Job job) {
+  while (done_.load(std::memory_order_acquire) < job) {
+    if (Scratch* scratch = take_scratch()) {
+      work(job, *scratch);
+      scratch->taken.store(false, std::memory_order_release);
+    }
+    for (int i = 0; i < kSpins && done_.load(std::memory_order_acquire) < job; ++i) relax();
+    std::unique_lock<std::mutex> lock(mutex_);
+    // A bound, because whoever found both buffers taken has to look again.
+    change_.wait_for(lock, std::chrono::milliseconds(1), [&] { return done_.load() >= job; });
+  }
+  return done_ns_[job % kJobs].load(std::memory_order_relaxed);
+}
+
+PreprocessPlan::Scratch* PreprocessPlan::take_scratch() {
+  for (Scratch& scratch : scratch_)
+    if (!scratch.taken.exchange(true, std::memory_order_acquire)) return &scratch;
+  return nullptr;
+}
+
+// Picture and target belong to the job from the first strip taken to the last strip done.
+bool PreprocessPlan::take_strip(Job job, int& strip) {
+  std::uint64_t next = next_.load(std::memory_order_acquire);
+  do {
+    strip = static_cast<int>(next & 0xFFFF);
+    if (next >> 16 != job || strip >= strips_) return false;
+  } while (!next_.compare_exchange_weak(next, next + 1, std::memory_order_acquire));
+  return true;
+}
+
+void PreprocessPlan::work(Job job, Scratch& scratch) {
+  for (int strip = 0; take_strip(job, strip);) {
+    run_rows(scratch, target_.height * strip / strips_, target_.height * (strip + 1) / strips_);
+    if (strips_done_.fetch_add(1, std::memory_order_acq_rel) + 1 < strips_) continue;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      done_ns_[job % kJobs].store(now_ns(), std::memory_order_relaxed);
+      done_.store(job, std::memory_order_release);
+    }
+    change_.notify_all();
   }
 }
 

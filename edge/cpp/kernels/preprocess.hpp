@@ -5,34 +5,19 @@
 #pragma once
 
 #include <array>
+#include <atomic>
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
 #include <vector>
 
+#include "kernels/taps.hpp"
 #include "kernels/upsample.hpp"
 
 namespace roadmask::kernels {
 
 enum class Layout { bgr, grey, yuyv, nv12 };
-
-// The taps of one axis: `count` source pixels from `first[i]` for target pixel i.
-struct Taps {
-  int count = 0;                      // even
-  std::vector<std::int32_t> first;    // never reads over the source's end but with weight 0
-  std::vector<std::int16_t> weights;  // [target][count]
-};
-Taps axis_taps(int source, int target, int total);
-
-// The taps as a kernel with 64-word permutes wants them: blocks of 16 results, a result being one
-// channel of one pixel, each from a window of 64 interleaved sums.
-struct Windows {
-  std::vector<std::int32_t> start;   // [block] where the first pair's window begins
-  std::vector<std::int16_t> index;   // [block][16][2] a result's pair within the window
-  std::vector<std::int16_t> weights;  // [block][pair][16][2]
-  bool usable = false;               // every pair lies within its window
-};
-Windows make_windows(const Taps& taps, int channels);
 
 // The same for the kernels, whose files must not share inline code with others.
 struct WindowsView {
@@ -41,11 +26,17 @@ struct WindowsView {
   const std::int16_t* index;
   const std::int16_t* weights;
 };
+// Pixels that a row soon to come will read: to be fetched from memory beside the arithmetic.
+struct Ahead {
+  const std::uint8_t* at;
+  const std::uint8_t* end;
+};
 struct TapsView {
   int count;
   const std::int32_t* first;
   const std::int16_t* weights;
   const WindowsView* windows;  // null: not usable
+  Ahead ahead;
 };
 
 struct PreprocessOps {
@@ -75,26 +66,55 @@ struct Picture {
   std::ptrdiff_t stride;
 };
 
+// Tables and buffers of one shape of picture and tensor; a run allocates nothing.
+//
+// A run is a job of strips of rows, which any thread may help with: the one that waits for the
+// result has nothing else to do.
 class PreprocessPlan {
  public:
+  using Job = std::uint64_t;  // from 1, rising
+
   // `table` has 256 entries or none.
   PreprocessPlan(Size source, Size target, std::vector<std::uint8_t> table, Layout layout);
   Size source() const { return source_; }
   Size target() const { return target_; }
   Layout layout() const { return layout_; }
-  void run(Picture source, std::uint8_t* out);
+
+  void run(Picture source, Plane out) { finish(start(source, out)); }
+  // Begin a job, once the one before is done. Who starts it must finish it, and keep the memory
+  // of both as long.
+  Job start(Picture source, Plane out);
+  // Work on the job until it is done; any thread, any number of times. Returns the time at which
+  // it was done, ns CLOCK_BOOTTIME (of a later job, where eight have been done since).
+  std::int64_t finish(Job job);
 
  private:
   // The rows that sum to a target row.
   struct RowTaps {
     Taps taps;
     std::vector<std::uint8_t> weights;
-    std::vector<const std::uint8_t*> rows;  // of the row at hand
-    void sum(const PreprocessOps& ops, Picture source, int y, int bytes, std::int16_t* out);
+    int begin(int row) const;
   };
+  // What one thread needs.
+  struct Scratch {
+    std::atomic<bool> taken{false};
+    std::vector<const std::uint8_t*> rows;  // of the row at hand
+    std::vector<std::int16_t> sums;
+    std::array<std::vector<std::int16_t>, 4> planes;  // luma, chroma pairs, U, V
+    std::array<std::vector<std::uint8_t>, 3> channels;
+  };
+  static constexpr int kThreads = 2;  // who comes third waits
+  static constexpr int kJobs = 8;
+
   static RowTaps row_taps(int source, int target);
-  void convert_row(const PreprocessOps& ops, const std::int16_t* luma, const std::int16_t* chroma,
-                   std::uint8_t* out);
+  static void sum_rows(const RowTaps& taps, Picture source, int row, int bytes, Scratch& scratch,
+                       std::int16_t* out);
+  Scratch* take_scratch();
+  bool take_strip(Job job, int& strip);
+  void work(Job job, Scratch& scratch);
+  void run_rows(Scratch& scratch, int begin, int end);
+  void convert_row(Scratch& scratch, const std::int16_t* luma, const std::int16_t* chroma,
+                   Ahead ahead, std::uint8_t* out);
 
   Size source_, target_;
   Layout layout_;
@@ -103,10 +123,18 @@ class PreprocessPlan {
   Taps columns_, chroma_columns_;
   Windows windows_, chroma_windows_;
   bool flip_ = false;
-  std::mutex mutex_;  // the buffers below serve one run at a time
-  std::vector<std::int16_t> sums_;
-  std::array<std::vector<std::int16_t>, 4> planes_;  // luma, chroma pairs, U, V
-  std::array<std::vector<std::uint8_t>, 3> channels_;
+  std::array<Scratch, kThreads> scratch_;
+
+  Picture picture_{};  // of the job under way, as is `out_`
+  Plane out_{};
+  int strips_ = 0;
+  std::atomic<std::uint64_t> next_{0};  // job << 16 | next strip that nobody took
+  std::atomic<int> strips_done_{0};
+  std::atomic<Job> done_{0};            // last job that is done
+  std::array<std::atomic<std::int64_t>, kJobs> done_ns_{};
+  Job started_ = 0;
+  std::mutex mutex_;  // guards `started_`, and the waits for `done_`
+  std::condition_variable change_;
 };
 
 }  // namespace roadmask::kernels

@@ -41,7 +41,9 @@ void windows(const std::int16_t* sums, TapsView taps, int results, std::uint8_t*
   const WindowsView& w = *taps.windows;
   const int pairs = taps.count / 2;
   const std::int16_t* weights = w.weights;
+  Fetcher fetcher(taps.ahead, (results + 15) / 16);
   for (int block = 0; 16 * block < results; ++block) {
+    fetcher.next();
     const std::int16_t* from = sums + w.start[block];
     const __m512i index = _mm512_loadu_si512(w.index + 32 * static_cast<std::ptrdiff_t>(block));
     __m512i sum = _mm512_set1_epi32(kHalf);

@@ -74,9 +74,11 @@ inline __m256i two_pixels(const std::int16_t* sums, TapsView taps, int x) {
 void columns_bgr_avx2(const std::int16_t* sums, TapsView taps, int width, std::uint8_t* out) {
   const __m128i packed =
       _mm_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1);
+  Fetcher fetcher(taps.ahead, width / 4 + 1);
   int x = 0;
   // 16 bytes are stored of which 12 count, hence the two columns of distance to the end.
   for (; x + 6 <= width; x += 4) {
+    fetcher.next();
     const __m256i words =
         _mm256_packus_epi32(two_pixels(sums, taps, x), two_pixels(sums, taps, x + 2));
     const __m256i bytes = _mm256_packus_epi16(words, words);
@@ -118,8 +120,10 @@ inline __m256i eight_columns(const std::int16_t* sums, TapsView taps, int x) {
 }
 
 void columns_avx2(const std::int16_t* sums, TapsView taps, int width, std::uint8_t* out) {
+  Fetcher fetcher(taps.ahead, width / 8 + 1);
   int x = 0;
   for (; x + 8 <= width; x += 8) {
+    fetcher.next();
     __m256i sum;
     if (taps.count == 4) {
       const __m256i pairs =  // columns 0 1 4 5 | 2 3 6 7

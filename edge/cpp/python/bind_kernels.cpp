@@ -7,9 +7,11 @@
 #include <nanobind/stl/vector.h>
 
 #include <cmath>
+#include <memory>
 #include <optional>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "kernels/levels.hpp"
@@ -130,7 +132,14 @@ k::Layout layout_of(const std::string& name) {
   refuse("layout: given '" + name + "', expected bgr, grey, yuyv or nv12");
 }
 
-void make_preprocess(k::PreprocessPlan* self, SizePx source_size, SizePx size, nb::handle table,
+// The plan, and the arrays of the job under way.
+struct PreprocessPlan : k::PreprocessPlan {
+  using k::PreprocessPlan::PreprocessPlan;
+  Job job = 0;
+  std::unique_ptr<ArrayView> source_view, out_view;
+};
+
+void make_preprocess(PreprocessPlan* self, SizePx source_size, SizePx size, nb::handle table,
                      const std::string& layout_name) {
   const k::Layout layout = layout_of(layout_name);
   const k::Size source = size_of("source_size", source_size);
@@ -140,19 +149,46 @@ void make_preprocess(k::PreprocessPlan* self, SizePx source_size, SizePx size, n
            std::to_string(source.height) + ", expected even sides for " + layout_name);
   std::vector<std::uint8_t> entries;
   if (!table.is_none()) entries = table_of("table", table, 256, 255);
-  new (self) k::PreprocessPlan(source, size_of("size", size), std::move(entries), layout);
+  new (self) PreprocessPlan(source, size_of("size", size), std::move(entries), layout);
 }
 
-void run_preprocess(k::PreprocessPlan& plan, nb::handle source, nb::handle out) {
+k::PreprocessPlan::Job start_preprocess(PreprocessPlan& plan, nb::handle source, nb::handle out) {
   const k::Size s = plan.source(), t = plan.target();
   std::vector<std::ptrdiff_t> shape{s.height, s.width};
   if (plan.layout() == k::Layout::bgr) shape.push_back(3);
   if (plan.layout() == k::Layout::yuyv) shape.push_back(2);
   if (plan.layout() == k::Layout::nv12) shape[0] = s.height / 2 * 3;
-  const ArrayView in("source", source, "B", shape, ArrayView::kReadRows);
-  const ArrayView result("out", out, "Bb", {t.height, t.width, 3}, ArrayView::kWrite);
-  nb::gil_scoped_release release;
-  plan.run({in.bytes(), in.stride(0)}, result.writable_bytes());
+  auto in = std::make_unique<ArrayView>("source", source, "B", shape, ArrayView::kReadRows);
+  const std::vector<std::ptrdiff_t> tensor{t.height, t.width, 3};
+  auto result = std::make_unique<ArrayView>("out", out, "Bb", tensor, ArrayView::kWriteRows);
+  k::PreprocessPlan::Job job;
+  {
+    nb::gil_scoped_release release;
+    job = plan.start({in->bytes(), in->stride(0)}, {result->writable_bytes(), result->stride(0)});
+  }
+  plan.job = job;
+  plan.source_view = std::move(in);
+  plan.out_view = std::move(result);
+  return job;
+}
+
+std::int64_t finish_preprocess(PreprocessPlan& plan, k::PreprocessPlan::Job job) {
+  if (job > plan.job)
+    refuse("job: given " + std::to_string(job) + ", expected one that was started");
+  std::int64_t done_ns;
+  {
+    nb::gil_scoped_release release;
+    done_ns = plan.finish(job);
+  }
+  if (job == plan.job) {
+    plan.source_view.reset();
+    plan.out_view.reset();
+  }
+  return done_ns;
+}
+
+void run_preprocess(PreprocessPlan& plan, nb::handle source, nb::handle out) {
+  finish_preprocess(plan, start_preprocess(plan, source, out));
 }
 
 void overlay(nb::handle bgr, nb::handle mask, nb::handle palette, int alpha, nb::handle out) {
@@ -208,12 +244,17 @@ void bind_kernels(nb::module_& m) {
   m.def("nearest_map", &nearest_map, nb::arg("ids").none(), nb::arg("out").none(),
         nb::arg("table").none(),
         "Class ids → categories at out's size, nearest neighbour; returns the pixel counts.");
-  nb::class_<k::PreprocessPlan>(m, "PreprocessPlan",
-                                "Camera picture → network input for one pair of sizes.")
+  nb::class_<PreprocessPlan>(m, "PreprocessPlan",
+                             "Camera picture → network input for one pair of sizes.")
       .def("__init__", &make_preprocess, nb::arg("source_size"), nb::arg("size"),
            nb::arg("table").none() = nb::none(), nb::arg("layout") = "bgr")
       .def("run", &run_preprocess, nb::arg("source").none(), nb::arg("out").none(),
-           "Scale, swap colours and apply the table, straight into `out`.");
+           "Scale, swap colours and apply the table, straight into `out`.")
+      .def("start", &start_preprocess, nb::arg("source").none(), nb::arg("out").none(),
+           "Begin a `run` and return its number; the caller has to finish() it.")
+      .def("finish", &finish_preprocess, nb::arg("job"),
+           "Work on a run until it is done, from any thread, even beside the one that started it; "
+           "return when it was done, ns CLOCK_BOOTTIME.");
   m.def("overlay", &overlay, nb::arg("bgr").none(), nb::arg("mask").none(),
         nb::arg("palette_bgr").none(), nb::arg("alpha"), nb::arg("out").none(),
         "The mask's colours over the frame; out may be bgr.");
