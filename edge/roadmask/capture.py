@@ -7,13 +7,13 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from roadmask.clock import now_ns
 from roadmask.errors import CaptureError
+from roadmask.prepared import Prepared
 from roadmask.sources import (
     EndOfStream,
     FaultCode,
@@ -27,7 +27,7 @@ from roadmask.sources import (
 )
 
 _log = logging.getLogger(__name__)
-_NO_TENSOR: npt.NDArray[Any] = np.empty(0)
+_UNPREPARED = Prepared(np.empty(0))  # of a thread without a preparation
 _NO_IMAGE: Image = np.empty((0, 0, 3), np.uint8)
 
 
@@ -37,13 +37,13 @@ class Captured:
 
     Attributes:
         image: of a thread without a preparation; else empty: its memory belongs to the source.
-        tensor: what ``prepare`` made of the picture, the taker's to ``release``; without a
-            preparation an empty array.
+        prepared: what ``Preparation.begin`` made of the picture, finished, the taker's to
+            ``release``.
         frame_id: keeps rising when the camera was opened again.
         skipped: camera frames between the one taken before and this: overwritten, not decodable
             or never fetched.
         available_ns: CLOCK_BOOTTIME when it was decoded.
-        ready_ns: the same when it lay in the slot, prepared.
+        ready_ns: the same when it was prepared.
     """
 
     image: Image
@@ -54,11 +54,11 @@ class Captured:
     skipped: int
     available_ns: int
     ready_ns: int
-    tensor: npt.NDArray[Any]
+    prepared: Prepared
 
 
 class Preparation(Protocol):
-    """Work on a picture that belongs to the capture thread; ``TensorPool`` is one.
+    """Work on a picture, shared by the capture thread and the taker; ``TensorPool`` is one.
 
     Attributes:
         needed: (width, height) px, see ``Source.allow_raw``.
@@ -66,10 +66,10 @@ class Preparation(Protocol):
 
     needed: tuple[int, int]
 
-    def prepare(self, frame: Frame) -> npt.NDArray[Any]:
-        """What the taker of the frame needs; the picture is not kept."""
+    def begin(self, frame: Frame) -> Prepared:
+        """Start; after ``finish`` the picture is not kept."""
 
-    def release(self, tensor: npt.NDArray[Any]) -> None:
+    def release(self, prepared: Prepared) -> None:
         """Take back what a frame held that nobody took."""
 
 
@@ -79,8 +79,7 @@ class _Waiting:
 
     frame: Frame
     available_ns: int
-    ready_ns: int
-    tensor: npt.NDArray[Any]
+    prepared: Prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +115,14 @@ class CaptureThread:
     another name) and opened again with growing pauses. A file that fails has ended.
 
     With a ``preparation`` the thread also prepares each picture, while the taker is busy with the
-    one before.
+    one before. A taker that waits gets the frame at once and helps.
 
     Args:
         source: a URI, a source (``reopen`` is called after a fault), or a function that opens one.
         read_timeout_s: a live source silent for so long is CAMERA_STALLED.
         reopen_after_s: one silent for so long is closed and opened again.
         backoff_s: first and longest pause between attempts to open.
-        preparation: turns a picture into a tensor.
+        preparation: turns pictures into tensors.
 
     Raises:
         ConfigError, CaptureError: the source does not open the first time.
@@ -208,17 +207,22 @@ class CaptureThread:
             if not self.source.realtime:
                 captured_ns = now_ns()
                 self._change.notify_all()
-            return Captured(
-                frame.image,
-                frame.size,
-                captured_ns,
-                frame.frame_id,
-                frame.driver_time,
-                skipped,
-                waiting.available_ns,
-                waiting.ready_ns,
-                waiting.tensor,
-            )
+        return Captured(
+            frame.image,
+            frame.size,
+            captured_ns,
+            frame.frame_id,
+            frame.driver_time,
+            skipped,
+            waiting.available_ns,
+            waiting.prepared.finish() or waiting.available_ns,
+            waiting.prepared,
+        )
+
+    @property
+    def waiting(self) -> bool:
+        """A frame lies in the slot."""
+        return self._slot is not None
 
     @property
     def ended(self) -> bool:
@@ -307,27 +311,40 @@ class CaptureThread:
 
     def _put(self, frame: Frame) -> None:
         self._heard_ns = available_ns = now_ns()
-        preparation = self._preparation
-        tensor = _NO_TENSOR
-        if preparation is not None:
-            tensor = preparation.prepare(frame)
-            frame = replace(frame, image=_NO_IMAGE)
+        prepared = _UNPREPARED
+        shown = frame
+        if self._preparation is not None:
+            prepared = self._preparation.begin(frame)
+            shown = replace(frame, image=_NO_IMAGE)
+        waiting = _Waiting(shown, available_ns, prepared)
+        shown_early = self._show(waiting, wait=False)
+        prepared.finish()  # before the picture's memory goes back to the source
+        if not shown_early:
+            self._show(waiting, wait=True)
+
+    def _show(self, waiting: _Waiting, wait: bool) -> bool:
+        """Put a frame into the slot; False for one that has to wait until the slot is empty."""
         with self._change:
+            if not self.source.realtime and self._slot is not None:
+                if not wait:
+                    return False
+                self._change.wait_for(lambda: self._slot is None or self._stop.is_set())
+            frame = waiting.frame
             if frame.frame_id + self._id_shift <= self._last_id:
                 self._id_shift = self._last_id + 1 - frame.frame_id
             if self._id_shift:
                 frame = replace(frame, frame_id=frame.frame_id + self._id_shift)
-            if not self.source.realtime:
-                self._change.wait_for(lambda: self._slot is None or self._stop.is_set())
+                waiting = replace(waiting, frame=frame)
             self._last_id = frame.frame_id
-            if preparation is not None and self._slot is not None:
-                preparation.release(self._slot.tensor)
-            self._slot = _Waiting(frame, available_ns, now_ns(), tensor)
+            if self._preparation is not None and self._slot is not None:
+                self._preparation.release(self._slot.prepared)
+            self._slot = waiting
             if self._fault:
                 _log.warning("%s: frames again", self.source.name)
                 self._fault = None
             self._count(frames=1)
             self._change.notify_all()
+            return True
 
     def _reopen(self) -> None:
         self.source.close()

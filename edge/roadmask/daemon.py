@@ -85,10 +85,12 @@ def run(config: DaemonConfig, stop: threading.Event, times: StageTimes | None = 
             while not stop.is_set() and (not config.frames or taken < config.frames):
                 frame = capture.newest(TICK_S)
                 if frame is not None:
-                    np.copyto(engine.input, frame.tensor)
+                    np.copyto(engine.input, frame.prepared.tensor)
                     taken_ns = now_ns()
                     engine.invoke()
-                    publication.put(frame, engine.output, taken_ns, now_ns())
+                    publication.put(
+                        frame, engine.output, taken_ns, now_ns(), beside=capture.waiting
+                    )
                     taken += 1
                 elif capture.ended:
                     break

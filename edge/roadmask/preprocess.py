@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from roadmask import _native
+from roadmask.clock import now_ns
 from roadmask.engine import Engine
+from roadmask.prepared import Prepared, Tensor
 from roadmask.sources.source import Frame
 
 _DEFAULT_NORMALISATION = (1 / 127.5, -1.0)
-Tensor = npt.NDArray[Any]
 
 
 class Preprocess:
@@ -50,17 +50,25 @@ class Preprocess:
             out: ``(H, W, 3)`` of the engine's type.
             layout: bgr, grey, yuyv or nv12.
         """
+        self.begin(image, Prepared(out), layout).finish()
+
+    def begin(
+        self, image: npt.NDArray[np.uint8], prepared: Prepared, layout: str = "bgr"
+    ) -> Prepared:
+        """Start what ``into`` does and return ``prepared``, which the caller has to ``finish``."""
         height, width = image.shape[:2]
         if layout == "nv12":
             height = height // 3 * 2
         if ((width, height), layout) != self._planned:
             self._plan_for((width, height), layout)
         if self._staging is None:
-            self._plan.run(image, out)
-            return
+            prepared.start(self._plan, image)
+            return prepared
         self._plan.run(image, self._staging)
-        np.multiply(self._staging, self._scale, out=out)
-        out += self._offset
+        np.multiply(self._staging, self._scale, out=prepared.tensor)
+        prepared.tensor += self._offset
+        prepared.ready_ns = now_ns()
+        return prepared
 
     def preview(self, tensor: Tensor, out: npt.NDArray[np.uint8]) -> None:
         """Write what ``tensor`` shows into ``out`` ``(h, w, 3) uint8`` RGB."""
@@ -79,7 +87,7 @@ class TensorPool:
     """Preprocessed frames on their way to the network; nothing is allocated for a frame.
 
     Four tensors: one being filled, one in the capture slot, one that the network takes, one whose
-    preview is being published. Whoever takes a tensor gives it back with ``release``.
+    preview is being published. Whoever takes one gives it back with ``release``.
     """
 
     def __init__(self, engine: Engine, source_size: tuple[int, int]) -> None:
@@ -87,14 +95,12 @@ class TensorPool:
         self.needed = engine.input_size
         shape, dtype = engine.input_spec.shape[1:], engine.input_spec.dtype
         # append and pop of a deque are atomic: it needs no lock.
-        self._free = deque(np.empty(shape, dtype) for _ in range(4))
+        self._free = deque(Prepared(np.empty(shape, dtype)) for _ in range(4))
 
-    def prepare(self, frame: Frame) -> Tensor:
-        """``frame`` as input tensor, in memory that is the caller's until ``release``."""
-        tensor = self._free.popleft()
-        self.preprocess.into(frame.image, tensor, frame.layout)
-        return tensor
+    def begin(self, frame: Frame) -> Prepared:
+        """Start on a tensor of ``frame``, the caller's to ``finish`` and to ``release``."""
+        return self.preprocess.begin(frame.image, self._free.popleft(), frame.layout)
 
-    def release(self, tensor: Tensor) -> None:
-        """Give a tensor of ``prepare`` back."""
-        self._free.append(tensor)
+    def release(self, prepared: Prepared) -> None:
+        """Give back what ``begin`` gave."""
+        self._free.append(prepared)

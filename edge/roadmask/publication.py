@@ -1,4 +1,4 @@
-"""From the network's output to the subscribers, in a thread beside the next inference."""
+"""From the network's output to the subscribers, beside the next inference where one is due."""
 
 from __future__ import annotations
 
@@ -78,22 +78,39 @@ class Publication:
             raise self._error
 
     def put(
-        self, frame: Captured, output: npt.NDArray[Any], taken_ns: int, inferred_ns: int
+        self,
+        frame: Captured,
+        output: npt.NDArray[Any],
+        taken_ns: int,
+        inferred_ns: int,
+        *,
+        beside: bool,
     ) -> None:
-        """Hand over a frame's output; it is copied, so that the network may go on at once.
+        """Publish a frame, here or beside the caller.
 
         Waits while the frame before is still being published, which takes far less time than an
         inference.
+
+        Args:
+            frame: what was inferred, with its times.
+            output: the network's; copied for a publication beside it.
+            taken_ns, inferred_ns: when the inference began and ended.
+            beside: in the thread, because the network has the next frame to infer. Else here: to
+                wake a thread costs more than the publication.
         """
+        done = _Inferred(frame, taken_ns, inferred_ns)
         with self._change:
             self._change.wait_for(lambda: self._pending is None)
             if self._error is not None:
                 raise self._error
-            if self._output is None:
-                self._output = np.empty_like(output)
-            np.copyto(self._output, output)
-            self._pending = _Inferred(frame, taken_ns, inferred_ns)
-            self._change.notify_all()
+            if beside:
+                if self._output is None:
+                    self._output = np.empty_like(output)
+                np.copyto(self._output, output)
+                self._pending = done
+                self._change.notify_all()
+        if not beside:
+            self._publish(done, output)
 
     def _run(self) -> None:
         while True:
@@ -103,20 +120,20 @@ class Publication:
             if pending is None:
                 return
             try:
-                self._publish(pending)
+                self._publish(pending, self._output)
             except Exception as error:  # raised where the loop, or the end, will see it
                 self._error = error
             with self._change:
                 self._pending = None
                 self._change.notify_all()
 
-    def _publish(self, done: _Inferred) -> None:
+    def _publish(self, done: _Inferred, output: npt.NDArray[Any] | None) -> None:
         frame = done.frame
         slot = self._publisher.begin()
-        counts = self._postprocess.into(slot.mask, slot.confidence, self._output)
+        counts = self._postprocess.into(slot.mask, slot.confidence, output)
         if slot.preview is not None:
-            self._tensors.preprocess.preview(frame.tensor, slot.preview)
-        self._tensors.release(frame.tensor)
+            self._tensors.preprocess.preview(frame.prepared.tensor, slot.preview)
+        self._tensors.release(frame.prepared)
         postprocessed_ns = now_ns()
         mode, reasons = self._health.judge(frame)
         width, height = frame.size

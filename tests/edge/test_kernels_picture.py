@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import queue
+import sys
+import threading
+
 import cv2
 import numpy as np
 import pytest
 
 from roadmask import _native, kernels_reference
+from roadmask.clock import now_ns
 
 PICTURES = [
     # source (w, h), target (w, h)
@@ -120,3 +125,53 @@ def test_content_hash_sees_order_and_length() -> None:
     hashes = {_native.scene_stats(x)[5] for x in (a, swapped, longer, a[:, ::-1].copy())}
     assert len(hashes) == 4
     assert _native.scene_stats(a.copy())[5] == _native.scene_stats(a)[5]
+
+
+@pytest.mark.parametrize("layout", ["bgr", "nv12"])
+@pytest.mark.usefixtures("level")
+def test_a_run_shared_by_threads_equals_the_reference(layout: str) -> None:
+    rng = np.random.default_rng(11)
+    shape = (240, 320, 3) if layout == "bgr" else (360, 320)
+    frames = [rng.integers(0, 256, shape).astype(np.uint8) for _ in range(4)]
+    expected = [kernels_reference.preprocess(f, (96, 64), layout=layout) for f in frames]
+    plan = _native.PreprocessPlan((320, 240), (96, 64), None, layout)
+    jobs: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+
+    def helper() -> None:
+        while (job := jobs.get()) is not None:
+            assert plan.finish(job) > 0
+
+    helpers = [threading.Thread(target=helper) for _ in range(3)]  # one more than have room
+    for thread in helpers:
+        thread.start()
+    canvas = np.full((66, 99, 3), 7, np.uint8)
+    out = canvas[1:65, 2:98]  # rows are apart
+    try:
+        for i in range(400):
+            out[:] = 0
+            began_ns = now_ns()
+            job = plan.start(frames[i % 4], out)
+            for _ in helpers:
+                jobs.put(job)
+            assert began_ns <= plan.finish(job) <= now_ns()
+            np.testing.assert_array_equal(out, expected[i % 4])
+    finally:
+        for _ in helpers:
+            jobs.put(None)
+        for thread in helpers:
+            thread.join(30)
+    assert canvas[0].tolist() == canvas[65].tolist() == [[7] * 3] * 99
+    assert (canvas[:, :2] == 7).all() and (canvas[:, 98:] == 7).all()
+
+
+def test_a_run_that_is_done_lets_go_of_its_arrays() -> None:
+    plan = _native.PreprocessPlan((32, 24), (16, 12))
+    frame, out = np.zeros((24, 32, 3), np.uint8), np.empty((12, 16, 3), np.uint8)
+    before = sys.getrefcount(frame), sys.getrefcount(out)
+    job = plan.start(frame, out)
+    assert sys.getrefcount(frame) > before[0]  # nobody may reuse it while it is read
+    plan.finish(job)
+    assert (sys.getrefcount(frame), sys.getrefcount(out)) == before
+    assert plan.finish(job) > 0  # once more is harmless
+    with pytest.raises(ValueError, match="job: given 2, expected one that was started"):
+        plan.finish(2)

@@ -193,8 +193,8 @@ def test_a_motion_jpeg_file_is_read_like_a_camera(
             assert frame is not None and (frame.frame_id, frame.skipped) == (index, 0)
             assert frame.size == (WIDTH, HEIGHT) and frame.image.size == 0
             expected = tensor_of(whole[index % 3])
-            assert np.abs(frame.tensor.astype(int) - expected).mean() < 4
-            pool.release(frame.tensor)
+            assert np.abs(frame.prepared.tensor.astype(int) - expected).mean() < 4
+            pool.release(frame.prepared)
 
 
 def test_a_broken_picture_in_a_motion_jpeg_file_is_named_and_passed_over(
@@ -230,12 +230,12 @@ def test_a_camera_that_comes_back_is_still_taken_raw(
     expected = kernels_reference.preprocess(yuyv(town), NEEDED, layout="yuyv")
     with CaptureThread(f"v4l2:{device}", backoff_s=(0.01, 0.01), preparation=pool) as capture:
         first = capture.newest(10)
-        assert first is not None and np.array_equal(first.tensor, expected)
+        assert first is not None and np.array_equal(first.prepared.tensor, expected)
         camera.plugged = False
         while capture.fault_code is None:
             assert capture.newest(0.01) is None
         camera.plugged = True
         camera.push(yuyv(town).tobytes())
         again = capture.newest(10)
-        assert again is not None and np.array_equal(again.tensor, expected)
+        assert again is not None and np.array_equal(again.prepared.tensor, expected)
         assert capture.statistics.reopened >= 1

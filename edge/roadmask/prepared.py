@@ -1,0 +1,40 @@
+"""A network's input while it is being made of a picture, by the threads that have nothing to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from roadmask import _native
+
+Tensor = npt.NDArray[Any]
+
+
+class Prepared:
+    """A tensor, and the work on it, with which any thread can help.
+
+    Attributes:
+        tensor: ``(H, W, 3)`` of the engine's type, to be read after ``finish``.
+        ready_ns: CLOCK_BOOTTIME when it was filled.
+    """
+
+    __slots__ = ("_job", "_plan", "ready_ns", "tensor")
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor
+        self.ready_ns = 0
+        self._plan: _native.PreprocessPlan | None = None
+        self._job = 0
+
+    def start(self, plan: _native.PreprocessPlan, image: npt.NDArray[np.uint8]) -> None:
+        """Begin to fill the tensor from ``image``, which must stay as it is until ``finish``."""
+        self._job = plan.start(image, self.tensor)
+        self._plan = plan
+
+    def finish(self) -> int:
+        """Work on the tensor until it is filled, and return ``ready_ns``."""
+        if self._plan is not None:
+            self.ready_ns = self._plan.finish(self._job)
+        return self.ready_ns
