@@ -6,16 +6,21 @@ mask of categories. NumPy and OpenCV only, so that accuracy can be measured on t
 
 from __future__ import annotations
 
+import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
+from roadmask.datafolders import Files, find_camvid, find_cityscapes
 from roadmask.errors import ConfigError, DataError
-from roadmask.images import IMAGE_SUFFIXES, read_image, read_instances, read_mask
+from roadmask.images import read_image, read_instances, read_mask
+from roadmask.instances import LARGEST_GROUP
 from roadmask.labels import CAMVID_11, CITYSCAPES_34, LabelSet, label_set
 
 
@@ -27,21 +32,31 @@ class Sample:
         frame_id: name of the frame within its data set.
         image: ``(H, W, 3) uint8`` BGR.
         mask: ``(H, W) uint8`` categories; void where the truth is void or ignored.
-        instances: ``(H, W) uint16``: 0 where the pixel belongs to no single object, else a number
-            that is the object's own within the frame; None when the data set does not tell.
+        instances: ``(H, W) uint16``: 0 where the pixel belongs to no single object, else
+            ``label * 1000 + k``, the object's own within the frame; None when the data set does
+            not tell.
+        label_ids: ``(H, W) uint8`` in the data set's own ``labels``.
     """
 
     frame_id: str
     image: npt.NDArray[np.uint8]
     mask: npt.NDArray[np.uint8]
-    instances: npt.NDArray[np.uint16] | None = None
+    instances: npt.NDArray[np.uint16] | None
+    label_ids: npt.NDArray[np.uint8]
 
 
 class Dataset(ABC):
-    """A split of a data set: a sequence of samples, read from disk when asked for."""
+    """A split of a data set: a sequence of samples, read from disk when asked for.
+
+    Attributes:
+        name: of the data set.
+        ids: of its frames.
+        labels: the set that ``Sample.label_ids`` are of.
+    """
 
     name: str
     ids: Sequence[str]
+    labels: LabelSet
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -59,17 +74,10 @@ class Dataset(ABC):
         return self.ids[index].split("_")[0]
 
 
-@dataclass(frozen=True)
-class _Files:
-    image: Path
-    mask: Path
-    instances: Path | None = None
-
-
 class FileDataset(Dataset):
     """Pairs of image and mask files, with the label set that the masks are coded in."""
 
-    def __init__(self, name: str, files: dict[str, _Files], labels: LabelSet) -> None:
+    def __init__(self, name: str, files: dict[str, Files], labels: LabelSet) -> None:
         self.name = name
         self.ids = list(files)
         self.labels = labels
@@ -85,27 +93,55 @@ class FileDataset(Dataset):
                 f"mask {files.mask} is {coded.shape[1]}x{coded.shape[0]} but its image is "
                 f"{image.shape[1]}x{image.shape[0]}: they must be of one size"
             )
-        unknown = np.flatnonzero(np.bincount(coded.ravel(), minlength=256) * ~self.labels.known_ids)
+        counts = cv2.calcHist([coded], [0], None, [256], [0, 256]).ravel()
+        unknown = np.flatnonzero((counts > 0) & ~self.labels.known_ids)
         if unknown.size:
             raise DataError(
-                f"mask {files.mask} holds label id {unknown[0]}, which {self.labels.name} does not "
-                "define: check that it is the right kind of mask file"
+                f"mask {files.mask} holds label id {unknown[0]}, which {self.labels.name} "
+                "does not define: check that it is the right kind of mask file"
             )
-        instances = None
-        if files.instances is not None:
-            instances = read_instances(files.instances)
-            if instances.shape != coded.shape:
-                raise DataError(f"instance file {files.instances} is not of its mask's size")
-            # Cityscapes numbers an object labelId * 1000 + k; below 1000 it is a group or stuff.
-            instances = np.where(instances >= 1000, instances, 0).astype(np.uint16)
-        return Sample(frame_id, image, self.labels.truth_table[coded], instances)
+        instances = None if files.instances is None else self._instances(files, coded.shape)
+        mask = np.asarray(cv2.LUT(coded, self.labels.truth_table), np.uint8)
+        return Sample(frame_id, image, mask, instances, coded)
+
+    def _instances(self, files: Files, shape: tuple[int, ...]) -> npt.NDArray[np.uint16]:
+        assert files.instances is not None
+        numbers = read_instances(files.instances)
+        if numbers.shape != shape:
+            raise DataError(
+                f"instance file {files.instances} is {numbers.shape[1]}x{numbers.shape[0]} but its "
+                f"mask is {shape[1]}x{shape[0]}: they must be of one size"
+            )
+        objects = single_objects(numbers)
+        odd = objects[~self._numbers[objects // 1000]]
+        if odd.size:
+            raise DataError(
+                f"instance file {files.instances} holds {odd[0]}, and {self.labels.name} tells no "
+                f"objects of label {odd[0] // 1000} apart: expected label * 1000 + k"
+            )
+        return objects
+
+    @cached_property
+    def _numbers(self) -> npt.NDArray[np.bool_]:
+        """``(66,) bool``: thousands that an instance number may have; 0 is no object."""
+        known = np.zeros(66, np.bool_)
+        known[0] = True
+        for c in self.labels.classes:
+            if c.class_id < len(known) and (c.instances or c.ignored):
+                known[c.class_id] = True
+        return known
+
+
+def single_objects(numbers: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint16]:
+    """Instance numbers with 0 for groups and stuff, which Cityscapes codes by the label alone."""
+    return np.asarray(np.where(numbers > LARGEST_GROUP, numbers, 0), np.uint16)
 
 
 class Subset(Dataset):
     """Some frames of another data set."""
 
     def __init__(self, dataset: Dataset, indices: Sequence[int]) -> None:
-        self.name = dataset.name
+        self.name, self.labels = dataset.name, dataset.labels
         self.ids = [dataset.ids[i] for i in indices]
         self._dataset, self._indices = dataset, indices
 
@@ -113,6 +149,7 @@ class Subset(Dataset):
         return self._dataset[self._indices[index]]
 
 
+DATASETS = ("camvid", "cityscapes", "cityscapes-coarse", "town")
 _TOWN_SEEDS = {"train": 1000, "val": 2000, "test": 3000}
 
 
@@ -124,7 +161,7 @@ class TownDataset(Dataset):
 
         if split not in _TOWN_SEEDS:
             raise ConfigError(f"town split {split!r}: expected one of {', '.join(_TOWN_SEEDS)}")
-        self.name = "town"
+        self.name, self.labels = "town", CITYSCAPES_34
         # A new street every 8 frames, and 1.7 s between two frames of one street.
         self._places = [(_TOWN_SEEDS[split] + i // 8, (i % 8) * 51) for i in range(count)]
         self.ids = [f"town{seed}_{frame:06d}" for seed, frame in self._places]
@@ -138,9 +175,9 @@ class TownDataset(Dataset):
         if self._town is None or self._town[0] != seed:
             self._town = (seed, Town(seed, *self._size))
         frame = self._town[1].frame(number)
-        # Number = labelId * 1000 + k, as Cityscapes codes single objects.
-        instances = np.where(frame.instance_ids >= 1000, frame.instance_ids, 0).astype(np.uint16)
-        return Sample(self.ids[index], frame.image, frame.category_mask, instances)
+        mask = np.asarray(cv2.LUT(frame.label_ids, CITYSCAPES_34.truth_table), np.uint8)
+        instances = single_objects(frame.instance_ids)
+        return Sample(self.ids[index], frame.image, mask, instances, frame.label_ids)
 
 
 def open_dataset(
@@ -155,7 +192,8 @@ def open_dataset(
     """Open a split of a data set.
 
     Args:
-        name: ``camvid``, ``cityscapes`` or ``town``.
+        name: one of ``DATASETS``; ``cityscapes`` takes gtFine, or gtCoarse where the split has no
+            other (train_extra); ``cityscapes-coarse`` takes gtCoarse.
         root: the data set's folder; the town needs none.
         split: ``train``, ``val``, ``test``, or whatever the folder holds.
         labels: label set of the mask files, where it is not the data set's usual one.
@@ -166,59 +204,19 @@ def open_dataset(
         ConfigError: unknown name, or no root given.
         DataError: a folder that lacks the split, or an image without its mask.
     """
-    readers = {"camvid": _open_camvid, "cityscapes": _open_cityscapes}
     if name == "town":
         return TownDataset(split, count, size)
-    if name not in readers:
-        raise ConfigError(f"data set {name!r} is unknown: give camvid, cityscapes or town")
+    if name not in DATASETS:
+        near = difflib.get_close_matches(name, DATASETS, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ConfigError(f"data set {name!r} is unknown: give one of {', '.join(DATASETS)}{hint}")
     if root is None:
         raise ConfigError(f"data set {name}: give its folder with --root")
     root = Path(root)
     if not root.is_dir():
         raise DataError(f"data set folder {root} is missing: give the folder that holds the splits")
-    return readers[name](root, split, labels)
-
-
-def _open_camvid(root: Path, split: str, labels: str | None) -> Dataset:
-    images, masks = root / split, root / f"{split}annot"
-    for folder in (images, masks):
-        if not folder.is_dir():
-            raise DataError(
-                f"CamVid split {split!r}: folder {folder} is missing (expected {split}/ with the "
-                f"frames and {split}annot/ with their masks)"
-            )
-    files = {}
-    for image in sorted(images.iterdir()):
-        if image.suffix.lower() not in IMAGE_SUFFIXES:
-            continue
-        mask = masks / f"{image.stem}.png"
-        if not mask.is_file():
-            raise DataError(f"frame {image} has no mask: expected {mask}")
-        files[image.stem] = _Files(image, mask)
-    if not files:
-        raise DataError(f"CamVid split {split!r}: {images} holds no image")
-    return FileDataset("camvid", files, label_set(labels) if labels else CAMVID_11)
-
-
-def _open_cityscapes(root: Path, split: str, labels: str | None) -> Dataset:
-    kind = "gtCoarse" if (root / "gtCoarse" / split).is_dir() else "gtFine"
-    if (root / "gtFine" / split).is_dir():
-        kind = "gtFine"
-    images = root / "leftImg8bit" / split
-    if not images.is_dir():
-        raise DataError(
-            f"Cityscapes split {split!r}: folder {images} is missing (expected "
-            f"leftImg8bit/{split}/CITY/ and gtFine/{split}/CITY/ under {root})"
-        )
-    files = {}
-    for image in sorted(images.glob("*/*_leftImg8bit.png")):
-        frame_id = image.name.removesuffix("_leftImg8bit.png")
-        stem = root / kind / split / image.parent.name / f"{frame_id}_{kind}"
-        mask = Path(f"{stem}_labelIds.png")
-        instances = Path(f"{stem}_instanceIds.png")
-        if not mask.is_file():
-            raise DataError(f"frame {image} has no mask: expected {mask}")
-        files[frame_id] = _Files(image, mask, instances if instances.is_file() else None)
-    if not files:
-        raise DataError(f"Cityscapes split {split!r}: {images} holds no CITY/*_leftImg8bit.png")
-    return FileDataset("cityscapes", files, label_set(labels) if labels else CITYSCAPES_34)
+    own = label_set(labels) if labels else None
+    if name == "camvid":
+        return FileDataset(name, find_camvid(root, split), own or CAMVID_11)
+    files = find_cityscapes(root, split, coarse=name == "cityscapes-coarse")
+    return FileDataset(name, files, own or CITYSCAPES_34)

@@ -59,6 +59,96 @@ def test_cityscapes_masks_instances_and_ignored_labels(cityscapes: Path) -> None
     assert set(np.unique(sample.mask[sample.instances > 0])) <= {6, 7}
 
 
+def test_coarse_truth_and_splits_of_any_name(cityscapes: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(cityscapes, tmp_path / "data"))
+    # Fine beside coarse, and a split that is coarse only, as the published set has it.
+    for mask in (root / "gtFine/train").glob("*/*.png"):
+        coarse = root / "gtCoarse/train_extra" / mask.parent.name
+        coarse.mkdir(parents=True, exist_ok=True)
+        shutil.copy(mask, coarse / mask.name.replace("gtFine", "gtCoarse"))
+    shutil.copytree(root / "leftImg8bit/train", root / "leftImg8bit/train_extra")
+    shutil.copytree(root / "gtCoarse/train_extra", root / "gtCoarse/train")
+    extra = open_dataset("cityscapes", root, "train_extra")
+    coarse_set = open_dataset("cityscapes-coarse", root, "train")
+    assert len(extra) == len(coarse_set) == 2
+    assert coarse_set[0].instances is not None
+    assert "gtFine" in str(open_dataset("cityscapes", root, "train")._files)  # type: ignore[attr-defined]
+    with pytest.raises(DataError, match="gtCoarse/val"):
+        open_dataset("cityscapes-coarse", root, "val")
+
+
+def damage_cityscapes(root: Path, kind: str) -> str:
+    """Break one file of the copy; its name is returned."""
+    image = sorted(root.glob("leftImg8bit/train/*/*.png"))[1]
+    stem = image.name.removesuffix("_leftImg8bit.png")
+    truth = root / "gtFine/train" / image.parent.name
+    mask, instances = (truth / f"{stem}_gtFine_{k}Ids.png" for k in ("label", "instance"))
+    size = (64, 128)
+    if kind == "no mask":
+        mask.unlink()
+    elif kind == "no image":
+        image.unlink()
+        return image.name
+    elif kind == "some instances":
+        instances.unlink()
+        return instances.name
+    elif kind == "odd name":
+        return image.rename(image.with_name("copy of it.png")).name
+    elif kind == "instance size":
+        cv2.imwrite(str(instances), np.zeros((9, 9), np.uint16))
+        return instances.name
+    elif kind == "instance of road":
+        cv2.imwrite(str(instances), np.full(size, 7001, np.uint16))
+        return instances.name
+    elif kind == "truncated mask":
+        mask.write_bytes(mask.read_bytes()[:-30])
+    elif kind == "label outside":
+        cv2.imwrite(str(mask), np.full(size, 34, np.uint8))
+    elif kind == "mask size":
+        cv2.imwrite(str(mask), np.zeros((10, 10), np.uint8))
+    elif kind == "broken data":
+        data = bytearray(image.read_bytes())
+        data[len(data) // 2] ^= 0x55
+        image.write_bytes(data)
+        return image.name
+    return mask.name
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("no mask", "has no mask"),
+        ("no image", "has no frame"),
+        ("some instances", "is missing"),
+        ("odd name", "is not named"),
+        ("instance size", "9x9 but its mask is 128x64"),
+        ("instance of road", "7001.*label 7 apart"),
+        ("truncated mask", "truncated"),
+        ("label outside", "label id 34"),
+        ("mask size", "10x10"),
+        ("broken data", "not a readable"),
+    ],
+)
+def test_damage_to_cityscapes_is_named(
+    cityscapes: Path, tmp_path: Path, kind: str, words: str
+) -> None:
+    root = Path(shutil.copytree(cityscapes, tmp_path / "data"))
+    name = damage_cityscapes(root, kind)
+    with pytest.raises(DataError, match=words) as caught:
+        list(open_dataset("cityscapes", root, "train"))
+    assert name in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_hidden_files_and_absent_instances_are_fine(cityscapes: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(cityscapes, tmp_path / "data"))
+    image = next(root.glob("leftImg8bit/val/*/*.png"))
+    image.with_name("._" + image.name).write_bytes(b"x")
+    for path in root.glob("gtFine/val/*/*_instanceIds.png"):
+        path.unlink()
+    assert open_dataset("cityscapes", root, "val")[0].instances is None
+
+
 def test_town_splits_share_no_street() -> None:
     train = open_dataset("town", split="train", count=9, size=(96, 64))
     val = open_dataset("town", split="val", count=9, size=(96, 64))
@@ -81,6 +171,10 @@ def damage(root: Path, kind: str) -> None:
         cv2.imwrite(str(mask), np.zeros((10, 10), np.uint8))
     elif kind == "colour mask":
         cv2.imwrite(str(mask), np.zeros((72, 96, 3), np.uint8))
+    elif kind == "mask only":
+        image.unlink()
+    elif kind == "two frames":
+        shutil.copy(image, image.with_suffix(".bmp"))
     elif kind == "unknown id":
         cv2.imwrite(str(mask), np.full((72, 96), 77, np.uint8))
 
@@ -95,6 +189,8 @@ def damage(root: Path, kind: str) -> None:
         ("wrong size", "10x10"),
         ("colour mask", "one byte per pixel"),
         ("unknown id", "label id 77"),
+        ("mask only", "has no frame"),
+        ("two frames", "there twice"),
     ],
 )
 def test_damage_is_named_with_its_file(copy: Path, kind: str, words: str) -> None:
@@ -108,6 +204,7 @@ def test_damage_is_named_with_its_file(copy: Path, kind: str, words: str) -> Non
     ("name", "root", "split", "words"),
     [
         ("kitti", ".", "train", "unknown"),
+        ("cityscape", ".", "train", "did you mean cityscapes"),
         ("camvid", None, "train", "--root"),
         ("camvid", "/nowhere", "train", "/nowhere"),
         ("camvid", "here", "test", "testannot|test"),

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from roadmask.errors import ConfigError
@@ -65,6 +66,23 @@ def test_own_label_file(tmp_path: Path) -> None:
     assert own.truth_table[3] == 0
 
 
+def test_tables_between_sets() -> None:
+    to_19 = CITYSCAPES_19.table_from(CITYSCAPES_34)
+    assert list(to_19[[7, 8, 33, 9, 0, 255]]) == [0, 1, 18, 255, 255, 255]
+    np.testing.assert_array_equal(CITYSCAPES_8.table_from(CITYSCAPES_34), CITYSCAPES_34.truth_table)
+    # CamVid's Pavement and Bicyclist are Cityscapes' sidewalk and rider.
+    assert list(CITYSCAPES_19.table_from(CAMVID_11)[[3, 4, 10, 11]]) == [0, 1, 12, 255]
+    own = CITYSCAPES_34.table_from(CITYSCAPES_34)
+    assert list(own[[7, 9]]) == [7, 255]  # parking is ignored
+    assert CITYSCAPES_34.class_count == 34
+
+
+def test_the_evaluated_classes() -> None:
+    assert [len(s.scored) for s in (CITYSCAPES_8, CITYSCAPES_19, CITYSCAPES_34)] == [7, 19, 19]
+    assert CITYSCAPES_8.void_id == 0
+    assert CITYSCAPES_19.void_id == 255
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -74,6 +92,12 @@ def test_own_label_file(tmp_path: Path) -> None:
         'name = "x"\n[[class]]\nid = 300\nname = "a"\ncategory = "flat"',
         'name = "x"\n[[class]]\nid = 1\nname = "a"\ncategory = "flat"\n'
         '[[class]]\nid = 1\nname = "b"\ncategory = "flat"',
+        'name = "cityscapes-8"\n[[class]]\nid = 0\nname = "a"\ncategory = "flat"',
+        'name = "x"\n[[class]]\nid = 0\nname = "a"\ncategory = "flat"\ncolour = "red"',
+        'name = "x"\n[[class]]\nid = 0\nname = "a"\ncategory = "flat"\nignored = true',
+        'name = "x"\n[[class]]\nid = 0\ncategory = "flat"',
+        'name = "x"\nclass = [1]',
+        'name = "x"\ncolour = 1\n[[class]]\nid = 0\nname = "a"\ncategory = "flat"',
     ],
 )
 def test_bad_label_file_is_a_config_error(tmp_path: Path, text: str) -> None:

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from roadmask.datasets import open_dataset
-from train.data import Part, TrainingData, category_shares
+from roadmask.errors import ConfigError
+from roadmask.labels import CITYSCAPES_19, CITYSCAPES_34, label_set
+from train.augment import load_recipe
+from train.data import Part, TrainingData, category_shares, class_shares
 
 
 @pytest.fixture
@@ -57,3 +60,67 @@ def test_category_shares_add_up(camvid_folder: Path) -> None:
     assert shares.shape == (8,)
     assert shares.sum() == pytest.approx(1)
     assert shares[1] > 0.1  # there is a road
+
+
+def test_the_recipe_is_the_one_given(parts: list[Part]) -> None:
+    plain = TrainingData(parts[:1], size=(96, 64), batch_size=6, seed=1, recipe=load_recipe("none"))
+    first = plain[0]
+    plain.on_epoch_end()
+    # Without augmentation an epoch differs in its order alone.
+    key = [sorted(image.tobytes() for image in batch[0]) for batch in (first, plain[0])]
+    assert key[0] == key[1]
+
+
+def test_nineteen_classes_from_two_data_sets(parts: list[Part]) -> None:
+    data = TrainingData(
+        parts, size=(64, 48), batch_size=9, seed=1, recipe=load_recipe("none"), labels=CITYSCAPES_19
+    )
+    _, masks = data[0]
+    ids = set(np.unique(masks))
+    assert ids <= set(range(19)) | {255}
+    assert {0, 2, 8, 10} <= ids  # road, building, vegetation, sky
+
+
+def test_an_own_label_set_is_trained(parts: list[Part], tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text(
+        'name = "own"\n[[class]]\nid = 0\nname = "way"\ncategory = "flat"\n'
+        'sources = ["road", "parking"]\n[[class]]\nid = 1\nname = "sky"\ncategory = "sky"\n'
+    )
+    own = label_set(path)
+    town = Part(open_dataset("town", split="train", count=2, size=(96, 64)), 2)
+    data = TrainingData([town], size=(96, 64), batch_size=2, seed=1, labels=own, one_hot=True)
+    _, hot = data[0]
+    assert hot.shape == (2, 64, 96, 2) and hot.dtype == np.float32
+    per_pixel = hot.sum(axis=-1)
+    assert set(np.unique(per_pixel)) == {0, 1}  # most of the frame is neither
+    np.testing.assert_array_equal(own.table_from(CITYSCAPES_34)[[7, 9, 23, 11]], [0, 0, 1, 255])
+
+
+def test_one_hot_leaves_void_without_a_plane(parts: list[Part]) -> None:
+    ids = TrainingData(parts, size=(64, 32), batch_size=4, seed=1)[0][1]
+    hot = TrainingData(parts, size=(64, 32), batch_size=4, seed=1, one_hot=True)[0][1]
+    assert hot.shape == (4, 32, 64, 8)
+    assert not hot[..., 0].any()
+    np.testing.assert_array_equal(hot.argmax(axis=-1), ids)
+    np.testing.assert_array_equal(hot.sum(axis=-1), ids > 0)
+
+
+def test_a_label_set_without_a_common_class_is_refused(parts: list[Part], tmp_path: Path) -> None:
+    path = tmp_path / "sea.toml"
+    path.write_text('name = "sea"\n[[class]]\nid = 0\nname = "wave"\ncategory = "flat"\n')
+    with pytest.raises(ConfigError, match="sea has no class of camvid-11"):
+        TrainingData(parts, size=(64, 32), batch_size=4, seed=1, labels=label_set(path))
+
+
+def test_no_sample_at_all_is_refused(parts: list[Part]) -> None:
+    with pytest.raises(ConfigError, match="no sample"):
+        TrainingData([Part(parts[0].dataset, 0)], size=(64, 32), batch_size=4, seed=1)
+
+
+def test_class_shares_of_nineteen() -> None:
+    town = open_dataset("town", split="train", count=2, size=(96, 64))
+    shares = class_shares(town, CITYSCAPES_19)
+    assert shares.shape == (19,)
+    assert shares.sum() == pytest.approx(1)
+    assert shares[0] > 0.05  # road
