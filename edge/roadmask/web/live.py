@@ -245,14 +245,21 @@ async def live(socket: WebSocket) -> None:
     viewer = hub.join()
     sender = asyncio.create_task(viewer.send_to(socket))
     try:
-        while True:
-            hub.acknowledge(viewer, int(json.loads(await socket.receive_text())["ack"]))
-    except (WebSocketDisconnect, RuntimeError):
+        while (sequence := _acknowledged(await socket.receive())) is not None:
+            hub.acknowledge(viewer, sequence)
+        await socket.close(_MALFORMED, 'expected {"ack": SEQUENCE}')
+    except (WebSocketDisconnect, RuntimeError):  # it is gone
         pass
-    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
-        with contextlib.suppress(RuntimeError):
-            await socket.close(_MALFORMED, 'expected {"ack": SEQUENCE}')
     finally:
         hub.leave(viewer)
         sender.cancel()
         await asyncio.gather(sender, return_exceptions=True)
+
+
+def _acknowledged(message: Mapping[str, Any]) -> int | None:
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message["code"])
+    try:
+        return int(json.loads(message["text"])["ack"])
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        return None

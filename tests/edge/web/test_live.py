@@ -76,16 +76,26 @@ def frame_of(data: bytes) -> tuple[dict[str, Any], Any, Any]:
     return about, decoded(data[16 + text : 16 + text + mask]), picture
 
 
-def next_frame(viewer: ClientConnection, publisher: Publisher) -> tuple[dict[str, Any], Any, Any]:
+def next_frame(
+    viewer: ClientConnection, publisher: Publisher, acknowledge: bool = True
+) -> tuple[dict[str, Any], Any, Any]:
     """The next binary message, while frames are published."""
-    while True:
+
+    def look() -> tuple[dict[str, Any], Any, Any] | None:
         publish(publisher)
         try:
             message = viewer.recv(timeout=0.05)
         except TimeoutError:
-            continue
-        if isinstance(message, bytes):
-            return frame_of(message)
+            return None
+        if isinstance(message, str):
+            return None
+        frame = frame_of(message)
+        if acknowledge:
+            viewer.send(json.dumps({"ack": frame[0]["sequence"]}))
+        return frame
+
+    found: tuple[dict[str, Any], Any, Any] = wait_for(look, "a frame")
+    return found
 
 
 def status_where(viewer: ClientConnection, **wanted: Any) -> dict[str, Any]:
@@ -93,7 +103,10 @@ def status_where(viewer: ClientConnection, **wanted: Any) -> dict[str, Any]:
 
     def look() -> dict[str, Any] | None:
         message = viewer.recv(timeout=PATIENCE_S)
-        status = json.loads(message) if isinstance(message, str) else {}
+        if isinstance(message, bytes):
+            viewer.send(json.dumps({"ack": frame_of(message)[0]["sequence"]}))
+            return None
+        status = json.loads(message)
         return status if wanted.items() <= status.items() else None
 
     found: dict[str, Any] = wait_for(look, f"status {wanted}")
@@ -123,8 +136,8 @@ def test_a_viewer_gets_frames(hub: tuple[str, Path]) -> None:
 def test_two_frames_are_under_way_at_most_and_the_newest_wins(hub: tuple[str, Path]) -> None:
     url, path = hub
     with open_publisher(path) as publisher, connect(url) as viewer:
-        first = next_frame(viewer, publisher)[0]["sequence"]
-        second = next_frame(viewer, publisher)[0]["sequence"]
+        first = next_frame(viewer, publisher, acknowledge=False)[0]["sequence"]
+        second = next_frame(viewer, publisher, acknowledge=False)[0]["sequence"]
         assert second > first
         # Nothing was acknowledged: for the next second and more only statuses come.
         for _ in range(3):
