@@ -1,0 +1,190 @@
+"""Encoders from keras.applications, made to fit the daemon's input and INT8.
+
+Every network here takes pixels through one scalar ``Rescaling`` to -1…1, which the conversion
+turns into the input's quantisation. What else an encoder's ImageNet weights expect of their input
+(mean and deviation by channel, BGR) is folded into its first convolution, so no operator is left of
+it. The one difference: the padding at the border is mid-grey, not the ImageNet mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import applications, layers
+
+from roadmask.errors import ConfigError, ModelError
+
+Tensor = Any
+SCALING = "scaling"  # name of the leading Rescaling
+_CAFFE_MEAN = (123.68, 116.779, 103.939)  # RGB, of pixels 0-255
+_TORCH_MEAN, _TORCH_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """An encoder and where its feature maps are.
+
+    Attributes:
+        build: of keras.applications.
+        taps: the layers whose outputs a decoder uses, by stride; the deepest one last.
+        first: name of the first convolution.
+        first_norm: name of the batch norm behind it, where it has no bias.
+        mean, std: RGB, what its ImageNet weights expect to be taken off pixels of 0–255.
+        bgr: whether they expect BGR.
+        options: more arguments of ``build``.
+    """
+
+    build: Callable[..., keras.Model]
+    taps: Mapping[int, str]
+    first: str
+    first_norm: str = ""
+    mean: tuple[float, float, float] = (127.5, 127.5, 127.5)
+    std: tuple[float, float, float] = (127.5, 127.5, 127.5)
+    bgr: bool = False
+    options: tuple[tuple[str, Any], ...] = ()
+
+
+ENCODERS: dict[str, Encoder] = {
+    "vgg16": Encoder(
+        applications.VGG16,
+        {
+            1: "block1_conv2",
+            2: "block2_conv2",
+            4: "block3_conv3",
+            8: "block4_conv3",
+            16: "block5_conv3",
+            32: "block5_pool",
+        },
+        "block1_conv1",
+        mean=_CAFFE_MEAN,
+        std=(1.0, 1.0, 1.0),
+        bgr=True,
+    ),
+    "resnet50": Encoder(
+        applications.ResNet50,
+        {
+            2: "conv1_relu",
+            4: "conv2_block3_out",
+            8: "conv3_block4_out",
+            16: "conv4_block6_out",
+            32: "conv5_block3_out",
+        },
+        "conv1_conv",
+        mean=_CAFFE_MEAN,
+        std=(1.0, 1.0, 1.0),
+        bgr=True,
+    ),
+    "efficientnetb3": Encoder(
+        applications.EfficientNetB3,
+        {
+            2: "block2a_expand_activation",
+            4: "block3a_expand_activation",
+            8: "block4a_expand_activation",
+            16: "block6a_expand_activation",
+            32: "top_activation",
+        },
+        "stem_conv",
+        first_norm="stem_bn",
+        mean=_TORCH_MEAN,
+        std=_TORCH_STD,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Features:
+    """The graph of an encoder: its input and its feature maps by stride."""
+
+    image: Tensor
+    maps: dict[int, Tensor]
+
+
+def encode(name: str, input_size: tuple[int, int], weights: str | None = None) -> Features:
+    """Build an encoder over RGB ``(H, W, 3)`` in 0–255.
+
+    Args:
+        name: in ``ENCODERS``.
+        input_size: width and height in px.
+        weights: None, ``imagenet`` or an ``.h5`` file as keras.applications takes it.
+
+    Raises:
+        ConfigError: ImageNet weights that cannot be fetched.
+        ModelError: a weights file that does not fit.
+    """
+    encoder = ENCODERS[name]
+    width, height = input_size
+    image = layers.Input((height, width, 3), name="image")
+    scaled = layers.Rescaling(1 / 127.5, -1.0, name=SCALING)(image)
+    model = _build(name, encoder, scaled, weights)
+    if any(_is_input_scaling(layer) for layer in model.layers):
+        model = _without_input_scaling(model)
+    if weights is not None:
+        _fold_normalisation(model, encoder)
+    maps = {stride: model.get_layer(tap).output for stride, tap in encoder.taps.items()}
+    return Features(model.inputs[0], maps)
+
+
+def _build(name: str, encoder: Encoder, scaled: Tensor, weights: str | None) -> keras.Model:
+    if weights not in (None, "imagenet") and not Path(weights).is_file():
+        raise ModelError(f"weights {weights} are missing: give an .h5 file of {name} without top")
+    try:
+        return encoder.build(
+            include_top=False, weights=weights, input_tensor=scaled, **dict(encoder.options)
+        )
+    except (
+        Exception
+    ) as error:  # Keras: Exception itself where a download fails, ValueError, OSError
+        lines = str(error).strip().splitlines()
+        detail = lines[0][:200] if lines else type(error).__name__
+        if weights == "imagenet":
+            raise ConfigError(
+                f"the ImageNet weights of {name} cannot be fetched ({detail}): give the file's "
+                "path as weights, put it into ~/.keras/models, or start without weights"
+            ) from error
+        raise ModelError(f"weights {weights} do not fit {name} without top: {detail}") from error
+
+
+def _is_input_scaling(layer: keras.layers.Layer) -> bool:
+    kinds = (layers.Rescaling, layers.Normalization)
+    return isinstance(layer, kinds) and layer.name != SCALING
+
+
+def _without_input_scaling(model: keras.Model) -> keras.Model:
+    """The same network with the same weights, but its own Rescaling and Normalization gone."""
+
+    def copy(layer: keras.layers.Layer) -> keras.layers.Layer:
+        if _is_input_scaling(layer):
+            return layers.Identity(name=layer.name)
+        return layer.__class__.from_config(layer.get_config())
+
+    clone = keras.models.clone_model(model, clone_function=copy)
+    for layer in clone.layers:
+        if layer.weights:
+            layer.set_weights(model.get_layer(layer.name).get_weights())
+    return clone
+
+
+def _fold_normalisation(model: keras.Model, encoder: Encoder) -> None:
+    """Let the first convolution see -1…1 RGB as it saw the normalised picture.
+
+    With pixel = 127.5 (x + 1), (pixel - mean) / std = x · 127.5 / std + (127.5 - mean) / std.
+    """
+    convolution = model.get_layer(encoder.first)
+    kernel, *bias = convolution.get_weights()  # (h, w, in, out)
+    if encoder.bgr:
+        kernel = kernel[:, :, ::-1]
+    std = np.asarray(encoder.std, kernel.dtype)
+    shift = (127.5 - np.asarray(encoder.mean, kernel.dtype)) / std
+    constant = np.einsum("hwio,i->o", kernel, shift)
+    kernel = kernel * (127.5 / std)[None, None, :, None]
+    if bias:
+        convolution.set_weights([kernel, bias[0] + constant])
+        return
+    convolution.set_weights([kernel])
+    norm = model.get_layer(encoder.first_norm)
+    norm.moving_mean.assign(norm.moving_mean - constant)

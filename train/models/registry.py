@@ -1,0 +1,138 @@
+"""The table of the zoo, and ``build_model`` over it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+
+from roadmask.errors import ConfigError
+from train.models.fast_scnn import fast_scnn
+from train.models.roadnet import roadnet
+from train.models.segformer import segformer
+from train.models.unet import unet, unet_mini
+from train.models.weights import is_encoder_weights, load_weights
+
+Builder = Callable[[tuple[int, int], int, "str | None"], keras.Model]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network of the zoo.
+
+    Attributes:
+        build: input size (width, height) in px, classes, encoder weights → network of RGB 0–255
+            to logits.
+        stride: both sides of the input are multiples of it.
+        output_stride: input side / logits side.
+        description: one line for the list.
+        encoder: network of keras.applications inside, empty where there is none.
+    """
+
+    build: Builder
+    stride: int
+    output_stride: int
+    description: str
+    encoder: str = ""
+
+
+def _plain(build: Callable[[tuple[int, int], int], keras.Model]) -> Builder:
+    return lambda size, classes, _: build(size, classes)
+
+
+def _unet(encoder: str) -> Builder:
+    return lambda size, classes, weights: unet(size, classes, encoder, weights)
+
+
+def _segformer(variant: str) -> Architecture:
+    return Architecture(
+        lambda size, classes, _: segformer(size, classes, variant),
+        32,
+        4,
+        f"SegFormer-{variant.upper()} (Xie et al., 2021): hierarchical transformer, MLP decoder",
+    )
+
+
+MODELS: dict[str, Architecture] = {
+    "roadnet": Architecture(
+        _plain(roadnet), 32, 4, "our edge family: residual and inverted residual blocks, INT8"
+    ),
+    "unet_mini": Architecture(
+        _plain(unet_mini), 4, 1, "U-Net (Ronneberger et al., 2015) of three levels, 32 to 128 wide"
+    ),
+    "unet_vgg16": Architecture(
+        _unet("vgg16"), 32, 1, "U-Net over VGG16 (Simonyan and Zisserman, 2015)", "vgg16"
+    ),
+    "unet_resnet50": Architecture(
+        _unet("resnet50"), 32, 1, "U-Net over ResNet-50 (He et al., 2016)", "resnet50"
+    ),
+    "unet_efficientnetb3": Architecture(
+        _unet("efficientnetb3"),
+        32,
+        1,
+        "U-Net over EfficientNet-B3 (Tan and Le, 2019)",
+        "efficientnetb3",
+    ),
+    "segformer_b0": _segformer("b0"),
+    "fast_scnn": Architecture(
+        _plain(fast_scnn), 32, 8, "Fast-SCNN (Poudel et al., 2019): two branches, one shared stem"
+    ),
+}
+
+
+def build_model(
+    name: str, input_size: tuple[int, int], classes: int = 8, weights: str | Path | None = None
+) -> keras.Model:
+    """Build a network of the zoo: RGB ``(H, W, 3)`` in 0–255 → logits ``(h, w, classes)``.
+
+    Args:
+        name: in ``MODELS``.
+        input_size: width and height in px, multiples of the network's stride.
+        classes: output channels; for the 8 categories, channel 0 (void) is never trained.
+        weights: None for random ones; ``imagenet`` for the encoder's, fetched once by Keras; an
+            ``.h5`` file of the encoder's (keras.applications' own, without top); or a ``.keras``
+            file of the same network, whose size and number of classes may differ.
+
+    Raises:
+        ConfigError: unknown name, a size that the stride does not divide, weights that the
+            network has not or that cannot be fetched.
+        ModelError: a weights file that does not fit.
+    """
+    if name not in MODELS:
+        near = difflib.get_close_matches(name, MODELS, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ConfigError(f"model {name!r} is unknown: give one of {', '.join(MODELS)}{hint}")
+    architecture = MODELS[name]
+    width, height = input_size
+    stride = architecture.stride
+    if width % stride or height % stride or min(input_size) < stride:
+        near_size = "x".join(str(max(1, round(side / stride)) * stride) for side in input_size)
+        raise ConfigError(
+            f"input size {width}x{height}: {name} takes multiples of {stride}, such as {near_size}"
+        )
+    if classes < 2:
+        raise ConfigError(f"classes {classes}: expected 2 or more")
+    for_encoder = is_encoder_weights(weights)
+    if for_encoder and not architecture.encoder:
+        having = ", ".join(other for other, a in MODELS.items() if a.encoder)
+        raise ConfigError(
+            f"{name} has no encoder of keras.applications, so no weights {weights}: give none, or "
+            f"a .keras file of {name}; ImageNet weights exist for {having}"
+        )
+    model = architecture.build(input_size, classes, str(weights) if for_encoder else None)
+    model.name = name
+    if weights is not None and not for_encoder:
+        load_weights(model, Path(weights))
+    return model
+
+
+def list_models() -> str:
+    """The zoo as a table, a network a line: name, stride, output stride, what it is."""
+    rows = [("name", "sizes", "logits", "")]
+    for name, a in MODELS.items():
+        text = a.description + (", ImageNet weights" if a.encoder else "")
+        rows.append((name, f"×{a.stride}", f"1/{a.output_stride}", text))
+    return "\n".join(f"{r[0]:<28}{r[1]:<7}{r[2]:<8}{r[3]}".rstrip() for r in rows)
