@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -31,8 +31,7 @@ _UNPREPARED = Prepared(np.empty(0))  # of a thread without a preparation
 _NO_IMAGE: Image = np.empty((0, 0, 3), np.uint8)
 
 
-@dataclass(frozen=True, slots=True)
-class Captured:
+class Captured(NamedTuple):  # a frozen data class takes five times as long to make
     """A frame out of the slot; what is not named below is as in ``Frame``.
 
     Attributes:
@@ -66,20 +65,14 @@ class Preparation(Protocol):
 
     needed: tuple[int, int]
 
-    def begin(self, frame: Frame) -> Prepared:
-        """Start; after ``finish`` the picture is not kept."""
+    def begin(self, frame: Frame, idle: bool) -> Prepared:
+        """Start; after ``finish`` the picture is not kept.
+
+        ``idle``: the taker waits for this very frame, and has no other in use.
+        """
 
     def release(self, prepared: Prepared) -> None:
         """Take back what a frame held that nobody took."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    """What lies in the slot."""
-
-    frame: Frame
-    available_ns: int
-    prepared: Prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +137,11 @@ class CaptureThread:
         self._preparation = preparation
         self._allow_raw()
         self._change = threading.Condition()  # guards all below
-        self._slot: _Waiting | None = None
+        self._slot: Captured | None = None
+        self._taker_waits = False
         self._end: EndOfStream | CaptureError | None = None
         self._fault: _Fault | None = None
-        self._statistics = CaptureStatistics()
+        self._frames = self._dropped = self._decode_errors = self._reopened = 0
         self._last_taken = -1
         self._last_id = -1
         self._id_shift = 0  # added to the ids of a camera that counts from 0 again
@@ -193,30 +187,25 @@ class CaptureThread:
             CaptureError: a file failed half-way.
         """
         with self._change:
+            self._taker_waits = True
             self._change.wait_for(lambda: self._slot is not None or self._end, timeout_s)
-            waiting, self._slot = self._slot, None
-            if waiting is None:
+            self._taker_waits = False
+            frame, self._slot = self._slot, None
+            if frame is None:
                 if isinstance(self._end, CaptureError):
                     raise self._end
                 return None
-            frame = waiting.frame
             skipped = frame.frame_id - self._last_taken - 1
             self._last_taken = frame.frame_id
-            self._count(dropped=skipped)
+            self._dropped += skipped
             captured_ns = frame.capture_ns
             if not self.source.realtime:
                 captured_ns = now_ns()
                 self._change.notify_all()
-        return Captured(
-            frame.image,
-            frame.size,
-            captured_ns,
-            frame.frame_id,
-            frame.driver_time,
-            skipped,
-            waiting.available_ns,
-            waiting.prepared.finish() or waiting.available_ns,
-            waiting.prepared,
+        return frame._replace(
+            capture_ns=captured_ns,
+            skipped=skipped,
+            ready_ns=frame.prepared.finish() or frame.available_ns,
         )
 
     @property
@@ -245,7 +234,7 @@ class CaptureThread:
     @property
     def statistics(self) -> CaptureStatistics:
         """Counts since the start."""
-        return self._statistics
+        return CaptureStatistics(self._frames, self._dropped, self._decode_errors, self._reopened)
 
     def _current_fault(self) -> _Fault | None:
         with self._change:
@@ -292,7 +281,7 @@ class CaptureThread:
                 frame = self.source.read(self._read_timeout_s)
             except PictureError as error:
                 self._heard_ns = now_ns()
-                self._count(decode_errors=1)
+                self._decode_errors += 1
                 self._note(error)
                 continue
             except (CaptureError, EndOfStream):
@@ -311,39 +300,46 @@ class CaptureThread:
 
     def _put(self, frame: Frame) -> None:
         self._heard_ns = available_ns = now_ns()
-        prepared = _UNPREPARED
-        shown = frame
+        prepared, image = _UNPREPARED, frame.image
         if self._preparation is not None:
-            prepared = self._preparation.begin(frame)
-            shown = replace(frame, image=_NO_IMAGE)
-        waiting = _Waiting(shown, available_ns, prepared)
-        shown_early = self._show(waiting, wait=False)
+            prepared = self._preparation.begin(frame, self._taker_waits)
+            image = _NO_IMAGE
+        captured = Captured(
+            image,
+            frame.size,
+            frame.capture_ns,
+            frame.frame_id,
+            frame.driver_time,
+            0,
+            available_ns,
+            0,
+            prepared,
+        )
+        shown_early = self._show(captured, wait=False)
         prepared.finish()  # before the picture's memory goes back to the source
         if not shown_early:
-            self._show(waiting, wait=True)
+            self._show(captured, wait=True)
 
-    def _show(self, waiting: _Waiting, wait: bool) -> bool:
+    def _show(self, frame: Captured, wait: bool) -> bool:
         """Put a frame into the slot; False for one that has to wait until the slot is empty."""
         with self._change:
             if not self.source.realtime and self._slot is not None:
                 if not wait:
                     return False
                 self._change.wait_for(lambda: self._slot is None or self._stop.is_set())
-            frame = waiting.frame
             if frame.frame_id + self._id_shift <= self._last_id:
                 self._id_shift = self._last_id + 1 - frame.frame_id
             if self._id_shift:
-                frame = replace(frame, frame_id=frame.frame_id + self._id_shift)
-                waiting = replace(waiting, frame=frame)
+                frame = frame._replace(frame_id=frame.frame_id + self._id_shift)
             self._last_id = frame.frame_id
             if self._preparation is not None and self._slot is not None:
                 self._preparation.release(self._slot.prepared)
-            self._slot = waiting
+            self._slot = frame
+            self._change.notify_all()
+            self._frames += 1
             if self._fault:
                 _log.warning("%s: frames again", self.source.name)
                 self._fault = None
-            self._count(frames=1)
-            self._change.notify_all()
             return True
 
     def _reopen(self) -> None:
@@ -357,7 +353,7 @@ class CaptureThread:
                 pause_s = min(2 * pause_s, longest_s)
                 continue
             self._allow_raw()
-            self._count(reopened=1)
+            self._reopened += 1
             _log.warning("opened again: %s", self.source.describe())
             self._heard_ns = now_ns()
             return
@@ -377,18 +373,6 @@ class CaptureThread:
         with self._change:
             self._end = end
             self._change.notify_all()
-
-    def _count(
-        self, frames: int = 0, dropped: int = 0, decode_errors: int = 0, reopened: int = 0
-    ) -> None:
-        with self._change:  # reentrant
-            s = self._statistics
-            self._statistics = CaptureStatistics(
-                s.frames + frames,
-                s.dropped + dropped,
-                s.decode_errors + decode_errors,
-                s.reopened + reopened,
-            )
 
 
 def _first(source: Callable[[], Source] | Source | str) -> Source:

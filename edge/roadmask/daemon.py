@@ -13,8 +13,6 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from roadmask.capture import CaptureThread
 from roadmask.clock import now_ns
 from roadmask.engine import Engine
@@ -85,7 +83,7 @@ def run(config: DaemonConfig, stop: threading.Event, times: StageTimes | None = 
             while not stop.is_set() and (not config.frames or taken < config.frames):
                 frame = capture.newest(TICK_S)
                 if frame is not None:
-                    np.copyto(engine.input, frame.prepared.tensor)
+                    tensors.feed(frame.prepared)
                     taken_ns = now_ns()
                     engine.invoke()
                     publication.put(

@@ -86,21 +86,45 @@ class Preprocess:
 class TensorPool:
     """Preprocessed frames on their way to the network; nothing is allocated for a frame.
 
-    Four tensors: one being filled, one in the capture slot, one that the network takes, one whose
-    preview is being published. Whoever takes one gives it back with ``release``.
+    A network that waits has its own input filled. Otherwise there are four tensors: one being
+    filled, one in the capture slot, one that the network takes, one whose preview is being
+    published. Whoever takes one gives it back with ``release``.
     """
 
     def __init__(self, engine: Engine, source_size: tuple[int, int]) -> None:
         self.preprocess = Preprocess(engine, source_size)
         self.needed = engine.input_size
+        self._input = engine.input
         shape, dtype = engine.input_spec.shape[1:], engine.input_spec.dtype
         # append and pop of a deque are atomic: it needs no lock.
         self._free = deque(Prepared(np.empty(shape, dtype)) for _ in range(4))
+        self._direct = deque([Prepared(self._input)])
 
-    def begin(self, frame: Frame) -> Prepared:
-        """Start on a tensor of ``frame``, the caller's to ``finish`` and to ``release``."""
-        return self.preprocess.begin(frame.image, self._free.popleft(), frame.layout)
+    def begin(self, frame: Frame, idle: bool) -> Prepared:
+        """Start on a tensor of ``frame``, the caller's to ``finish`` and to ``release``.
+
+        Args:
+            frame: the picture.
+            idle: the network waits for it.
+        """
+        free = self._direct if idle and self._direct else self._free
+        return self.preprocess.begin(frame.image, free.popleft(), frame.layout)
+
+    def feed(self, prepared: Prepared) -> None:
+        """Put the tensor into the network's input, unless it is there."""
+        if prepared.tensor is not self._input:
+            np.copyto(self._input, prepared.tensor)
+
+    def keep(self, prepared: Prepared) -> Prepared:
+        """The same tensor where the network's next input does not overwrite it."""
+        if prepared.tensor is not self._input:
+            return prepared
+        kept = self._free.popleft()
+        np.copyto(kept.tensor, prepared.tensor)
+        self._direct.append(prepared)
+        return kept
 
     def release(self, prepared: Prepared) -> None:
-        """Give back what ``begin`` gave."""
-        self._free.append(prepared)
+        """Give back what ``begin`` or ``keep`` gave."""
+        free = self._direct if prepared.tensor is self._input else self._free
+        free.append(prepared)

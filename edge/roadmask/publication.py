@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,8 +26,7 @@ _FLAGS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Inferred:
+class _Inferred(NamedTuple):
     frame: Captured
     taken_ns: int
     inferred_ns: int
@@ -98,19 +96,19 @@ class Publication:
             beside: in the thread, because the network has the next frame to infer. Else here: to
                 wake a thread costs more than the publication.
         """
-        done = _Inferred(frame, taken_ns, inferred_ns)
         with self._change:
             self._change.wait_for(lambda: self._pending is None)
             if self._error is not None:
                 raise self._error
             if beside:
+                frame = frame._replace(prepared=self._tensors.keep(frame.prepared))
                 if self._output is None:
                     self._output = np.empty_like(output)
                 np.copyto(self._output, output)
-                self._pending = done
+                self._pending = _Inferred(frame, taken_ns, inferred_ns)
                 self._change.notify_all()
         if not beside:
-            self._publish(done, output)
+            self._publish(_Inferred(frame, taken_ns, inferred_ns), output)
 
     def _run(self) -> None:
         while True:
@@ -164,5 +162,5 @@ class Publication:
                 done.taken_ns,
                 done.inferred_ns,
                 postprocessed_ns,
-                now_ns(),
+                self._publisher.sent_ns,
             )

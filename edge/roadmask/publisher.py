@@ -116,6 +116,7 @@ class Publisher:
         self._closed = False
         self.stream_id = secrets.randbits(64) | 1
         self.sequence = 0  # of the last published frame
+        self.sent_ns = 0  # CLOCK_BOOTTIME when every subscriber had been sent that frame
         # The last FRAME sent, or what stands for it before the first.
         self._message = bytearray(MESSAGE_BYTES)
         self._capture_ns = 0
@@ -193,6 +194,7 @@ class Publisher:
             self._mode_bits = mode_bits
             self._forced_mode = None
             self._fanout.send(self._message, now)
+            self.sent_ns = now_ns()
             # After the others have their frame: letting in who waits takes longer than sending.
             self._accept(bytes(self._message))
         return sequence
