@@ -93,10 +93,11 @@ class Engine:
 
     def _view(self, index: int, spec: TensorSpec) -> npt.NDArray[Any]:
         # An array that LiteRT hands out counts as a reference and makes invoke() refuse. Tensors
-        # keep their place once allocated, so a view by address is safe while self lives.
+        # keep their place once allocated, so a view by address is safe while the interpreter lives.
         address = self._interpreter.tensor(index)().__array_interface__["data"][0]
         size = int(np.prod(spec.shape)) * spec.dtype.itemsize
         memory = (ctypes.c_uint8 * size).from_address(address)
+        memory.owner = self._interpreter  # type: ignore[attr-defined]
         view: npt.NDArray[Any] = np.ndarray(spec.shape, spec.dtype, memoryview(memory))
         return view
 

@@ -1,5 +1,7 @@
 """The engine, its preprocessing and its postprocessing on the shipped network."""
 
+import gc
+import weakref
 from pathlib import Path
 
 import cv2
@@ -38,6 +40,18 @@ def test_input_and_output_are_the_interpreters_own_memory(engine: Engine) -> Non
     preprocess.into(image, engine.input)
     engine.invoke()
     np.testing.assert_array_equal(first, engine.output)
+
+
+def test_the_views_outlive_the_engine(shipped_model: Path) -> None:
+    engine = Engine(shipped_model)
+    view, interpreter = engine.input, weakref.ref(engine._interpreter)
+    del engine
+    gc.collect()
+    assert interpreter() is not None
+    view[:] = 7  # into memory that is still the interpreter's
+    del view
+    gc.collect()
+    assert interpreter() is None
 
 
 def test_preprocessing_is_opencvs_area_resize_to_within_a_step(engine: Engine) -> None:
