@@ -69,6 +69,7 @@ class ConfusionMatrix:
     Attributes:
         matrix: ``(n, n) int64``: row and column 0 are void, then the scored classes, then those
             ignored ones that can be told apart as objects.
+        index: ``(256,) uint8``: id → row or column; 255 where the set defines none.
         images: number of updates.
     """
 
@@ -80,11 +81,11 @@ class ConfusionMatrix:
             c for c in labels.classes if c.ignored and c.instances and c.class_id != labels.void_id
         ]
         self._scored = len(labels.scored)
-        self._index = np.full(256, 255, np.uint8)
-        self._index[labels.known_ids] = 0
-        self._index[labels.void_id] = 0
+        self.index = np.full(256, 255, np.uint8)
+        self.index[labels.known_ids] = 0
+        self.index[labels.void_id] = 0
         for index, c in enumerate([*labels.scored, *extra], 1):
-            self._index[c.class_id] = index
+            self.index[c.class_id] = index
         self._category = np.array([VOID, *(c.category for c in [*labels.scored, *extra])], np.uint8)
         n = len(self._category)
         self.matrix: npt.NDArray[np.int64] = np.zeros((n, n), np.int64)
@@ -116,19 +117,19 @@ class ConfusionMatrix:
         if instances is not None:
             if self._instances is None:
                 self._instances = InstancePixels(
-                    self._instance_labels, self._index, self._category, self.labels
+                    self._instance_labels, self.index, self._category, self.labels
                 )
             self._instances.update(columns, instances)
 
     def _indices(self, mask: npt.NDArray[np.uint8], what: str) -> npt.NDArray[np.uint8]:
-        indices = np.asarray(cv2.LUT(mask, self._index), np.uint8)
+        indices = np.asarray(cv2.LUT(mask, self.index), np.uint8)
         if indices.max(initial=0) == 255:
             unknown = mask[indices == 255][0]
             raise DataError(f"{what} holds id {unknown}, which {self.labels.name} does not define")
         return indices
 
     @cached_property
-    def _members(self) -> npt.NDArray[np.int64]:
+    def members(self) -> npt.NDArray[np.int64]:
         """``(n, 8)``: 1 where the class of that row belongs to the category."""
         return np.asarray(self._category[:, None] == np.arange(CATEGORY_COUNT), np.int64)
 
@@ -141,7 +142,7 @@ class ConfusionMatrix:
 
     def category_counts(self) -> Counts:
         """Of each category but void, ``(7,)``."""
-        scored, members = self.matrix[1 : self._scored + 1], self._members[1 : self._scored + 1]
+        scored, members = self.matrix[1 : self._scored + 1], self.members[1 : self._scored + 1]
         between = members.T @ scored[:, 1 : self._scored + 1] @ members
         hits = np.diagonal(between)
         missed = members.T @ scored.sum(axis=1) - hits
@@ -174,8 +175,8 @@ class ConfusionMatrix:
         if self._instances is None:
             return np.full(CATEGORY_COUNT - 1, np.nan)
         # Ignored classes of a category are no false negatives here, and false positives elsewhere.
-        scored = self._members[1 : self._scored + 1].T @ self.matrix[1 : self._scored + 1]
-        between = scored @ self._members
+        scored = self.members[1 : self._scored + 1].T @ self.matrix[1 : self._scored + 1]
+        between = scored @ self.members
         return self._instances.category_iou((between.sum(axis=0) - np.diagonal(between))[1:])
 
     def mean_iou(self) -> float:
