@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 pytest.importorskip("fastapi")
 
 import httpx
+from page_parts import start_chromium
 from web_parts import server
 
 
@@ -23,3 +25,13 @@ def url() -> Iterator[str]:
 def client(url: str) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=url, timeout=60) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """One browser for every test of the pages."""
+    driver = start_chromium()
+    try:
+        yield driver
+    finally:
+        driver.quit()

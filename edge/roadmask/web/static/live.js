@@ -111,7 +111,8 @@ class View {
     if (!frame) return;
     // Without a picture there is nothing for the mask to be transparent over.
     const opacity = frame.picture ? byId("opacity").value / 100 : 1;
-    compose(byId("picture"), frame.picture, frame.ids, this.painter, opacity);
+    const field = known.status?.camera_size; // the network's own pixels are not square
+    compose(byId("picture"), frame.picture, frame.ids, this.painter, opacity, field);
   }
 
   frame(info) {
@@ -128,7 +129,7 @@ class View {
     const skipped = this.#skippedRate(status.skipped_total, now);
     const latency = status.latency_ms;
     this.plots.latency.add(now, [latency?.p50 ?? null, latency?.p99 ?? null],
-      latency && `${latency.p50.toFixed(1)} ms (p99 ${latency.p99.toFixed(1)})`);
+      latency && `${latency.p50.toFixed(1)} ms · p99 ${latency.p99.toFixed(0)}`);
     this.plots.fps.add(now, [status.fps]);
     this.plots.skipped.add(now, [skipped]);
     this.plots.temperature.add(now, [status.temperature_c],
@@ -150,7 +151,7 @@ class View {
     return (1000 * (total - before.total)) / (now - before.now);
   }
 
-  /** Show the mode; touch the page only where something changed, for screen readers follow it. */
+  /** Show the mode; touch the page only where something changed. */
   judge() {
     const { mode, reasons, usable, band } = judge(known, performance.now());
     byId("stage").classList.toggle("dead", !usable);
@@ -159,10 +160,18 @@ class View {
     const verdict = JSON.stringify([mode, reasons]);
     if (verdict === this.#verdict) return;
     this.#verdict = verdict;
-    byId("badge").dataset.mode = mode;
-    byId("mode").textContent = mode === "NONE" ? "NO STREAM" : mode;
     byId("reasons").replaceChildren(...reasons.map((reason) => make("li", {}, reason)));
-    document.title = `${mode === "NONE" ? "No stream" : mode} · roadmask`;
+    if (byId("badge").dataset.mode !== mode) this.#change(mode, reasons);
+    if (!usable) this.legend.values(null);
+  }
+
+  // A screen reader is told of the change alone: a reason may count milliseconds.
+  #change(mode, reasons) {
+    const word = mode === "NONE" ? "NO STREAM" : mode;
+    byId("badge").dataset.mode = mode;
+    byId("mode").textContent = word;
+    byId("announced").textContent = [word, ...reasons].join(". ");
+    document.title = `${word} · roadmask`;
   }
 }
 

@@ -92,10 +92,17 @@ export const differencePainter = () => {
   return new Painter(colors);
 };
 
-/** A picture with a mask over it, drawn into a canvas as large as the larger of both. */
-export function compose(canvas, bitmap, mask, painter, opacity) {
-  const width = Math.max(bitmap?.width ?? 0, mask?.width ?? 0);
-  const height = Math.max(bitmap?.height ?? 0, mask?.height ?? 0);
+/**
+ * A picture with a mask over it, drawn into a canvas that is large enough for every pixel of both.
+ * `field` is [width, height] of what they show, where their own pixels are not square.
+ */
+export function compose(canvas, bitmap, mask, painter, opacity, field = null) {
+  let width = Math.max(bitmap?.width ?? 0, mask?.width ?? 0);
+  let height = Math.max(bitmap?.height ?? 0, mask?.height ?? 0);
+  if (field) {
+    const scale = Math.max(width / field[0], height / field[1]);
+    [width, height] = field.map((side) => Math.round(side * scale));
+  }
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   const context = canvas.getContext("2d");
   context.fillStyle = "black";
