@@ -36,7 +36,7 @@ class FitConfig:
     warmup_epochs: float = 2.0
     weight_decay: float = 0.02
     ema_momentum: float = 0.998  # per step
-    dice: float = 0.5  # weight beside the cross-entropy
+    loss: str = "ce+0.5*dice"  # sum of terms, see train.losses
     validate_every: int = 5  # epochs
     seed: int = 1
 
@@ -79,7 +79,7 @@ class Fit:
             ema_momentum=config.ema_momentum,
         )
         optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
-        loss = SegmentationLoss(list(weights / weights.mean()), config.dice)
+        loss = SegmentationLoss(list(weights / weights.mean()), config.loss)
         # XLA's convolutions are several times slower on a CPU than TensorFlow's own.
         jit = "auto" if keras.backend.backend() != "tensorflow" else False
         model.compile(optimizer, loss=loss, jit_compile=jit)
