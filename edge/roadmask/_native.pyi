@@ -22,6 +22,56 @@ def ring_read(
     out: _Bytes,
     stride: int = 0,
 ) -> bool: ...
+def send_each(message: bytes | bytearray, sockets: list[int]) -> list[int] | None:
+    """Send to each socket without blocking; None, or the errno of each (0: sent)."""
+
+def judge(
+    frame: bytes, status: bytes, limit_ns: int, silence_ns: int, allow_not_live: bool, now_ns: int
+) -> int:
+    """Why the newest frame may not be used now, as a NoMask; 0: it may."""
+
+INBOX_FRAME: int
+INBOX_STATUS: int
+INBOX_MORE: int
+INBOX_BYE: int
+INBOX_CLOSED: int
+INBOX_MALFORMED: int
+
+class Inbox:
+    """The messages of one stream after its WELCOME, received and checked in one call.
+
+    Raises:
+        ValueError: the bytes are no WELCOME.
+    """
+
+    def __init__(self, welcome: bytes) -> None: ...
+    def read(self, fd: int, most: int = 0) -> int:
+        """What was found among up to ``most`` messages (0: all), as INBOX_ bits.
+
+        Raises:
+            OSError: of ``recv``.
+        """
+    def copy(
+        self, ring: _Bytes, mask: _Array, confidence: _Array | None, preview: _Array | None
+    ) -> bool:
+        """Copy the newest frame's planes.
+
+        Returns:
+            False if the frame was overwritten meanwhile.
+        """
+    @property
+    def planes(self) -> tuple[int, int, bool, int, int]:
+        """Rows and columns of the mask, confidence or not, rows and columns of the preview."""
+    @property
+    def message(self) -> bytes: ...
+    @property
+    def frame(self) -> bytes: ...
+    @property
+    def status(self) -> bytes: ...
+    @property
+    def last_sequence(self) -> int: ...
+    @property
+    def check(self) -> str: ...
 
 class UpsamplePlan:
     """Logits → mask for one pair of sizes; see ``kernels_reference.argmax_upsample``.

@@ -31,17 +31,22 @@ class Subscriber(MaskReader):
             ProtocolError: only with ``reconnect=False``: what the publisher did wrong.
         """
         deadline = None if timeout_s is None else now_ns() + int(timeout_s * 1e9)
+        if self._caught_up:  # only a message can bring a mask: one look less for each frame
+            self._wait(deadline)
         while True:
             mask = self._next(copy)
             if mask is not None or self.ended:
                 return mask
-            wait_ns = self._wait_ns(deadline)
             if deadline is not None and now_ns() >= deadline:
                 return None
-            poll = select.poll()
-            if self.fileno() >= 0:
-                poll.register(self.fileno(), select.POLLIN)
-            poll.poll(max(wait_ns, 0) / 1e6)
+            self._wait(deadline)
+
+    def _wait(self, deadline_ns: int | None) -> None:
+        """Until something came, or it is time to look at the clock."""
+        poll = select.poll()
+        if self.fileno() >= 0:
+            poll.register(self.fileno(), select.POLLIN)
+        poll.poll(max(self._wait_ns(deadline_ns), 0) / 1e6)
 
     def __iter__(self) -> Iterator[Mask]:
         """Every new usable mask, until this subscriber is closed."""

@@ -7,53 +7,58 @@ Never blocks and never raises for what a publisher does: ``pump`` moves it on as
 from __future__ import annotations
 
 import array
-import fcntl
 import os
 import socket
-import termios
 from pathlib import Path
 
+import numpy as np
+
 from roadmask import ring
-from roadmask.checks import check_frame, check_message, check_welcome
+from roadmask._native import (
+    INBOX_BYE,
+    INBOX_CLOSED,
+    INBOX_FRAME,
+    INBOX_MALFORMED,
+    INBOX_MORE,
+    INBOX_STATUS,
+    Inbox,
+)
+from roadmask.checks import check_frame, check_message, check_sent, check_welcome
 from roadmask.clock import now_ns
 from roadmask.errors import ProtocolError
-from roadmask.mask import MappedRing
+from roadmask.mask import MappedRing, Planes
 from roadmask.modes import MessageType, NoMask, Reason
-from roadmask.protocol import MAX_MESSAGE_BYTES, FrameHeader, Message, Welcome, decode
+from roadmask.protocol import (
+    MAX_MESSAGE_BYTES,
+    FrameHeader,
+    Message,
+    Welcome,
+    decode,
+    decode_header,
+    decode_times,
+)
+from roadmask.stream import Stream, silence_limit_ns
 
 RETRY_NS = 20_000_000
 _WELCOME_WAIT_NS = 1_000_000_000
 _DESCRIPTORS = 4  # room for more than the one that is due, so that a surplus is seen
 _RECEIVE_FLAGS = socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
+_NEWS = INBOX_FRAME | INBOX_STATUS
 
 
-class Connection:
-    """State of the stream at ``path``, renewed after each loss unless ``reconnect`` is False.
+class Connection(Stream):
+    """The stream at ``path``, renewed after each loss unless ``reconnect`` is False."""
 
-    Attributes:
-        ring: the mapped ring, None while there is no stream.
-        frame: newest FRAME of this stream, None before the first.
-        status: newest FRAME or STATUS.
-        reason: NONE while a stream is up, else why there is none.
-        error: the check that failed, if ``reason`` is MALFORMED.
-    """
+    _MESSAGES_AT_ONCE = 0  # all that wait
 
     def __init__(self, path: str | Path, reconnect: bool) -> None:
+        super().__init__()
         self.path = str(path)
         self.reconnect = reconnect
-        self.ring: MappedRing | None = None
-        self.frame: FrameHeader | None = None
-        self.status: FrameHeader | None = None
-        self.reason = NoMask.NOT_CONNECTED
-        self.detail = ""
-        self.error: ProtocolError | None = None
-        self.ended = False  # for good: closed, or lost without reconnect
         self._socket: socket.socket | None = None
         self._since_ns = 0
         self._retry_ns = 0
-        self._last_sequence = 0
-        self._buffer = bytearray(MAX_MESSAGE_BYTES)
-        self._waiting = array.array("i", [0])
+        self._inbox: Inbox | None = None
 
     def fileno(self) -> int:
         """The connection's descriptor, -1 while there is none; it changes with each reconnect."""
@@ -68,7 +73,7 @@ class Connection:
         try:
             if self.ring is None and not self._shake_hands():
                 return
-            while self._socket is not None and self._read_one() and self._more():
+            while self._read():
                 pass
         except ProtocolError as error:
             self.error = error
@@ -84,13 +89,27 @@ class Connection:
             return max(0, self._since_ns + _WELCOME_WAIT_NS - now_ns())
         return 3_600_000_000_000
 
+    def take(self, preview: bool) -> Planes | None:
+        """Copies of the newest frame's planes; None if they were overwritten meanwhile."""
+        assert self._inbox is not None and self.ring is not None
+        rows, columns, confident, preview_rows, preview_columns = self._inbox.planes
+        mask = np.empty((rows, columns), np.uint8)
+        confidence = np.empty((rows, columns), np.uint8) if confident else None
+        picture = (
+            np.empty((preview_rows, preview_columns, 3), np.uint8)
+            if preview and preview_rows
+            else None
+        )
+        whole = self._inbox.copy(self.ring.memory, mask, confidence, picture)
+        return Planes(mask, confidence, picture) if whole else None
+
     def close(self) -> None:
         """Leave the stream for good."""
         self._lose(NoMask.CLOSED, "closed by this process")
         self.ended = True
 
-    def _heard(self, message: Message, data: memoryview) -> None:
-        """Every message that passed its checks, in order; ``data`` is gone with the next one.
+    def _heard(self, message: Message, data: bytes) -> None:
+        """Every message that passed its checks, in order, if ``_MESSAGES_AT_ONCE`` is 1.
 
         For who keeps more than the newest. It must not raise: all else here would end the stream.
         """
@@ -150,7 +169,8 @@ class Connection:
             if len(descriptors) != 1:
                 raise ProtocolError("descriptor", f"{len(descriptors)} descriptors, expected 1")
             self._open(message, descriptors[0])
-            self._heard(message, memoryview(data))
+            self._inbox = Inbox(data)
+            self._heard(message, data)
         finally:
             for fd in descriptors:
                 os.close(fd)
@@ -169,39 +189,29 @@ class Connection:
         except (OSError, ValueError) as error:
             raise ProtocolError("ring_size", f"the ring cannot be mapped: {error}") from error
         self.ring = MappedRing(memory, welcome)
-        self._last_sequence = welcome.sequence
+        self.silence_ns = silence_limit_ns(welcome)
         self.reason, self.detail, self.error = NoMask.NONE, "", None
 
-    def _read_one(self) -> bool:
-        assert self._socket is not None and self.ring is not None
-        try:
-            size = self._socket.recv_into(self._buffer, 0, _RECEIVE_FLAGS)
-        except BlockingIOError:
+    def _read(self) -> bool:
+        """Take in what waits; True if more may."""
+        if self._socket is None or self._inbox is None or self.ring is None:
             return False
-        if size == 0:
+        found = self._inbox.read(self._socket.fileno(), self._MESSAGES_AT_ONCE)
+        if found & INBOX_FRAME:
+            self.frame_bytes = self.status_bytes = self._inbox.frame
+        if found & INBOX_STATUS:
+            self.status_bytes = self._inbox.status
+        if found & _NEWS:
+            check_sent(decode_times(self._inbox.status).sent_ns, now_ns())
+        if found & (_NEWS | INBOX_BYE) and self._MESSAGES_AT_ONCE == 1:
+            self._heard(decode_header(self._inbox.message), self._inbox.message)
+        if found & INBOX_BYE:
+            self._end(decode_header(self._inbox.message))
+        elif found & INBOX_CLOSED:
             self._lose(NoMask.CONNECTION_LOST, "the publisher is gone")
-            return False
-        message = decode(self._buffer, size)
-        if not isinstance(message, FrameHeader):
-            return True  # of a later minor version
-        check_message(message, self.ring.welcome, self._last_sequence, now_ns())
-        if message.type == MessageType.FRAME:
-            check_frame(message, self.ring.welcome, self._last_sequence)
-            self.frame = message
-        self._heard(message, memoryview(self._buffer)[:size])
-        if message.type == MessageType.BYE:
-            self._end(message)
-            return False
-        self._last_sequence = message.sequence
-        self.status = message
-        return True
-
-    def _more(self) -> bool:
-        """Whether another message waits: a third of the price of a ``recv`` that finds none."""
-        if self._socket is None:
-            return False
-        fcntl.ioctl(self._socket.fileno(), termios.FIONREAD, self._waiting)
-        return self._waiting[0] > 0
+        elif found & INBOX_MALFORMED:
+            _explain(self._inbox, self.ring.welcome)
+        return bool(found & INBOX_MORE)
 
     def _end(self, bye: FrameHeader) -> None:
         if bye.reasons & Reason.NOT_ALLOWED:
@@ -215,8 +225,19 @@ class Connection:
         if self._socket is not None:
             self._socket.close()
         self._socket = None
-        self.ring = self.frame = self.status = None  # unmapped when no view is left
-        self._last_sequence = 0
+        self.ring = None  # unmapped when no view is left
+        self.frame_bytes = self.status_bytes = None
+        self._inbox = None
         self.reason, self.detail = reason, detail
         self._retry_ns = now_ns() + RETRY_NS
         self.ended = self.ended or not self.reconnect
+
+
+def _explain(inbox: Inbox, welcome: Welcome) -> None:
+    """Raise what is wrong with the last message: the same checks again, with numbers."""
+    message = decode(inbox.message)
+    if isinstance(message, FrameHeader):
+        check_message(message, welcome, inbox.last_sequence, now_ns())
+        if message.type == MessageType.FRAME:
+            check_frame(message, welcome, inbox.last_sequence)
+    raise ProtocolError(inbox.check, f"check {inbox.check} failed")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from roadmask import ring
+from roadmask._native import send_each
 from roadmask.listener import Listener
 from roadmask.modes import Reason
 
@@ -18,12 +19,6 @@ _SEND_FLAGS = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
 _SEND_BUFFER = 106_496
 
 
-@dataclass
-class _Client:
-    socket: socket.socket
-    blocked_since_ns: int = 0
-
-
 class Fanout:
     """Sends each message to every client; not thread-safe, the publisher's lock guards it."""
 
@@ -31,7 +26,9 @@ class Fanout:
         self._listener = listener
         self._ring_fd = ring_fd
         self._max_clients = max_clients
-        self._clients: list[_Client] = []
+        self._clients: list[socket.socket] = []
+        self._descriptors: list[int] = []  # of the clients, in their order
+        self._blocked_since_ns: dict[int, int] = {}  # by descriptor
         self.dropped = 0
 
     @property
@@ -62,32 +59,36 @@ class Fanout:
             except OSError:
                 peer.close()  # it left during the handshake
                 continue
-            self._clients.append(_Client(peer))
+            self._clients.append(peer)
+            self._descriptors.append(peer.fileno())
 
     def send(self, message: bytes | bytearray, now: int) -> None:
         """One message to all; a full queue drops it, five seconds of that drop the client."""
-        gone = []
-        for client in self._clients:
-            try:
-                client.socket.send(message, _SEND_FLAGS)
-                client.blocked_since_ns = 0
-            except BlockingIOError:
+        errors = send_each(message, self._descriptors)
+        if errors is None:
+            self._blocked_since_ns.clear()
+            return
+        for client, error in zip(tuple(self._clients), errors, strict=True):
+            if error == 0:
+                self._blocked_since_ns.pop(client.fileno(), None)
+            elif error == errno.EAGAIN:
                 self.dropped += 1
-                if not client.blocked_since_ns:
-                    client.blocked_since_ns = now
-                elif now - client.blocked_since_ns > _SLOW_NS:
-                    gone.append(client)
-            except OSError:
-                gone.append(client)
-        for client in gone:
-            client.socket.close()
-            self._clients.remove(client)
+                since_ns = self._blocked_since_ns.setdefault(client.fileno(), now)
+                if now - since_ns > _SLOW_NS:
+                    self._drop(client)
+            else:
+                self._drop(client)
 
     def close(self) -> None:
         """Hang up on all."""
-        for client in self._clients:
-            client.socket.close()
-        self._clients.clear()
+        for client in tuple(self._clients):
+            self._drop(client)
+
+    def _drop(self, client: socket.socket) -> None:
+        self._blocked_since_ns.pop(client.fileno(), None)
+        self._descriptors.remove(client.fileno())
+        self._clients.remove(client)
+        client.close()
 
     def _reason_against(self, peer: socket.socket) -> Reason:
         if not self._listener.allows(peer):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
@@ -15,10 +17,20 @@ from roadmask.protocol import (
     Identity,
     IdentityKind,
     Welcome,
+    decode_header,
     decode_identity,
+    decode_times,
 )
 
 Pixels = npt.NDArray[np.uint8]
+
+
+class Planes(NamedTuple):
+    """A frame's pixels: ids and confidence ``(H, W)``, preview ``(h, w, 3)`` RGB, all uint8."""
+
+    mask: Pixels
+    confidence: Pixels | None
+    preview: Pixels | None
 
 
 class MappedRing:
@@ -31,6 +43,18 @@ class MappedRing:
     def generation_offset(self, header: FrameHeader) -> int:
         """Where the generation of the frame's slot lies."""
         return self.welcome.generation_offset + header.slot * self.welcome.generation_stride
+
+    def planes(self, header: FrameHeader, preview: bool) -> Planes:
+        """The frame's planes in place, read-only."""
+        size = header.mask_height, header.mask_width
+        confidence = picture = None
+        if header.confidence_offset:
+            confidence = self._view(header.confidence_offset, header.confidence_stride, *size)
+        if preview and header.preview_offset:
+            size3 = header.preview_height, header.preview_width, 3
+            picture = self._view(header.preview_offset, header.preview_stride, *size3)
+        mask = self._view(header.mask_offset, header.mask_stride, *size)
+        return Planes(mask, confidence, picture)
 
     def identity(self, index: int, kind: IdentityKind) -> Identity | None:
         """The table's entry, if it is one of ``kind``."""
@@ -59,8 +83,7 @@ class MappedRing:
         )
         return out if whole else None
 
-    def view(self, offset: int, stride: int, *shape: int) -> Pixels:
-        """A plane's pixels in place, read-only."""
+    def _view(self, offset: int, stride: int, *shape: int) -> Pixels:
         inner = (shape[2], 1) if len(shape) == 3 else (1,)
         return np.lib.stride_tricks.as_strided(
             self.memory[offset:], shape, (stride, *inner), writeable=False
@@ -74,30 +97,55 @@ class Mask:
         pixels: ``(H, W) uint8`` category ids, 0 = no claim.
         confidence: ``(H, W) uint8`` of 255, or None if it is not published.
         preview: ``(h, w, 3) uint8`` RGB, the network's input, or None.
-        header: the message as it came.
+        sequence: count of published frames, from 1.
+        stream_id: random at each start of the publisher.
+        capture_timestamp_ns: when the camera took it.
+        publish_timestamp_ns: when its pixels were complete.
+        frame_id: the camera's own count.
+        crc32c: of the mask's bytes, 0 = not computed.
         copied: the planes are this process's own, not views of the ring.
         limit_ns: the age from which this mask may not be used.
     """
 
-    __slots__ = ("_ring", "confidence", "copied", "header", "limit_ns", "pixels", "preview")
+    __slots__ = (
+        "_bytes",
+        "_header",
+        "_ring",
+        "capture_timestamp_ns",
+        "confidence",
+        "copied",
+        "crc32c",
+        "frame_id",
+        "limit_ns",
+        "pixels",
+        "preview",
+        "publish_timestamp_ns",
+        "sequence",
+        "stream_id",
+    )
 
     def __init__(
-        self,
-        ring: MappedRing,
-        header: FrameHeader,
-        limit_ns: int,
-        pixels: Pixels,
-        confidence: Pixels | None,
-        preview: Pixels | None,
-        copied: bool,
+        self, ring: MappedRing, frame: bytes, limit_ns: int, planes: Planes, copied: bool
     ) -> None:
-        self.pixels = pixels
-        self.confidence = confidence
-        self.preview = preview
-        self.header = header
-        self.limit_ns = limit_ns
-        self._ring = ring
+        self.pixels, self.confidence, self.preview = planes
+        times = decode_times(frame)
+        self.stream_id, self.sequence = times.stream_id, times.sequence
+        self.capture_timestamp_ns = times.capture_ns
+        self.publish_timestamp_ns = times.publish_ns
+        self.frame_id = times.frame_id
+        self.crc32c = times.crc32c
+        self.limit_ns = min(limit_ns, times.max_age_ms * 1_000_000)
         self.copied = copied
+        self._ring = ring
+        self._bytes = frame
+        self._header: FrameHeader | None = None
+
+    @property
+    def header(self) -> FrameHeader:
+        """The message as it came."""
+        if self._header is None:
+            self._header = decode_header(self._bytes)
+        return self._header
 
     @property
     def valid(self) -> bool:
@@ -117,7 +165,7 @@ class Mask:
     @property
     def age_ns(self) -> int:
         """Time since capture, now."""
-        return now_ns() - self.header.capture_ns
+        return now_ns() - self.capture_timestamp_ns
 
     @property
     def age_ms(self) -> float:
@@ -127,32 +175,7 @@ class Mask:
     @property
     def valid_until_ns(self) -> int:
         """The time at which this mask expires."""
-        return self.header.capture_ns + self.limit_ns
-
-    @property
-    def sequence(self) -> int:
-        """Count of published frames, from 1."""
-        return self.header.sequence
-
-    @property
-    def stream_id(self) -> int:
-        """Random at each start of the publisher."""
-        return self.header.stream_id
-
-    @property
-    def capture_timestamp_ns(self) -> int:
-        """When the camera took it."""
-        return self.header.capture_ns
-
-    @property
-    def publish_timestamp_ns(self) -> int:
-        """When its pixels were complete."""
-        return self.header.publish_ns
-
-    @property
-    def frame_id(self) -> int:
-        """The camera's own count."""
-        return self.header.frame_id
+        return self.capture_timestamp_ns + self.limit_ns
 
     @property
     def skipped(self) -> int:

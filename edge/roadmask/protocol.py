@@ -25,10 +25,12 @@ _PREFIX = struct.Struct("<4sHHHH")
 _FRAME = struct.Struct("<4sHHHHI 7Q 5I 4B 4I 2Q 2I Q 2I 4f 2I 8H")
 _WELCOME = struct.Struct("<4sHHHHI 6Q 2I 2Q 2I Q 4I Q")
 _TYPE, _MODE, _TIME = struct.Struct("<H"), struct.Struct("<I"), struct.Struct("<Q")
+_TIMES = struct.Struct("<16x6Q20xI60xI")  # of FrameHeader: the fields of Times
 _IDENTITY = struct.Struct("<II 32s 88s 128s")
 IDENTITY_BYTES = _IDENTITY.size
 assert _FRAME.size == 192 and _WELCOME.size == 128 and IDENTITY_BYTES == 256
 NO_IDENTITY = 255
+KEY = slice(16, 32)  # of a FRAME's bytes: its stream and sequence
 _MODE_BITS = 0x3
 _REASON_BITS = 0xFFFFFF00
 
@@ -219,6 +221,29 @@ def decode(data: bytes | bytearray | memoryview, size: int | None = None) -> Mes
     if MessageType.FRAME <= kind <= MessageType.BYE:
         return FrameHeader._make(_FRAME.unpack_from(data))
     return None
+
+
+class Times(NamedTuple):
+    """Those fields of a ``FrameHeader`` that are asked of every frame."""
+
+    stream_id: int
+    sequence: int
+    capture_ns: int
+    publish_ns: int
+    sent_ns: int
+    frame_id: int
+    max_age_ms: int
+    crc32c: int
+
+
+def decode_times(data: bytes) -> Times:
+    """A few values of a FRAME that is known to be one, at a tenth of the price of all."""
+    return Times._make(_TIMES.unpack_from(data))
+
+
+def decode_header(data: bytes) -> FrameHeader:
+    """The values of a FRAME, STATUS or BYE that is known to be one."""
+    return FrameHeader._make(_FRAME.unpack_from(data))
 
 
 def encode_identity(kind: int, identity: Identity) -> bytes:

@@ -9,13 +9,10 @@ from roadmask.clock import now_ns
 from roadmask.connection import Connection
 from roadmask.errors import ProtocolError
 from roadmask.mask import MappedRing, Mask
-from roadmask.modes import NO_MASK_TEXT, NOT_LIVE, Flag, Mode, NoMask, names
-from roadmask.protocol import DEFAULT_SOCKET, FrameHeader
+from roadmask.modes import NO_MASK_TEXT, NOT_LIVE, Flag, NoMask, names
+from roadmask.protocol import DEFAULT_SOCKET, KEY, FrameHeader, decode_header
 from roadmask.stream import Stream
 
-SILENCE_NS = 200_000_000
-# As plain numbers: an enumeration's operators cost microseconds, and these are for each frame.
-_STALE, _FAULT, _NOT_LIVE = int(Mode.STALE), int(Mode.FAULT), int(NOT_LIVE)
 _IDLE_NS = 100_000_000  # how long a wait sleeps before it looks at the clock again
 
 
@@ -52,11 +49,11 @@ class MaskReader:
         if isinstance(socket_path, (str, Path)):
             socket_path = Connection(socket_path, reconnect)
         self._connection: Stream = socket_path
-        self._allowance_ns = 0  # what a network adds to the silence that is borne
         self._allow_not_live = allow_not_live
         self._max_age_ms = max_age_ms
         self._preview = preview
         self._handed = (0, 0)  # stream and sequence of the last mask given away
+        self._handed_key = b""  # both as they were in its message
         self._reason = NoMask.NOT_CONNECTED
         self._detail = ""
         self.dropped = 0  # frames of the stream that this reader was never handed
@@ -133,6 +130,12 @@ class MaskReader:
         """A usable mask that was not handed out before."""
         return self._newest(self._limit_ns(None), copy, repeat=False)
 
+    @property
+    def _caught_up(self) -> bool:
+        """The newest frame that is known was handed out."""
+        frame = self._connection.frame_bytes
+        return frame is not None and frame[KEY] == self._handed_key
+
     def _wait_ns(self, deadline_ns: int | None) -> int:
         """How long to wait for ``fileno`` before the next look, at most; 0 = time is over."""
         wait_ns = min(self._connection.wait_ns(), _IDLE_NS)
@@ -142,103 +145,82 @@ class MaskReader:
         self._reason, self._detail = reason, detail
 
     def _newest(self, limit_ns: int, copy: bool, repeat: bool) -> Mask | None:
-        connection = self._connection
+        stream = self._connection
         while True:
-            connection.pump()
-            ring, frame, status = connection.ring, connection.frame, connection.status
+            stream.pump()
+            ring, frame = stream.ring, stream.frame_bytes
             if ring is None:
-                self._refuse(connection.reason, connection.detail)
-                if connection.ended and connection.error is not None:
-                    raise connection.error
+                self._refuse(stream.reason, stream.detail)
+                if stream.ended and stream.error is not None:
+                    raise stream.error
                 return None
-            if frame is None or status is None:
-                self._refuse(NoMask.NO_FRAME, self._mode_text(status))
+            if frame is None:
+                self._refuse(NoMask.NO_FRAME, self._mode_text())
                 return None
-            limit = min(limit_ns, frame.max_age_ms * 1_000_000)
-            if not self._usable(ring, frame, status, limit):
+            if not self._usable(limit_ns):
                 return None
-            if not repeat and self._handed == (frame.stream_id, frame.sequence):
+            if not repeat and frame[KEY] == self._handed_key:
                 self._refuse(NoMask.NO_NEW_FRAME)
                 return None
-            mask = self._take(ring, frame, limit, copy)
-            # Both again, because the copy takes time and this process may have been stopped.
-            if mask is not None and self._usable(ring, frame, status, limit):
+            mask = self._take(ring, frame, limit_ns, copy)
+            # Again, because the copy takes time and this process may have been stopped.
+            if mask is not None and self._usable(limit_ns):
                 if self._checksum_holds(mask):
-                    self._hand_out(frame)
+                    self._hand_out(mask, frame)
                     return mask
                 return None
             if mask is not None:
                 return None
             self.torn += 1
             self._refuse(NoMask.OVERWRITTEN)
-            connection.pump()
-            if connection.frame is frame:  # lapped, and nothing newer has been announced
+            stream.pump()
+            newest = stream.frame_bytes
+            if (
+                newest is not None and newest[KEY] == frame[KEY]
+            ):  # lapped, and nothing newer has been announced
                 return None
 
-    def _usable(
-        self, ring: MappedRing, frame: FrameHeader, status: FrameHeader, limit_ns: int
-    ) -> bool:
-        now = now_ns()
-        silence_ns = now - status.sent_ns
-        silence_limit_ns = min(SILENCE_NS, ring.welcome.silence_ms * 1_000_000)
-        if silence_ns > silence_limit_ns + self._allowance_ns:
-            self._refuse(NoMask.SILENT, f"last message {silence_ns / 1e6:.0f} ms ago")
-        elif status.mode_bits & 3 == _FAULT:
-            self._refuse(NoMask.FAULT, self._mode_text(status))
-        elif status.mode_bits & 3 == _STALE:
-            self._refuse(NoMask.STALE, self._mode_text(status))
-        elif not self._allow_not_live and frame.flag_bits & _NOT_LIVE:
-            self._refuse(NoMask.NOT_LIVE, names(Flag(frame.flag_bits & NOT_LIVE)))
-        elif not frame.capture_ns <= frame.publish_ns <= now:
-            # Never by its age alone: a stamp of the future would look fresh a moment later.
-            self._refuse(NoMask.FUTURE)
-        elif now - frame.capture_ns > limit_ns:
-            age_ms = (now - frame.capture_ns) / 1e6
-            self._refuse(NoMask.TOO_OLD, f"{age_ms:.0f} ms, allowed {limit_ns / 1e6:.0f} ms")
-        else:
-            self._refuse(NoMask.NONE)
-            return True
-        return False
+    def _usable(self, limit_ns: int) -> bool:
+        verdict = self._connection.judge(limit_ns, self._allow_not_live)
+        self._reason, self._detail = NoMask.NONE, ""
+        if verdict:
+            self._refuse(NoMask(verdict), self._why(verdict, limit_ns))
+        return not verdict
 
-    def _take(self, ring: MappedRing, frame: FrameHeader, limit: int, copy: bool) -> Mask | None:
-        size = (frame.mask_height, frame.mask_width)
-        planes: list[tuple[int, ...]] = [(frame.mask_offset, frame.mask_stride, *size)]
-        if frame.confidence_offset:
-            planes.append((frame.confidence_offset, frame.confidence_stride, *size))
-        preview = bool(frame.preview_offset and self._preview)
-        if preview:
-            size3 = (frame.preview_height, frame.preview_width, 3)
-            planes.append((frame.preview_offset, frame.preview_stride, *size3))
-        arrays = []
-        for plane in planes:
-            pixels = ring.copy(frame, *plane) if copy else ring.view(*plane)
-            if pixels is None:
-                return None
-            arrays.append(pixels)
-        mask = Mask(
-            ring,
-            frame,
-            limit,
-            arrays[0],
-            arrays[1] if frame.confidence_offset else None,
-            arrays[-1] if preview else None,
-            copy,
-        )
-        return mask if copy or mask.whole else None
+    def _why(self, verdict: int, limit_ns: int) -> str:
+        frame, status, now = self._connection.frame, self._connection.status, now_ns()
+        assert frame is not None and status is not None
+        if verdict == NoMask.SILENT:
+            return f"last message {(now - status.sent_ns) / 1e6:.0f} ms ago"
+        if verdict in (NoMask.FAULT, NoMask.STALE):
+            return self._mode_text()
+        if verdict == NoMask.NOT_LIVE:
+            return names(Flag(frame.flag_bits & NOT_LIVE))
+        if verdict == NoMask.TOO_OLD:
+            limit_ms = min(limit_ns / 1e6, frame.max_age_ms)
+            return f"{(now - frame.capture_ns) / 1e6:.0f} ms, allowed {limit_ms:.0f} ms"
+        return ""
+
+    def _take(self, ring: MappedRing, frame: bytes, limit_ns: int, copy: bool) -> Mask | None:
+        if copy:
+            planes = self._connection.take(self._preview)
+            return None if planes is None else Mask(ring, frame, limit_ns, planes, True)
+        mask = Mask(ring, frame, limit_ns, ring.planes(decode_header(frame), self._preview), False)
+        return mask if mask.whole else None
 
     def _checksum_holds(self, mask: Mask) -> bool:
-        expected = mask.header.crc32c
+        expected = mask.crc32c
         if not expected or not mask.copied or crc32c(mask.pixels) == expected:
             return True
         self._refuse(NoMask.MALFORMED, "the mask's CRC-32C differs")
         return False
 
-    def _hand_out(self, frame: FrameHeader) -> None:
+    def _hand_out(self, mask: Mask, frame: bytes) -> None:
         stream, sequence = self._handed
-        if stream == frame.stream_id and frame.sequence > sequence:
-            self.dropped += frame.sequence - sequence - 1
-        self._handed = (frame.stream_id, frame.sequence)
+        if stream == mask.stream_id and mask.sequence > sequence:
+            self.dropped += mask.sequence - sequence - 1
+        self._handed, self._handed_key = (mask.stream_id, mask.sequence), frame[KEY]
 
-    @staticmethod
-    def _mode_text(status: FrameHeader | None) -> str:
+    def _mode_text(self) -> str:
+        status = self._connection.status
         return "" if status is None else f"{status.mode.name}: {names(status.reasons)}"

@@ -53,7 +53,6 @@ class RemoteSubscriber(Subscriber):
         self._remote = RemoteStream(check_key(key), int(allowance_ms * 1e6))
         self._remote.inbox.open(connect, listen, scout)
         super().__init__(self._remote, allow_not_live=allow_not_live, max_age_ms=max_age_ms)
-        self._allowance_ns = self._remote.allowance_ns
 
     @property
     def uncertainty_ms(self) -> float | None:

@@ -11,10 +11,11 @@ from roadmask.checks import check_frame, check_message, check_welcome
 from roadmask.clock import now_ns
 from roadmask.clockoffset import ClockOffset, SuspendWatch
 from roadmask.errors import ProtocolError
-from roadmask.mask import MappedRing, Pixels
+from roadmask.mask import MappedRing, Pixels, Planes
 from roadmask.modes import MessageType, NoMask
-from roadmask.protocol import IDENTITY_BYTES, NO_IDENTITY, FrameHeader
+from roadmask.protocol import IDENTITY_BYTES, NO_IDENTITY, FrameHeader, encode
 from roadmask.remoteinbox import RemoteInbox
+from roadmask.stream import Stream, silence_limit_ns
 
 _ASK_NS, _ASK_SOON_NS = 500_000_000, 50_000_000
 _GONE_NS = 1_000_000_000
@@ -30,30 +31,20 @@ class RemoteRing(MappedRing):
         known = np.frombuffer(about.identities, np.uint8)[: table.size]
         table[: known.size] = known
         self.identity_known = known.size // IDENTITY_BYTES
-        self.pixels: Pixels | None = None
         welcome = about.welcome._replace(identity_offset=0, identity_stride=IDENTITY_BYTES)
         super().__init__(table, welcome)
 
-    def copy(self, header: FrameHeader, offset: int, stride: int, *shape: int) -> Pixels | None:
-        """The mask, this reader's own."""
-        return None if self.pixels is None else self.pixels.copy()
 
-
-class RemoteStream:
+class RemoteStream(Stream):
     """State of a bridged stream: what came last, and what is known of the other clock.
 
     All of it happens in the reader's thread, when it calls ``pump``.
     """
 
     def __init__(self, key: str, allowance_ns: int) -> None:
+        super().__init__()  # the times of its messages are moved into this machine's clock
         self.inbox = RemoteInbox(key)
         self.allowance_ns = allowance_ns
-        self.ring: MappedRing | None = None
-        self.frame: FrameHeader | None = None  # times in this machine's clock, as is status
-        self.status: FrameHeader | None = None
-        self.reason, self.detail = NoMask.NOT_CONNECTED, ""
-        self.error: ProtocolError | None = None
-        self.ended = False
         self._ask_ns = 0  # when to ask next
         self._suspend = SuspendWatch()
         self._offset = ClockOffset()
@@ -82,8 +73,11 @@ class RemoteStream:
         """Leave the network."""
         self.ended = True
         self.inbox.close()
-        self.ring = self.frame = self.status = None
-        self.reason, self.detail = NoMask.CLOSED, "closed by this process"
+        self._stand(NoMask.CLOSED, "closed by this process")
+
+    def take(self, preview: bool) -> Planes | None:
+        """A copy of the mask; confidence and preview are not sent."""
+        return None if self._pixels is None else Planes(self._pixels.copy(), None, None)
 
     def uncertainty_ms(self, now: int) -> float | None:
         """Width of the interval that holds the clocks' offset."""
@@ -152,7 +146,7 @@ class RemoteStream:
 
     def _stand(self, reason: NoMask, detail: str) -> None:
         """There is no stream."""
-        self.ring = self.frame = self.status = None
+        self.ring = self.frame_bytes = self.status_bytes = None
         self.reason, self.detail = reason, detail
 
     def _settle(self, now: int) -> None:
@@ -179,22 +173,23 @@ class RemoteStream:
         elif status is None or ring is None or ring.welcome.stream_id != status.stream_id:
             self._stand(NoMask.AWAITING_WELCOME, "from the bridge")
         else:
-            self.status = _moved(status, bounds[1])
-            check_message(self.status, ring.welcome, 0, now)
-            self.frame = None
+            moved = _moved(status, bounds[1])
+            check_message(moved, ring.welcome, 0, now)
+            self.status_bytes, self.frame_bytes = encode(moved), None
             if frame is not None and frame.stream_id == status.stream_id:
                 check_frame(frame, ring.welcome, 0)
-                self.frame = _moved(frame, bounds[1])
-                ring.pixels = self._pixels
+                self.frame_bytes = encode(_moved(frame, bounds[1]))
                 used = (frame.model, frame.calibration, frame.camera, frame.labels)
                 if any(ring.identity_known <= index != NO_IDENTITY for index in used):
                     self._ask_ns = min(self._ask_ns, now + _ASK_SOON_NS)
+            self.silence_ns = self.allowance_ns + silence_limit_ns(ring.welcome)
             self.ring, self.reason, self.detail = ring, NoMask.NONE, ""
 
 
 def _moved(header: FrameHeader, offset_ns: int) -> FrameHeader:
+    # What happened before this machine's boot is old, at 0 too.
     return header._replace(
-        capture_ns=header.capture_ns - offset_ns,
-        publish_ns=header.publish_ns - offset_ns,
-        sent_ns=header.sent_ns - offset_ns,
+        capture_ns=max(0, header.capture_ns - offset_ns),
+        publish_ns=max(0, header.publish_ns - offset_ns),
+        sent_ns=max(0, header.sent_ns - offset_ns),
     )

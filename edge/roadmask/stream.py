@@ -2,33 +2,88 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from abc import ABC, abstractmethod
 
+from roadmask._native import judge
+from roadmask.clock import now_ns
 from roadmask.errors import ProtocolError
-from roadmask.mask import MappedRing
+from roadmask.mask import MappedRing, Planes
 from roadmask.modes import NoMask
-from roadmask.protocol import FrameHeader
+from roadmask.protocol import FrameHeader, Welcome, decode_header
+
+SILENCE_NS = 200_000_000
 
 
-class Stream(Protocol):
-    """A stream: of a socket (``connection``), or of a bridge (``remotestream``)."""
+def silence_limit_ns(welcome: Welcome) -> int:
+    """The longest time without a message: the publisher's own limit, never more than ours."""
+    return min(SILENCE_NS, welcome.silence_ms * 1_000_000)
 
-    ring: MappedRing | None
-    frame: FrameHeader | None
-    status: FrameHeader | None
-    reason: NoMask
-    detail: str
-    error: ProtocolError | None
-    ended: bool
 
+class Stream(ABC):
+    """A stream: of a socket (``connection``), or of a bridge (``remotestream``).
+
+    Messages stay bytes until somebody asks: to make the header's fifty Python objects costs as
+    much as half of a mask's copy.
+
+    Attributes:
+        ring: what the frames refer to, None while there is no stream.
+        frame_bytes: newest FRAME of this stream, None before the first.
+        status_bytes: newest FRAME or STATUS.
+        silence_ns: the longest time without a message that is borne.
+        reason: NONE while a stream is up, else why there is none.
+        error: the check that failed, if ``reason`` is MALFORMED.
+        ended: for good: closed, or lost without reconnect.
+    """
+
+    def __init__(self) -> None:
+        self.ring: MappedRing | None = None
+        self.frame_bytes: bytes | None = None
+        self.status_bytes: bytes | None = None
+        self.silence_ns = 0
+        self.reason = NoMask.NOT_CONNECTED
+        self.detail = ""
+        self.error: ProtocolError | None = None
+        self.ended = False
+
+    @property
+    def frame(self) -> FrameHeader | None:
+        """The newest FRAME's values."""
+        return None if self.frame_bytes is None else decode_header(self.frame_bytes)
+
+    @property
+    def status(self) -> FrameHeader | None:
+        """The newest FRAME's or STATUS's values."""
+        return None if self.status_bytes is None else decode_header(self.status_bytes)
+
+    def judge(self, limit_ns: int, allow_not_live: bool) -> int:
+        """Why the newest frame may not be used now, as a ``NoMask``; 0: it may."""
+        if self.frame_bytes is None or self.status_bytes is None:
+            return NoMask.NO_FRAME
+        return judge(
+            self.frame_bytes,
+            self.status_bytes,
+            limit_ns,
+            self.silence_ns,
+            allow_not_live,
+            now_ns(),
+        )
+
+    @abstractmethod
+    def take(self, preview: bool) -> Planes | None:
+        """Copies of the newest frame's planes; None if they were overwritten meanwhile."""
+
+    @abstractmethod
     def pump(self) -> None:
         """Take in what has come, without blocking."""
 
+    @abstractmethod
     def wait_ns(self) -> int:
         """How long nothing can happen that ``fileno`` does not tell."""
 
+    @abstractmethod
     def fileno(self) -> int:
         """Readable when something came; -1 while there is nothing to wait for."""
 
+    @abstractmethod
     def close(self) -> None:
         """Leave for good."""

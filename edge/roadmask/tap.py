@@ -43,6 +43,8 @@ class Tap(Connection):
         dropped: frames missing in the sequence, or overwritten before they were copied.
     """
 
+    _MESSAGES_AT_ONCE = 1
+
     def __init__(self, path: str) -> None:
         super().__init__(path, reconnect=True)
         self.heard: list[Heard] = []
@@ -51,7 +53,7 @@ class Tap(Connection):
         self._mode_bits = -1
         self._known: set[tuple[int, int]] = set()  # stream and index
 
-    def _heard(self, message: Message, data: memoryview) -> None:
+    def _heard(self, message: Message, data: bytes) -> None:
         if isinstance(message, Welcome):
             self._mode_bits = -1
         elif message.type == MessageType.FRAME:
@@ -62,9 +64,9 @@ class Tap(Connection):
             return
         else:
             self._mode_bits = message.mode_bits
-        self.heard.append(Heard(message, bytes(data)))
+        self.heard.append(Heard(message, data))
 
-    def _hear_frame(self, header: FrameHeader, data: memoryview) -> None:
+    def _hear_frame(self, header: FrameHeader, data: bytes) -> None:
         stream, sequence = self._last
         if stream == header.stream_id:
             self.dropped += header.sequence - sequence - 1

@@ -16,7 +16,7 @@ from roadmask.client import Subscriber
 from roadmask.clock import now_ns
 from roadmask.errors import ProtocolError
 from roadmask.modes import Flag, Mode, NoMask, Reason
-from roadmask.protocol import Identity, IdentityKind
+from roadmask.protocol import Identity, IdentityKind, encode
 from roadmask.publisher import Publisher, StreamIdentity
 
 LONG_MS = 60_000.0  # an age that no test reaches, where age is not what it is about
@@ -36,7 +36,7 @@ def publisher(path: Path) -> Iterator[Publisher]:
 @pytest.fixture
 def subscriber(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Subscriber]:
     """A patient one: on a loaded machine, the limits are for the tests that are about them."""
-    monkeypatch.setattr("roadmask.reader.SILENCE_NS", 60_000_000_000)
+    monkeypatch.setattr("roadmask.stream.SILENCE_NS", 60_000_000_000)
     with Subscriber(path, max_age_ms=LONG_MS) as subscriber:
         subscriber.latest()
         yield subscriber
@@ -174,7 +174,7 @@ def test_a_future_stamp_never_becomes_fresh(publisher: Publisher, subscriber: Su
     header = subscriber._connection
     header.pump()
     assert header.frame is not None
-    header.frame = header.frame._replace(capture_ns=stamp)
+    header.frame_bytes = encode(header.frame._replace(capture_ns=stamp))
     wait_for(lambda: now_ns() > stamp, "the stamp is in the past")
     assert subscriber.latest() is None
     assert subscriber.reason is NoMask.FUTURE
@@ -188,7 +188,7 @@ def test_time_asleep_counts(
     mask = subscriber.latest()
     assert mask is not None and mask.valid
     hour_later = now_ns() + 3_600_000_000_000
-    for module in ("reader", "mask", "connection"):
+    for module in ("reader", "stream", "mask", "connection"):
         monkeypatch.setattr(f"roadmask.{module}.now_ns", lambda: hour_later)
     assert subscriber.latest() is None
     assert subscriber.reason is NoMask.SILENT

@@ -265,9 +265,9 @@ def test_the_library_is_found_by_cmake_and_pkg_config(tmp_path: Path) -> None:
 # Patient, because on a loaded machine it may be late and must not refuse for that.
 STEADY_READER = """
 import sys
-import roadmask.reader
+import roadmask.stream
 from roadmask.client import Subscriber
-roadmask.reader.SILENCE_NS = 60_000_000_000
+roadmask.stream.SILENCE_NS = 60_000_000_000
 with Subscriber(sys.argv[1], max_age_ms=60_000) as subscriber:
     while (mask := subscriber.receive(timeout_s=30)) is not None:
         print(mask.sequence, flush=True)

@@ -3,10 +3,12 @@
 namespace nb = nanobind;
 
 void bind_ring(nb::module_& m);
+void bind_messages(nb::module_& m);
 void bind_kernels(nb::module_& m);
 
 NB_MODULE(_native, m) {
-  m.doc() = "The ring's memory ordering and the per-pixel kernels.";
+  m.doc() = "The ring's memory ordering, the checked messages, and the per-pixel kernels.";
   bind_ring(m);
+  bind_messages(m);
   bind_kernels(m);
 }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "connection.hpp"
+#include "judge.hpp"
 #include "roadmask/crc32c.hpp"
 
 namespace roadmask {
@@ -65,24 +66,29 @@ struct Subscriber::State {
 bool Subscriber::State::usable(std::uint64_t limit_ns) {
   const FrameHeader& frame = *connection.frame;
   const FrameHeader& status = *connection.status;
-  const std::uint64_t now = now_ns();
-  const std::uint64_t silence = now - status.sent_ns;
   const std::uint64_t announced = connection.ring->welcome().silence_ms * std::uint64_t{1'000'000};
-  if (silence > std::min(kSilenceNs, announced))
-    return refuse(NoMask::SILENT, milliseconds("last message %.0f ms ago", silence));
-  if (status.mode() == Mode::FAULT || status.mode() == Mode::STALE)
-    return refuse(status.mode() == Mode::FAULT ? NoMask::FAULT : NoMask::STALE,
-                  std::string(to_string(status.mode())) + ": " + reason_names(status.reasons()));
-  if (!options.allow_not_live && (frame.flags & kNotLive))
-    return refuse(NoMask::NOT_LIVE, flag_names(frame.flags & kNotLive));
-  // Never by its age alone: a stamp of the future would look fresh a moment later.
-  if (frame.capture_ns > frame.publish_ns || frame.publish_ns > now) return refuse(NoMask::FUTURE);
-  const std::uint64_t age = now - frame.capture_ns;
-  if (age > limit_ns)
-    return refuse(NoMask::TOO_OLD, milliseconds("%.0f ms, allowed %.0f ms", age, limit_ns));
-  reason = NoMask::NONE;
-  detail.clear();
-  return true;
+  const std::uint64_t now = now_ns();
+  const NoMask why = judge(
+      frame, status, {limit_ns, std::min(kSilenceNs, announced), options.allow_not_live}, now);
+  switch (why) {
+    case NoMask::NONE:
+      reason = why;
+      detail.clear();
+      return true;
+    case NoMask::SILENT:
+      return refuse(why, milliseconds("last message %.0f ms ago", now - status.sent_ns));
+    case NoMask::FAULT:
+    case NoMask::STALE:
+      return refuse(why,
+                    std::string(to_string(status.mode())) + ": " + reason_names(status.reasons()));
+    case NoMask::NOT_LIVE:
+      return refuse(why, flag_names(frame.flags & kNotLive));
+    case NoMask::TOO_OLD:
+      return refuse(why, milliseconds("%.0f ms, allowed %.0f ms", now - frame.capture_ns,
+                                      std::min<std::uint64_t>(limit_ns, frame.max_age_ms * 1'000'000ull)));
+    default:
+      return refuse(why);
+  }
 }
 
 bool Subscriber::State::take(Mask& mask, const FrameHeader& frame, std::uint64_t limit_ns,
@@ -126,12 +132,12 @@ bool Subscriber::State::newest(Mask& mask, std::uint64_t limit_ns, bool copy, bo
     }
     const FrameHeader frame = *connection.frame;
     const std::uint64_t limit = std::min(limit_ns, frame.max_age_ms * std::uint64_t{1'000'000});
-    if (!usable(limit)) return false;
+    if (!usable(limit_ns)) return false;
     if (!repeat && handed_stream == frame.stream_id && handed_sequence == frame.sequence)
       return refuse(NoMask::NO_NEW_FRAME);
     if (take(mask, frame, limit, copy)) {
       // Again, because the copy takes time and this process may have been stopped.
-      if (!usable(limit)) return false;
+      if (!usable(limit_ns)) return false;
       if (copy && frame.crc32c && crc32c(mask.pixels(), mask.mask_.copy.size()) != frame.crc32c) {
         failed = Check::crc;
         return refuse(NoMask::MALFORMED, "the mask's CRC-32C differs");
