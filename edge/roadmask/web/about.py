@@ -61,7 +61,7 @@ async def config(state: State) -> Config:
         version=__version__,
         live=bool(config.socket),
         socket=config.socket,
-        gallery=None,
+        gallery=None if state.gallery is None else state.gallery.info,
         limits={
             "upload_bytes": config.limits.upload_bytes,
             "pixels": config.limits.pixels,

@@ -8,10 +8,13 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from roadmask import __version__
-from roadmask.web import about, live, pages, predict
+from roadmask.web import about, compare, gallery, live, pages, predict
+from roadmask.web.frames import open_gallery
 from roadmask.web.live import LiveHub
-from roadmask.web.models import Registry, known_scores, load_networks
+from roadmask.web.models import known_scores, load_networks
+from roadmask.web.peers import Peer
 from roadmask.web.problems import install_handlers
+from roadmask.web.registry import Registry
 from roadmask.web.settings import ServeConfig, check_config
 from roadmask.web.state import ServerState
 from roadmask.web.uploads import Admission
@@ -32,8 +35,9 @@ def create_app(config: ServeConfig) -> FastAPI:
     networks = load_networks(config)
     state = ServerState(
         config=config,
-        registry=Registry(networks),
+        registry=Registry(networks, [Peer(address) for address in config.peers]),
         admission=Admission(config.limits),
+        gallery=open_gallery(config),
         hub=LiveHub(config.socket, known_scores(networks), config.limits.viewers),
     )
 
@@ -41,7 +45,9 @@ def create_app(config: ServeConfig) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         await state.hub.close()
-        state.registry.close()
+        await state.registry.close()
+        if state.gallery is not None:
+            state.gallery.worker.close()
 
     app = FastAPI(
         title="roadmask",
@@ -53,7 +59,7 @@ def create_app(config: ServeConfig) -> FastAPI:
     )
     app.state.server = state
     install_handlers(app)
-    for router in (predict.router, live.router, about.router, pages.router):
-        app.include_router(router)
+    for part in (predict, gallery, compare, live, about, pages):
+        app.include_router(part.router)
     pages.install_static(app)
     return app

@@ -15,7 +15,6 @@ from roadmask.modelfile import MODELS_FOLDER, digest, read_metadata, read_model
 from roadmask.web.answers import png
 from roadmask.web.imagefile import U8, decode_picture
 from roadmask.web.predictor import Outcome, Predictor
-from roadmask.web.problems import ProblemError
 from roadmask.web.schemas import Model
 from roadmask.web.settings import ServeConfig
 from roadmask.web.worker import Worker
@@ -117,37 +116,6 @@ def load_networks(config: ServeConfig) -> dict[str, LocalNetwork]:
     if not networks:
         raise ConfigError("no --model is given: name at least one")
     return networks
-
-
-class Registry:
-    """Networks by name: ``NAME`` of this process, ``NAME@PEER`` of another."""
-
-    def __init__(self, local: Mapping[str, LocalNetwork]) -> None:
-        self.local = local
-        self.default = next(iter(local))
-
-    def find(self, name: str | None) -> Network:
-        """The network of that name; names are looked up, never opened.
-
-        Raises:
-            ProblemError: 404.
-        """
-        if name is None:
-            return self.local[self.default]
-        if name in self.local:
-            return self.local[name]
-        raise ProblemError(
-            404, f"model {name[:80]!r} is unknown: this server has {', '.join(self.local)}"
-        )
-
-    async def describe(self) -> list[Model]:
-        """Entries of ``GET /models``."""
-        return [network.describe() for network in self.local.values()]
-
-    def close(self) -> None:
-        """Wait for what runs."""
-        for network in self.local.values():
-            network.worker.close()
 
 
 def known_scores(networks: Mapping[str, LocalNetwork]) -> dict[str, dict[str, Any]]:

@@ -28,6 +28,13 @@ class BatchFormat(str, Enum):
     JSON = "json"
 
 
+class TruthForm(str, Enum):
+    """Form of a frame's true mask."""
+
+    PNG = "png"
+    COLOR = "color"
+
+
 class TruthLabels(str, Enum):
     """Label set of an uploaded truth."""
 
@@ -95,7 +102,7 @@ class Model(BaseModel):
     digest: str = ""
     labels: str = ""
     input_size: Size | None = None
-    kind: str = Field("", description="int8 or float")
+    kind: str = Field(default="", description="int8 or float")
     gives_confidence: bool = False
     runtime: str = ""
     scores: dict[str, Any] = {}

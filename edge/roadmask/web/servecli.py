@@ -74,6 +74,7 @@ def _serve(options: argparse.Namespace) -> int:
         ) from error
     from roadmask.modelfile import DEFAULT_MODEL
     from roadmask.protocol import DEFAULT_SOCKET
+    from roadmask.web.peers import read_peers
     from roadmask.web.settings import MIB, Limits, ServeConfig, read_token
 
     for name in ("max_upload_mib", "max_megapixels", "queue"):
@@ -94,6 +95,7 @@ def _serve(options: argparse.Namespace) -> int:
             root=options.root,
             split=options.split,
             token=read_token(options.token_file) if options.token_file else "",
+            peers=read_peers(options.peer, _peer_tokens(options.peer_token)),
             allow_hosts=tuple(options.allow_host),
             limits=Limits(
                 upload_bytes=upload_bytes,
@@ -103,3 +105,15 @@ def _serve(options: argparse.Namespace) -> int:
             ),
         )
     )
+
+
+def _peer_tokens(given: list[str]) -> dict[str, str]:
+    from roadmask.web.settings import read_token
+
+    tokens = {}
+    for text in given:
+        name, equals, file = text.partition("=")
+        if not equals:
+            raise ConfigError(f"--peer-token {text}: expected NAME=FILE")
+        tokens[name] = read_token(file)
+    return tokens

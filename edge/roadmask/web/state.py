@@ -7,8 +7,9 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from roadmask.web.frames import Gallery
 from roadmask.web.live import LiveHub
-from roadmask.web.models import Registry
+from roadmask.web.registry import Registry
 from roadmask.web.settings import ServeConfig
 from roadmask.web.uploads import Admission
 
@@ -21,6 +22,7 @@ class ServerState:
     registry: Registry
     admission: Admission
     hub: LiveHub
+    gallery: Gallery | None
 
 
 def _state(request: Request) -> ServerState:
