@@ -9,17 +9,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from roadmask.aclient import AsyncSubscriber
     from roadmask.client import Mask, Subscriber
     from roadmask.modes import Mode, NoMask, Reason
+    from roadmask.remote import RemoteSubscriber
 
-__all__ = ["Mask", "Mode", "NoMask", "Reason", "Subscriber", "__version__"]
+__all__ = [
+    "AsyncSubscriber",
+    "Mask",
+    "Mode",
+    "NoMask",
+    "Reason",
+    "RemoteSubscriber",
+    "Subscriber",
+    "__version__",
+]
 __version__ = "0.1.0"
 
 _HOME = {
+    "AsyncSubscriber": "roadmask.aclient",
     "Mask": "roadmask.client",
     "Mode": "roadmask.modes",
     "NoMask": "roadmask.modes",
     "Reason": "roadmask.modes",
+    "RemoteSubscriber": "roadmask.remote",
     "Subscriber": "roadmask.client",
 }
 

@@ -25,6 +25,9 @@ def ring_read(
 def send_each(message: bytes | bytearray, sockets: list[int]) -> list[int] | None:
     """Send to each socket without blocking; None, or the errno of each (0: sent)."""
 
+def peer_groups(socket: int) -> list[int]:
+    """The supplementary groups of the process at the other end."""
+
 def judge(
     frame: bytes, status: bytes, limit_ns: int, silence_ns: int, allow_not_live: bool, now_ns: int
 ) -> int:

@@ -14,9 +14,9 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from roadmask._native import peer_groups
 from roadmask.errors import PublishError
 
-_SO_PEERGROUPS = 59  # absent from Python's socket module
 _LOCK_WAIT_S = 2.0  # a killed owner's janitor needs milliseconds
 _PATH_BYTES = 107  # sun_path without its NUL
 
@@ -83,11 +83,9 @@ class Listener:
         if uid in (0, os.geteuid()) or uid in self._uids or gid in self._gids:
             return True
         try:
-            # 256 groups are as many as Python's buffer takes; who has more is refused.
-            raw = peer.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, 1024)
+            return not self._gids.isdisjoint(peer_groups(peer.fileno()))
         except OSError:
             return False
-        return not self._gids.isdisjoint(struct.unpack(f"{len(raw) // 4}I", raw))
 
     def close(self) -> None:
         """Stop listening and remove the socket and its lock. Safe to call twice."""

@@ -205,6 +205,7 @@ print("welcome" if data[4] == 1 else "bye", flush=True)
         (0o666, (), "", "welcome"),
         (0o666, (4242,), "", "bye"),
         (0o666, (4242,), "4242", "welcome"),
+        (0o666, (4242,), ",".join(map(str, range(3900, 4300))), "welcome"),
     ],
 )
 def test_who_may_subscribe(

@@ -31,6 +31,21 @@ using roadmask::python::ArrayView;
 // What `Inbox::read` found, as bits: several at once, the last three end the stream.
 constexpr unsigned kFrame = 1, kStatus = 2, kMore = 4, kBye = 8, kClosed = 16, kMalformed = 32;
 
+// Python's own getsockopt takes 256 groups at most.
+std::vector<gid_t> peer_groups(int socket) {
+  std::vector<gid_t> groups(64);
+  while (true) {
+    auto bytes = static_cast<socklen_t>(groups.size() * sizeof(gid_t));
+    const int failed = ::getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &bytes);
+    groups.resize(bytes / sizeof(gid_t));  // on ERANGE: as many as there are
+    if (failed == 0) return groups;
+    if (errno != ERANGE) {
+      PyErr_SetFromErrno(PyExc_OSError);
+      throw nb::python_error();
+    }
+  }
+}
+
 using MessageBytes = std::array<std::uint8_t, roadmask::kMessageBytes>;
 
 FrameHeader header(const MessageBytes& bytes) {
@@ -177,6 +192,8 @@ nb::object send_each(const nb::handle& message, const std::vector<int>& sockets)
 void bind_messages(nb::module_& m) {
   m.def("send_each", &send_each, nb::arg("message"), nb::arg("sockets"),
         "Send to each socket without blocking; None, or the errno of each (0: sent).");
+  m.def("peer_groups", &peer_groups, nb::arg("socket"),
+        "The supplementary groups of the process at the other end.");
   m.def("judge", &judge, nb::arg("frame"), nb::arg("status"), nb::arg("limit_ns"),
         nb::arg("silence_ns"), nb::arg("allow_not_live"), nb::arg("now_ns"),
         "Why the newest frame may not be used now, as a NoMask; 0: it may.");
