@@ -1,200 +1,248 @@
-"""Fit a network: AdamW, warm-up and cosine, EMA weights, a checkpoint an epoch, exact resume."""
+"""Fit a network so that a kill at any moment loses minutes at most and changes no weight.
+
+The next step depends on what ``checkpoint.npz`` holds and on (seed, epoch, step) alone: the batch,
+its augmentation and the learning rate are functions of the latter, everything else is in the file.
+"""
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import asdict, dataclass
+import threading
+import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import cv2
 import keras
 import numpy as np
 from tqdm import tqdm
 
 from roadmask.atomic import atomic_path
 from roadmask.datasets import Dataset
-from roadmask.errors import ConfigError, DataError
-from roadmask.metrics import ConfusionMatrix
+from roadmask.errors import DataError
+from train.augment import load_recipe
+from train.backend import low_precision, prepare_backend
+from train.checkpoint import load_variables, remove_leftovers, save_checkpoint
+from train.config import FitConfig
+from train.curves import draw_curves
 from train.data import Part, TrainingData, category_shares
+from train.evaluation import evaluate
 from train.losses import SegmentationLoss
-from train.models import build_model, count_macs
-from train.record import environment, write_history, write_json
+from train.models import build_model
+from train.optimizer import AveragedAdamW
+from train.prefetch import prefetch
+from train.progress import Progress
+from train.record import RunRecord, write_history, write_json
+from train.schedules import learning_rate
+
+CHECKPOINT = "checkpoint.npz"
+BEST = "best.npz"
 
 
-@dataclass(frozen=True)
-class FitConfig:
-    """Everything that decides the weights, beside the data."""
-
-    model: str = "roadnet"
-    input_size: tuple[int, int] = (480, 352)  # px, of the finished model
-    crop_size: tuple[int, int] = (352, 288)  # px, of the training samples
-    epochs: int = 60
-    batch_size: int = 8
-    learning_rate: float = 2e-3  # at the top of the cosine
-    warmup_epochs: float = 2.0
-    weight_decay: float = 0.02
-    ema_momentum: float = 0.998  # per step
-    loss: str = "ce+0.5*dice"  # sum of terms, see train.losses
-    validate_every: int = 5  # epochs
-    seed: int = 1
+class Interrupted(Exception):  # noqa: N818 - not an error: the run goes on when started again
+    """The run was told to stop; its checkpoint is written."""
 
 
 class Fit:
-    """One training run in the folder ``out``; made anew it goes on where the last one stopped."""
+    """One training run in the folder ``out``; made anew it goes on where the last one stopped.
+
+    Args:
+        config: everything that decides the weights, beside the data.
+        parts: the data sets to draw from.
+        validation: scored at the end of epochs; None to skip.
+        out: the run's folder.
+        checkpoint_s: a checkpoint is written when the last is older than this, and every epoch.
+        stop: when set, the run writes a checkpoint and raises ``Interrupted``.
+
+    Raises:
+        ConfigError: ``out`` holds another run, or an argument cannot be used.
+        DataError: a damaged checkpoint.
+    """
 
     def __init__(
-        self, config: FitConfig, parts: list[Part], validation: Dataset | None, out: Path
+        self,
+        config: FitConfig,
+        parts: list[Part],
+        validation: Dataset | None,
+        out: Path,
+        *,
+        checkpoint_s: float = 120.0,
+        stop: threading.Event | None = None,
     ) -> None:
         self.config, self.validation, self.out = config, validation, out
-        keras.utils.set_random_seed(config.seed)
+        self.checkpoint = out / CHECKPOINT
+        self._checkpoint_s, self._stop = checkpoint_s, stop or threading.Event()
+        remove_leftovers(self.checkpoint)
+        prepare_backend(config.seed, config.devices)
+        self.record = RunRecord(config, parts, validation)
+        self.progress = Progress.restore(self.checkpoint, self.record.identity)
+        if not self.progress.category_shares:
+            self.progress.category_shares = category_shares(parts[0].dataset)[1:].tolist()
         self.data = TrainingData(
-            parts, size=config.crop_size, batch_size=config.batch_size, seed=config.seed
+            parts,
+            size=config.crop_size,
+            batch_size=config.batch_size,
+            seed=config.seed,
+            recipe=load_recipe(config.recipe),
         )
-        self.checkpoint = out / "checkpoint.keras"
-        self.history: list[dict[str, float]] = []
-        self.model = self._restore() if self.checkpoint.is_file() else self._build(parts)
+        self.loss = SegmentationLoss(self.progress.class_weights(), config.loss)
+        self.model = self._build()
+        if self.checkpoint.is_file():
+            load_variables(self.checkpoint, self.model)
         # The same weights at the size that ships, for validation and for the finished file.
         self.full = build_model(config.model, config.input_size)
+        self.progress.begin_session()
+        self._write_record()
+        self._mark()
 
-    def _build(self, parts: list[Part]) -> keras.Model:
+    def _build(self) -> keras.Model:
         config = self.config
-        shares = category_shares(parts[0].dataset)[1:]
-        # ENet's weighting (Paszke et al., 2016): rare categories up to about four times as much.
-        weights = 1 / np.log(1.10 + shares / shares.sum())
-        model = build_model(config.model, config.crop_size)
-        steps = len(self.data)
-        schedule = keras.optimizers.schedules.CosineDecay(
-            initial_learning_rate=config.learning_rate / 20,
-            decay_steps=max(1, round((config.epochs - config.warmup_epochs) * steps)),
-            alpha=0.005,
-            warmup_target=config.learning_rate,
-            warmup_steps=round(config.warmup_epochs * steps),
-        )
-        optimizer = keras.optimizers.AdamW(
-            schedule,
+        with low_precision(config.precision):
+            model = build_model(config.model, config.crop_size, weights=config.weights)
+        optimizer = AveragedAdamW(
+            config.learning_rate,
             weight_decay=config.weight_decay,
-            use_ema=True,
             ema_momentum=config.ema_momentum,
         )
         optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
-        loss = SegmentationLoss(list(weights / weights.mean()), config.loss)
         # XLA's convolutions are several times slower on a CPU than TensorFlow's own.
         jit = "auto" if keras.backend.backend() != "tensorflow" else False
-        model.compile(optimizer, loss=loss, jit_compile=jit)
-        record = {
-            "config": asdict(config),
-            "parts": [
-                {"dataset": p.dataset.name, "frames": len(p.dataset), "samples": p.samples}
-                for p in parts
-            ],
-            "category_shares": [round(float(s), 5) for s in shares],
-            "parameters": model.count_params(),
-            "macs": count_macs(build_model(config.model, config.input_size)),
-            **environment(),
-        }
-        write_json(self.out / "run.json", record)
-        return model
-
-    def _restore(self) -> keras.Model:
-        state = json.loads((self.out / "state.json").read_text())
-        if state["config"] != json.loads(json.dumps(asdict(self.config))):
-            raise ConfigError(
-                f"{self.out} holds a run with another configuration: give the same arguments to "
-                "resume it, or another --out"
-            )
-        try:
-            model = keras.saving.load_model(self.checkpoint)
-        except (OSError, ValueError) as error:
-            raise DataError(f"checkpoint {self.checkpoint} cannot be read: {error}") from error
-        # The history goes with the checkpoint of its epoch; a kill between the two files leaves
-        # the history one epoch ahead at most.
-        epoch = round(int(model.optimizer.iterations) / len(self.data))
-        self.history = state["history"][:epoch]
-        self.data.epoch = epoch
+        model.compile(optimizer, loss=self.loss, jit_compile=jit)
+        model.optimizer.build(model.trainable_variables)
         return model
 
     def run(self) -> keras.Model:
         """Train to the last epoch and return the finished model (EMA weights)."""
-        config = self.config
-        first = self.data.epoch
-        total = len(self.data)
-        with tqdm(total=config.epochs * total, initial=first * total, unit="step") as bar:
-            self.model.fit(
-                self.data,
-                initial_epoch=first,
-                epochs=config.epochs,
-                shuffle=False,  # the data set does, by seed and epoch; Keras would by its own state
-                verbose=0,
-                callbacks=[_Progress(bar), _Checkpoint(self)],
+        config, progress, steps = self.config, self.progress, len(self.data)
+        done = progress.epoch * steps + progress.step
+        # Without a terminal no bar: a log of the lines that every epoch prints reads better.
+        with tqdm(total=config.epochs * steps, initial=done, unit="step", disable=None) as bar:
+            while progress.epoch < config.epochs and not progress.stopped_early:
+                self._train_epoch(bar)
+                self._end_epoch()
+        return self._finish()
+
+    def _train_epoch(self, bar: Any) -> None:
+        progress, steps = self.progress, len(self.data)
+        self.data.epoch = progress.epoch
+        for images, masks in prefetch(self.data.__getitem__, range(progress.step, steps)):
+            # Several devices take equal shares: what is left over at an epoch's end is left out.
+            count = len(images) - len(images) % self.config.devices
+            self.model.optimizer.learning_rate = self._learning_rate()
+            if count:
+                logs = self.model.train_on_batch(images[:count], masks[:count], return_dict=True)
+                self._count(float(logs["loss"]), count)
+            progress.step += 1
+            bar.update()
+            bar.set_postfix(loss=f"{progress.mean_loss:.4f}", refresh=False)
+            if self._stop.is_set():
+                self.save()
+                raise Interrupted
+            if time.monotonic() - self._saved > self._checkpoint_s:
+                self.save()
+
+    def _learning_rate(self) -> float:
+        config, progress, steps = self.config, self.progress, len(self.data)
+        step = progress.epoch * steps + progress.step
+        warmup = round(config.warmup_epochs * steps)
+        rate = learning_rate(
+            config.schedule, config.learning_rate, step, config.epochs * steps, warmup
+        )
+        return rate * progress.rate_factor
+
+    def _count(self, loss: float, samples: int) -> None:
+        progress = self.progress
+        if not math.isfinite(loss):
+            raise DataError(
+                f"the loss of step {progress.step + 1} of epoch {progress.epoch + 1} is {loss} at "
+                f"learning rate {self._learning_rate():.3g}: lower --learning-rate and run anew "
+                f"into another --out; checkpoint {self.checkpoint} of an earlier step is intact"
             )
+        progress.loss_sum += loss * samples
+        progress.samples += samples
+
+    def _end_epoch(self) -> None:
+        """Validate when due, note the epoch, write the checkpoint."""
+        config, progress = self.config, self.progress
+        epoch = progress.epoch + 1
+        row: dict[str, float] = {"epoch": epoch, "loss": progress.mean_loss}
+        row["learning_rate"] = self._learning_rate()
+        if self.validation is None:
+            self._judge(-row["loss"], epoch)
+        elif epoch % config.validate_every == 0 or epoch == config.epochs:
+            row |= self._validate(self.validation, epoch)
+        progress.end_epoch(row)
+        self.save()
+        write_history(self.out / "history.csv", progress.history)
+        self._write_record()
+        scores = [f"{name} {row[name]:.4f}" for name in ("val_loss", "val_miou") if name in row]
+        line = ", ".join([f"epoch {epoch}/{config.epochs}: loss {row['loss']:.4f}", *scores])
+        tqdm.write(f"{line} ({progress.seconds / 60:.1f} min in all)")
+
+    def _validate(self, dataset: Dataset, epoch: int) -> dict[str, float]:
+        """Score the EMA weights; the columns of the history."""
         self._load_average()
-        with atomic_path(self.out / f"{config.model}.keras") as path:
-            self.full.save(path)
-        return self.full
+        result = evaluate(self.full, dataset, self.loss)
+        miou = result.matrix.mean_iou()
+        if self._judge(miou, epoch) or not self.config.patience:
+            self.progress.scores = {"dataset": dataset.name, "epoch": epoch, **result.to_json()}
+        return {
+            "val_loss": result.loss,
+            "val_miou": miou,
+            "val_pixel_accuracy": result.matrix.pixel_accuracy(),
+        }
+
+    def _judge(self, score: float, epoch: int) -> bool:
+        """Plateau schedule and early stopping look at this score; True if it is the best yet."""
+        config, progress = self.config, self.progress
+        progress.plateau.update(score, epoch)
+        if config.schedule == "plateau" and progress.plateau.waited >= config.plateau_patience:
+            progress.rate_factor *= config.plateau_factor
+            progress.plateau.waited = 0
+        best = progress.best.update(score, epoch)
+        if config.patience and best:
+            self._load_average()
+            with atomic_path(self.out / BEST) as path:
+                np.savez(path, *self.full.get_weights())
+        if config.patience and epoch - progress.best.best_epoch >= config.patience:
+            progress.stopped_early = True
+        return best
 
     def _load_average(self) -> None:
         """Put the EMA weights, and the batch statistics as they are, into ``full``."""
-        kept = [np.asarray(w) for w in self.model.get_weights()]
+        kept = [np.array(w) for w in self.model.get_weights()]
         self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
         self.full.set_weights(self.model.get_weights())
         self.model.set_weights(kept)
 
-    def end_epoch(self, epoch: int, logs: dict[str, float]) -> None:
-        """Validate when due, then write the checkpoint."""
-        if not math.isfinite(logs["loss"]):
-            raise DataError(
-                f"the loss of epoch {epoch + 1} is {logs['loss']}: lower --learning-rate; the "
-                "checkpoint of the epoch before is intact"
-            )
-        row = {"epoch": epoch + 1, "loss": logs["loss"]}
-        config = self.config
-        due = (epoch + 1) % config.validate_every == 0 or epoch + 1 == config.epochs
-        if self.validation is not None and due:
-            self._load_average()
-            scores = evaluate(self.full, self.validation)
-            row |= {"val_miou": scores.mean_iou(), "val_pixel_accuracy": scores.pixel_accuracy()}
-            tqdm.write(f"epoch {epoch + 1}: loss {row['loss']:.4f}, val mIoU {row['val_miou']:.4f}")
-        self.history.append(row)
-        state = {"config": asdict(config), "history": self.history}
-        write_json(self.out / "state.json", state)
-        with atomic_path(self.checkpoint) as path:
-            self.model.save(path)
-        write_history(self.out / "history.csv", self.history)
+    def save(self) -> None:
+        """Write the checkpoint, with the time spent since the last."""
+        self.progress.add_time(time.monotonic() - self._since, time.process_time() - self._cpu)
+        self._mark()
+        state = asdict(self.progress) | {"identity": self.record.identity}
+        save_checkpoint(self.checkpoint, self.model, state)
+        self._saved = time.monotonic()
 
+    def _mark(self) -> None:
+        self._since, self._cpu = time.monotonic(), time.process_time()
+        self._saved = self._since
 
-class _Progress(keras.callbacks.Callback):  # type: ignore[misc]
-    def __init__(self, bar: Any) -> None:
-        super().__init__()
-        self._bar = bar
+    def _write_record(self) -> None:
+        write_json(self.out / "run.json", self.record.to_json(self.progress))
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        self._bar.update()
-        if logs:
-            self._bar.set_postfix(loss=f"{logs['loss']:.4f}", refresh=False)
-
-
-class _Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
-    def __init__(self, fit: Fit) -> None:
-        super().__init__()
-        self._fit = fit
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self._fit.end_epoch(epoch, logs or {})
-
-
-def evaluate(model: keras.Model, dataset: Dataset) -> ConfusionMatrix:
-    """Score a float model as the daemon would run it: stretch, argmax over 1–7, nearest."""
-    _, height, width, _ = model.input_shape
-    matrix = ConfusionMatrix()
-    for sample in dataset:
-        image = cv2.cvtColor(sample.image, cv2.COLOR_BGR2RGB)
-        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-        logits = np.asarray(model(image[None].astype(np.float32), training=False))[0]
-        full = cv2.resize(logits[..., 1:], (width, height), interpolation=cv2.INTER_LINEAR)
-        mask = (np.argmax(full, axis=-1) + 1).astype(np.uint8)
-        truth_height, truth_width = sample.mask.shape
-        mask = cv2.resize(mask, (truth_width, truth_height), interpolation=cv2.INTER_NEAREST)
-        matrix.update(sample.mask, np.asarray(mask, np.uint8), sample.instances)
-    return matrix
+    def _finish(self) -> keras.Model:
+        """Write the finished network, its scores and curves; done again if a kill came between."""
+        self._load_average()
+        best = self.out / BEST
+        if self.config.patience and best.is_file():
+            with np.load(best, allow_pickle=False) as file:
+                self.full.set_weights([file[name] for name in file.files])
+        if self.progress.scores:
+            write_json(self.out / "scores.json", self.progress.scores)
+        write_history(self.out / "history.csv", self.progress.history)
+        draw_curves(self.progress.history, self.out / "curves.png", self.config.model)
+        with atomic_path(self.out / f"{self.config.model}.keras") as path:
+            self.full.save(path)
+        self.progress.finished = True
+        self._write_record()
+        return self.full

@@ -7,11 +7,61 @@ import json
 import os
 import platform
 import subprocess
+from dataclasses import asdict
+from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import keras
 
 from roadmask.atomic import atomic_path, write_text
+from roadmask.datasets import Dataset
+from train.config import FitConfig
+from train.data import Part
+from train.models import build_model, count_macs
+
+if TYPE_CHECKING:
+    from train.progress import Progress
+
+
+class RunRecord:
+    """What ``run.json`` says of a run, and what tells two runs apart.
+
+    Attributes:
+        identity: configuration and data; a checkpoint of another identity is not resumed.
+    """
+
+    def __init__(self, config: FitConfig, parts: list[Part], validation: Dataset | None) -> None:
+        self._config, self._validation = config, validation
+        self._parts = [_describe(p.dataset) | {"samples": p.samples} for p in parts]
+        self.identity: dict[str, Any] = {"config": asdict(config), "data": self._parts}
+        network = build_model(config.model, config.input_size)
+        self._size = {"parameters": network.count_params(), "macs": count_macs(network)}
+
+    def to_json(self, progress: Progress) -> dict[str, Any]:
+        """The record as it stands."""
+        return {
+            "config": asdict(self._config),
+            "parts": self._parts,
+            "validation": _describe(self._validation) if self._validation is not None else None,
+            "category_shares": [round(share, 5) for share in progress.category_shares],
+            "class_weights": [round(weight, 5) for weight in progress.class_weights()],
+            **self._size,
+            "epochs_done": progress.epoch,
+            "finished": progress.finished,
+            "stopped_early": progress.stopped_early,
+            "best_epoch": progress.best.best_epoch or None,
+            "training_seconds": round(progress.seconds, 1),
+            "cpu_seconds": round(progress.cpu_seconds, 1),
+            "sessions": progress.sessions,
+        }
+
+
+def _describe(dataset: Dataset) -> dict[str, Any]:
+    """Name, number of frames, and a digest of their ids: no path of this machine."""
+    digest = sha256("\n".join(dataset.ids).encode()).hexdigest()[:16]
+    return {"dataset": dataset.name, "frames": len(dataset), "ids_sha256": digest}
 
 
 def environment() -> dict[str, Any]:
@@ -24,6 +74,8 @@ def environment() -> dict[str, Any]:
         except metadata.PackageNotFoundError:
             continue
     return {
+        "backend": keras.backend.backend(),
+        "devices": _devices(),
         "packages": versions,
         "python": platform.python_version(),
         "commit": _commit(),
@@ -44,6 +96,15 @@ def write_history(path: Path, rows: list[dict[str, float]]) -> None:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(rows)
+
+
+def _devices() -> list[str]:
+    """Accelerators by Keras's names; empty on a CPU."""
+    try:
+        found = keras.distribution.list_devices()
+    except (AttributeError, NotImplementedError, RuntimeError):  # a backend that cannot say
+        return []
+    return [name for name in found if not name.lower().startswith("cpu")]
 
 
 def _commit() -> str | None:
