@@ -9,6 +9,7 @@ import numpy.typing as npt
 _Bytes = bytes | bytearray | memoryview | mmap.mmap | npt.NDArray[np.uint8]
 # Item types and shapes are checked at run time, with a message that says what was expected.
 _Array = npt.NDArray[Any] | memoryview
+_Part = tuple[int, int, int, int]  # x, y, width, height in px
 
 def crc32c(data: _Bytes, crc: int = 0) -> int: ...
 def ring_begin(ring: _Bytes, generation_offset: int) -> None: ...
@@ -80,7 +81,7 @@ class UpsamplePlan:
     """Logits → mask for one pair of sizes; see ``kernels_reference.argmax_upsample``.
 
     Sizes are width and height. A run allocates nothing and releases the lock; runs of one plan
-    wait for each other.
+    wait for each other. The mask shows ``window`` of a network's input of ``input_size``.
 
     Raises:
         TypeError: a buffer holds other items than expected.
@@ -97,17 +98,26 @@ class UpsamplePlan:
         confidence_table: _Array | None = None,
         threshold: int = 0,
         step: float = 0.0625,
+        input_size: tuple[int, int] | None = None,
+        window: _Part | None = None,
     ) -> None: ...
     def run(self, logits: _Array, out: _Array, confidence: _Array | None = None) -> list[int]: ...
 
-def nearest_map(ids: _Array, out: _Array, table: _Array) -> list[int]: ...
+def nearest_map(
+    ids: _Array,
+    out: _Array,
+    table: _Array,
+    input_size: tuple[int, int] | None = None,
+    window: _Part | None = None,
+) -> list[int]: ...
 
 class PreprocessPlan:
     """Camera picture → network input for one pair of sizes; see ``kernels_reference.preprocess``.
 
-    ``layout`` is bgr, grey, yuyv or nv12; rows of source and tensor may be apart. A run in two
-    parts: ``start`` returns its number, and whoever calls ``finish`` with it, in any thread, works
-    on it until it is done and gets the time at which it was, ns CLOCK_BOOTTIME. Errors as above.
+    ``layout`` is bgr, grey, yuyv or nv12, ``crop`` the part of the picture that is used; rows of
+    source and tensor may be apart. A run in two parts: ``start`` returns its number, and whoever
+    calls ``finish`` with it, in any thread, works on it until it is done and gets the time at which
+    it was, ns CLOCK_BOOTTIME. Errors as above.
     """
 
     def __init__(
@@ -116,6 +126,7 @@ class PreprocessPlan:
         size: tuple[int, int],
         table: _Array | None = None,
         layout: str = "bgr",
+        crop: _Part | None = None,
     ) -> None: ...
     def run(self, source: _Array, out: _Array) -> None: ...
     def start(self, source: _Array, out: _Array) -> int: ...

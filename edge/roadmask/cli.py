@@ -85,6 +85,14 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument("--labels", help="label set of a model that names none")
     parser.add_argument("--config", type=Path, help="TOML file with a [daemon] table")
     parser.add_argument("--mask-size", choices=("network", "camera"), help="default: network")
+    parser.add_argument(
+        "--crop", metavar="X,Y,W,H", help="what the network sees, in camera px (default: all)"
+    )
+    parser.add_argument(
+        "--fit",
+        choices=("stretch", "letterbox"),
+        help="fill the network's input, or keep proportions with void padding (default: stretch)",
+    )
     parser.add_argument("--max-age-ms", type=int, help="oldest mask to trust (default: 250 ms)")
     for name, text in (
         ("confidence", "publish a confidence plane"),

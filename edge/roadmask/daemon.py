@@ -17,6 +17,7 @@ from roadmask.capture import CaptureThread
 from roadmask.clock import now_ns
 from roadmask.engine import Engine
 from roadmask.errors import ConfigError
+from roadmask.geometry import geometry
 from roadmask.heart import TICK_S, Heart
 from roadmask.labels import CATEGORY_COLORS_RGB, CATEGORY_NAMES
 from roadmask.modelfile import DEFAULT_MODEL
@@ -50,6 +51,8 @@ class DaemonConfig:
     frames: int = 0  # published, then stop; 0 = until told
     labels: str = ""  # label set, where the model file names none
     mask_size: str = "network"  # or "camera"
+    crop: str = ""  # X,Y,W,H in camera px: what the network sees; "" = all
+    fit: str = "stretch"  # or "letterbox": keep proportions, with void padding
     max_age_ms: int = 250  # subscribers refuse older masks
     confidence: bool = False  # publish a confidence plane
     preview: bool = False  # publish the network's RGB input
@@ -66,8 +69,15 @@ def run(config: DaemonConfig, stop: threading.Event, times: StageTimes | None = 
     """
     engine = Engine(config.model, config.threads, config.labels or None)
     with open_source(config.source) as source:
-        tensors = TensorPool(engine, source.size)
-        postprocess = Postprocess(engine, _mask_size(config, engine, source))
+        view = geometry(
+            source.size,
+            engine.input_size,
+            crop=config.crop,
+            fit=config.fit,
+            mask_size=config.mask_size,
+        )
+        tensors = TensorPool(engine, view)
+        postprocess = Postprocess(engine, view)
         if config.confidence and not postprocess.gives_confidence:
             raise ConfigError(
                 f"--confidence: model {engine.name} ends in class ids, which tell no confidence; "
@@ -77,7 +87,7 @@ def run(config: DaemonConfig, stop: threading.Event, times: StageTimes | None = 
             _open_publisher(config, engine, source, postprocess.mask_size) as publisher,
             CaptureThread(source, preparation=tensors) as capture,
             Heart(publisher, _Faults(publisher, capture).tell),
-            Publication(publisher, postprocess, tensors, source, times) as publication,
+            Publication(publisher, postprocess, tensors, source, view, times) as publication,
         ):
             taken = 0
             while not stop.is_set() and (not config.frames or taken < config.frames):
@@ -109,13 +119,6 @@ class _Faults:
         if fault is not None and (sequence, fault) != self._said:
             self._publisher.set_mode(*_FAULTS[fault])
             self._said = (sequence, fault)
-
-
-def _mask_size(config: DaemonConfig, engine: Engine, source: Source) -> tuple[int, int]:
-    sizes = {"network": engine.input_size, "camera": source.size}
-    if config.mask_size not in sizes:
-        raise ConfigError(f"mask size {config.mask_size!r}: expected network or camera")
-    return sizes[config.mask_size]
 
 
 def _open_publisher(

@@ -28,16 +28,26 @@ def confidence_table(step: float) -> U8:
     return np.floor(255.0 / (1.0 + np.exp(-margin)) + 0.5).astype(np.uint8)
 
 
-def bilinear_positions(source: int, target: int, steps: int = LOGIT_STEPS) -> tuple[I64, I64]:
-    """Lower neighbour and weight (in ``1 / steps``) of the upper one, for half-pixel centres."""
+def bilinear_positions(
+    source: int, target: int, steps: int = LOGIT_STEPS, window: tuple[int, int, int] = (0, 1, 1)
+) -> tuple[I64, I64]:
+    """Lower neighbour and weight (in ``1 / steps``) of the upper one, for half-pixel centres.
+
+    ``window``: the target shows ``length`` from ``begin`` of ``total`` px that the source covers.
+    """
     x = np.arange(target, dtype=np.int64)
-    position = (steps * ((2 * x + 1) * source - target) + target) // (2 * target)
+    begin, length, total = window
+    edge = (2 * target * begin + (2 * x + 1) * length) * source
+    half = target * total
+    position = (steps * (edge - half) + half) // (2 * half)
     position = np.clip(position, 0, steps * (source - 1))
     return position // steps, position % steps
 
 
-def _blend(rows: npt.NDArray[np.generic], axis: int, target: int) -> npt.NDArray[np.generic]:
-    lower, weight = bilinear_positions(rows.shape[axis], target)
+def _blend(
+    rows: npt.NDArray[np.generic], axis: int, target: int, window: tuple[int, int, int]
+) -> npt.NDArray[np.generic]:
+    lower, weight = bilinear_positions(rows.shape[axis], target, window=window)
     upper = np.minimum(lower + 1, rows.shape[axis] - 1)
     shape = [1] * rows.ndim
     shape[axis] = target
@@ -55,6 +65,8 @@ def argmax_upsample(
     confidence_table: U8 | None = None,
     threshold: int = 0,
     step: float = 1 / 16,
+    columns: tuple[int, int, int] = (0, 1, 1),
+    rows: tuple[int, int, int] = (0, 1, 1),
 ) -> tuple[U8, U8, list[int]]:
     """Bilinear upsampling, argmax over the classes from ``first``, and the map to categories.
 
@@ -66,13 +78,15 @@ def argmax_upsample(
         confidence_table: ``(256,) uint8`` margin → confidence. The margin is taken to the best
             class of another category, in whole logit steps (of ``step``, for float logits).
         threshold: a pixel with less confidence becomes 0.
+        columns, rows: the part of the network's input that the mask shows, see
+            ``bilinear_positions``.
 
     Returns:
         mask ``(H, W)``, confidence ``(H, W)`` (zeros without a table), pixels per category (8).
     """
     width, height = size
     whole = logits.astype(np.int32 if logits.dtype == np.int8 else np.float32)
-    blended = _blend(_blend(whole, 1, width), 0, height)
+    blended = _blend(_blend(whole, 1, width, columns), 0, height, rows)
     best = blended[..., first].copy()
     category = np.full((height, width), table[first], np.uint8)
     lowest = -32768 if logits.dtype == np.int8 else np.float32(-np.inf)
@@ -109,13 +123,25 @@ def category_counts(mask: U8) -> list[int]:
 
 
 def nearest_map(
-    ids: U8 | npt.NDArray[np.int32] | I64, size: tuple[int, int], table: U8
+    ids: U8 | npt.NDArray[np.int32] | I64,
+    size: tuple[int, int],
+    table: U8,
+    columns: tuple[int, int, int] = (0, 1, 1),
+    rows: tuple[int, int, int] = (0, 1, 1),
 ) -> tuple[U8, list[int]]:
     """Class ids ``(h, w)`` → category mask of another size, nearest neighbour; unknown ids → 0."""
+
+    def nearest(source: int, target: int, window: tuple[int, int, int]) -> I64:
+        begin, length, total = window
+        centre = (
+            2 * target * begin + (2 * np.arange(target, dtype=np.int64) + 1) * length
+        ) * source
+        picked: I64 = centre // (2 * target * total)
+        return picked
+
     width, height = size
-    rows = (2 * np.arange(height) + 1) * ids.shape[0] // (2 * height)
-    columns = (2 * np.arange(width) + 1) * ids.shape[1] // (2 * width)
-    picked = ids[rows][:, columns].astype(np.int64)
+    picked = ids[nearest(ids.shape[0], height, rows)][:, nearest(ids.shape[1], width, columns)]
+    picked = picked.astype(np.int64)
     known = (picked >= 0) & (picked < len(table))
     mask = np.where(known, table[np.where(known, picked, 0)], 0).astype(np.uint8)
     return mask, category_counts(mask)

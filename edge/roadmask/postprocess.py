@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from roadmask import _native
 from roadmask.engine import Engine
+from roadmask.geometry import Geometry, Rect
 from roadmask.kernels_reference import confidence_table
 
 Mask = npt.NDArray[np.uint8]
@@ -21,12 +22,24 @@ class Postprocess:
 
     Args:
         engine: the network.
-        mask_size: width and height of the masks in px; the network's input size by default.
+        mask_size: width and height of the masks in px, stretched over the network's input; or a
+            ``Geometry``. By default the network's input size.
     """
 
-    def __init__(self, engine: Engine, mask_size: tuple[int, int] | None = None) -> None:
-        self.mask_size = mask_size or engine.input_size
+    def __init__(self, engine: Engine, mask_size: tuple[int, int] | Geometry | None = None) -> None:
         self._engine = engine
+        self._input_size, self._window = engine.input_size, Rect(0, 0, *engine.input_size)
+        if isinstance(mask_size, Geometry):
+            self.mask_size, self._window = mask_size.mask_size, mask_size.inner
+            inner = mask_size.mask_inner
+        else:
+            self.mask_size = mask_size or engine.input_size
+            inner = Rect(0, 0, *self.mask_size)
+        self._inner = None
+        if inner != (0, 0, *self.mask_size):
+            x, y, width, height = inner
+            self._inner = slice(y, y + height), slice(x, x + width)
+        self._void = self.mask_size[0] * self.mask_size[1] - inner.width * inner.height
         spec, labels = engine.output_spec, engine.labels
         self._plan: _native.UpsamplePlan | None = None
         if len(spec.shape) == 4:
@@ -35,11 +48,13 @@ class Postprocess:
             self._plan = _native.UpsamplePlan(
                 logits_size=(width, height),
                 classes=channels,
-                size=self.mask_size,
+                size=(inner.width, inner.height),
                 table=labels.category_table[:channels],
                 first=labels.first_competing,
                 confidence_table=confidence_table(step),
                 step=step,
+                input_size=self._input_size,
+                window=self._window,
             )
 
     @property
@@ -55,6 +70,9 @@ class Postprocess:
     ) -> list[int]:
         """Write the mask of the last ``invoke`` and return the pixels of each category.
 
+        Where the network saw nothing of the camera's picture, mask and confidence are left as
+        they are, which is to be 0: void.
+
         Args:
             mask: ``(H, W) uint8`` of ``mask_size``.
             confidence: the same, for the probability that the category is right, of 255; left
@@ -62,13 +80,20 @@ class Postprocess:
             output: a copy of the engine's output; its own by default.
         """
         output = self._engine.output if output is None else output
+        if self._inner is not None:
+            mask = mask[self._inner]
+            confidence = None if confidence is None else confidence[self._inner]
         if self._plan is None:
-            return _native.nearest_map(output, mask, self._engine.labels.category_table)
-        return self._plan.run(output, mask, confidence)
+            table = self._engine.labels.category_table
+            counts = _native.nearest_map(output, mask, table, self._input_size, self._window)
+        else:
+            counts = self._plan.run(output, mask, confidence)
+        counts[0] += self._void
+        return counts
 
     def mask(self) -> Mask:
         """The same in a new array, for those who do not publish."""
         width, height = self.mask_size
-        mask = np.empty((height, width), np.uint8)
+        mask = np.zeros((height, width), np.uint8)
         self.into(mask)
         return mask

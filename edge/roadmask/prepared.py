@@ -28,9 +28,14 @@ class Prepared:
         self._plan: _native.PreprocessPlan | None = None
         self._job = 0
 
-    def start(self, plan: _native.PreprocessPlan, image: npt.NDArray[np.uint8]) -> None:
-        """Begin to fill the tensor from ``image``, which must stay as it is until ``finish``."""
-        self._job = plan.start(image, self.tensor)
+    def start(
+        self, plan: _native.PreprocessPlan, image: npt.NDArray[np.uint8], inner: Tensor
+    ) -> None:
+        """Begin to fill ``inner`` from ``image``, which must stay as it is until ``finish``.
+
+        ``inner`` is the tensor or a part of it.
+        """
+        self._job = plan.start(image, inner)
         self._plan = plan
 
     def finish(self) -> int:

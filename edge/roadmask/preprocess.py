@@ -10,14 +10,16 @@ import numpy.typing as npt
 from roadmask import _native
 from roadmask.clock import now_ns
 from roadmask.engine import Engine
+from roadmask.geometry import Geometry, geometry
 from roadmask.prepared import Prepared, Tensor
 from roadmask.sources.source import Frame
 
 _DEFAULT_NORMALISATION = (1 / 127.5, -1.0)
+_GREY = 128  # of the padding: nearly zero after the usual normalisations
 
 
 class Preprocess:
-    """Stretch frames into a network's input tensor.
+    """Fit frames into a network's input tensor.
 
     Shrinking averages over the area that a pixel covers; growing is bilinear. For an integer
     input the normalisation lies in the tensor's quantisation, so the tensor holds the pixel
@@ -25,22 +27,27 @@ class Preprocess:
 
     Args:
         engine: the network.
-        source_size: width and height of the frames in px. Frames of another size are taken too,
-            but the first one of each new size costs a new plan.
+        source: width and height of the frames in px, stretched to the whole input; or a
+            ``Geometry``. Frames of another size are taken too, but the first one of each new size
+            costs a new plan.
     """
 
-    def __init__(self, engine: Engine, source_size: tuple[int, int]) -> None:
-        self._size = engine.input_size
+    def __init__(self, engine: Engine, source: tuple[int, int] | Geometry) -> None:
+        if not isinstance(source, Geometry):
+            source = geometry(source, engine.input_size)
+        self._geometry = source
         self._dtype = engine.input_spec.dtype
         # int8 is uint8 with the top bit flipped.
         self._flip = np.uint8(0x80 if self._dtype == np.int8 else 0)
         scale, offset = engine.info.normalisation if engine.info else _DEFAULT_NORMALISATION
         self._scale, self._offset = np.float32(scale), np.float32(offset)
-        width, height = self._size
+        x, y, width, height = source.inner
+        self._inner = slice(y, y + height), slice(x, x + width)
+        self._padded = (width, height) != source.network
         self._staging = (
             np.empty((height, width, 3), np.uint8) if self._dtype == np.float32 else None
         )
-        self._plan_for(source_size)
+        self._plan_for(source.camera)
 
     def into(self, image: npt.NDArray[np.uint8], out: Tensor, layout: str = "bgr") -> None:
         """Write ``image`` ``(H, W, 3) uint8`` BGR into ``out``, as the engine's ``input``.
@@ -61,14 +68,19 @@ class Preprocess:
             height = height // 3 * 2
         if ((width, height), layout) != self._planned:
             self._plan_for((width, height), layout)
+        inner = prepared.tensor[self._inner] if self._padded else prepared.tensor
         if self._staging is None:
-            prepared.start(self._plan, image)
+            prepared.start(self._plan, image, inner)
             return prepared
         self._plan.run(image, self._staging)
-        np.multiply(self._staging, self._scale, out=prepared.tensor)
-        prepared.tensor += self._offset
+        np.multiply(self._staging, self._scale, out=inner)
+        inner += self._offset
         prepared.ready_ns = now_ns()
         return prepared
+
+    def pad(self, tensor: Tensor) -> None:
+        """Fill with grey what ``into`` leaves as it is, the padding of a letterbox."""
+        tensor[...] = 0 if self._staging is not None else np.uint8(_GREY) ^ self._flip
 
     def preview(self, tensor: Tensor, out: npt.NDArray[np.uint8]) -> None:
         """Write what ``tensor`` shows into ``out`` ``(h, w, 3) uint8`` RGB."""
@@ -80,7 +92,9 @@ class Preprocess:
     def _plan_for(self, source_size: tuple[int, int], layout: str = "bgr") -> None:
         self._planned = source_size, layout
         table = np.arange(256, dtype=np.uint8) ^ self._flip
-        self._plan = _native.PreprocessPlan(source_size, self._size, table, layout)
+        _, _, width, height = self._geometry.inner
+        crop = self._geometry.crop_of(source_size)
+        self._plan = _native.PreprocessPlan(source_size, (width, height), table, layout, crop)
 
 
 class TensorPool:
@@ -91,14 +105,15 @@ class TensorPool:
     published. Whoever takes one gives it back with ``release``.
     """
 
-    def __init__(self, engine: Engine, source_size: tuple[int, int]) -> None:
-        self.preprocess = Preprocess(engine, source_size)
-        self.needed = engine.input_size
+    def __init__(self, engine: Engine, geometry: Geometry) -> None:
+        self.preprocess = Preprocess(engine, geometry)
+        self.needed = geometry.needed
         self._input = engine.input
-        shape, dtype = engine.input_spec.shape[1:], engine.input_spec.dtype
         # append and pop of a deque are atomic: it needs no lock.
-        self._free = deque(Prepared(np.empty(shape, dtype)) for _ in range(4))
+        self._free = deque(Prepared(np.empty_like(engine.input)) for _ in range(4))
         self._direct = deque([Prepared(self._input)])
+        for prepared in (*self._free, *self._direct):
+            self.preprocess.pad(prepared.tensor)
 
     def begin(self, frame: Frame, idle: bool) -> Prepared:
         """Start on a tensor of ``frame``, the caller's to ``finish`` and to ``release``.

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from roadmask.capture import Captured
 from roadmask.clock import now_ns
+from roadmask.geometry import Geometry
 from roadmask.health import Health
 from roadmask.modes import Flag
 from roadmask.postprocess import Postprocess
@@ -44,6 +45,7 @@ class Publication:
         postprocess: Postprocess,
         tensors: TensorPool,
         source: Source,
+        geometry: Geometry,
         times: StageTimes | None,
     ) -> None:
         self._publisher, self._postprocess, self._tensors = publisher, postprocess, tensors
@@ -51,6 +53,8 @@ class Publication:
         self._health = Health(source.kind, period_ns)
         self._flags = _FLAGS[source.kind]
         self._times = times
+        self._geometry, self._transform_of = geometry, geometry.camera
+        self._transform = geometry.transform(geometry.camera)
         self._change = threading.Condition()  # guards all below
         self._pending: _Inferred | None = None
         self._output: npt.NDArray[Any] | None = None
@@ -134,9 +138,9 @@ class Publication:
         self._tensors.release(frame.prepared)
         postprocessed_ns = now_ns()
         mode, reasons = self._health.judge(frame)
-        width, height = frame.size
-        mask_width, mask_height = self._postprocess.mask_size
-        scale = (width / mask_width, height / mask_height)
+        if frame.size != self._transform_of:
+            self._transform_of = frame.size
+            self._transform = self._geometry.transform(frame.size)
         self._publisher.publish(
             FrameInfo(
                 capture_ns=frame.capture_ns,
@@ -146,10 +150,9 @@ class Publication:
                 mode=mode,
                 reasons=reasons,
                 flags=self._flags | (Flag.DRIVER_TIME if frame.driver_time else Flag.NONE),
-                camera_size=(width, height),
-                scale=scale,
-                # Pixel centres: the middle of mask pixel 0 lies (scale - 1) / 2 into the picture.
-                offset=((scale[0] - 1) / 2, (scale[1] - 1) / 2),
+                camera_size=frame.size,
+                scale=self._transform.scale,
+                offset=self._transform.offset,
                 counts=tuple(counts),
             )
         )

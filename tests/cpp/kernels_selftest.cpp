@@ -105,8 +105,8 @@ void test_upsample() {
           "upsample", level, from, to);
   }
   // The definition itself, at a few pixels: no shortcut, no plan.
-  const auto rows = k::bilinear_positions(from.height, to.height);
-  const auto columns = k::bilinear_positions(from.width, to.width);
+  const auto rows = k::bilinear_positions(from.height, to.height, {0, to.height, to.height});
+  const auto columns = k::bilinear_positions(from.width, to.width, {0, to.width, to.width});
   for (int n = 0; n < 20 && options.threshold == 0; ++n) {
     const int y = between(0, to.height - 1), x = between(0, to.width - 1);
     int best = -(1 << 30), winner = 0;
@@ -143,7 +143,7 @@ void test_preprocess() {
     table.push_back(static_cast<std::uint8_t>(kind == 1 ? i ^ 0x80 : between(0, 255)));
   // The last row ends with its pixels.
   const Bytes source = Bytes::noise(static_cast<std::size_t>(rows * stride - gap));
-  k::PreprocessPlan plan(from, to, table, layout);
+  k::PreprocessPlan plan(from, {0, 0, from}, to, table, layout);
   const std::size_t size = static_cast<std::size_t>(3 * to.width * to.height);
   Bytes expected(size);
   k::set_level(k::Level::scalar);

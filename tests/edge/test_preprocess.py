@@ -9,6 +9,7 @@ import pytest
 
 from roadmask import kernels_reference
 from roadmask.engine import Engine
+from roadmask.geometry import geometry
 from roadmask.preprocess import TensorPool
 from roadmask.sources import Frame
 
@@ -31,7 +32,7 @@ def tensor(engine: Engine, frame: Frame) -> np.ndarray:
 
 
 def test_a_network_that_waits_has_its_own_input_filled(engine: Engine) -> None:
-    pool = TensorPool(engine, SIZE)
+    pool = TensorPool(engine, geometry(SIZE, engine.input_size))
     (frame,) = frames(1)
     prepared = pool.begin(frame, True)
     assert prepared.tensor is engine.input
@@ -41,7 +42,7 @@ def test_a_network_that_waits_has_its_own_input_filled(engine: Engine) -> None:
 
 
 def test_a_tensor_in_use_survives_the_next_frames(engine: Engine) -> None:
-    pool = TensorPool(engine, SIZE)
+    pool = TensorPool(engine, geometry(SIZE, engine.input_size))
     given = frames(4)
     first = pool.begin(given[0], True)
     first.finish()
@@ -61,7 +62,7 @@ def test_a_tensor_in_use_survives_the_next_frames(engine: Engine) -> None:
 
 
 def test_tensors_go_round(engine: Engine) -> None:
-    pool = TensorPool(engine, SIZE)
+    pool = TensorPool(engine, geometry(SIZE, engine.input_size))
     (frame,) = frames(1)
     seen = set()
     for i in range(40):

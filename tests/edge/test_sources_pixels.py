@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from roadmask import _native, kernels_reference
 from roadmask.capture import CaptureThread
 from roadmask.engine import Engine
+from roadmask.geometry import geometry
 from roadmask.preprocess import TensorPool
 from roadmask.sources import PictureError, open_source
 from roadmask.sources.pixels import FORMATS, JPEG_FORMATS, Decoder, jpeg_size
@@ -183,7 +184,8 @@ def test_a_motion_jpeg_file_is_read_like_a_camera(
         whole = [frame.image for frame in source]
     assert [image.shape for image in whole] == [(HEIGHT, WIDTH, 3)] * 3
     assert np.abs(whole[1].astype(int) - town[:, ::-1]).mean() < 8
-    pool = TensorPool(Engine(shipped_model), (WIDTH, HEIGHT))
+    engine = Engine(shipped_model)
+    pool = TensorPool(engine, geometry((WIDTH, HEIGHT), engine.input_size))
     with (
         open_source(f"{path}?realtime=0&loop=1") as source,
         CaptureThread(source, preparation=pool) as capture,
@@ -226,7 +228,8 @@ def test_a_camera_that_comes_back_is_still_taken_raw(
     camera = FakeCamera(formats=("YUYV",), sizes=((WIDTH, HEIGHT),), path=str(device))
     monkeypatch.setattr(cv2, "VideoCapture", camera.capture_class())
     camera.push(yuyv(town).tobytes())
-    pool = TensorPool(Engine(shipped_model), (WIDTH, HEIGHT))
+    engine = Engine(shipped_model)
+    pool = TensorPool(engine, geometry((WIDTH, HEIGHT), engine.input_size))
     expected = kernels_reference.preprocess(yuyv(town), NEEDED, layout="yuyv")
     with CaptureThread(f"v4l2:{device}", backoff_s=(0.01, 0.01), preparation=pool) as capture:
         first = capture.newest(10)

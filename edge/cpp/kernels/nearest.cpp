@@ -5,11 +5,13 @@
 namespace roadmask::kernels {
 namespace {
 
-// floor((2 i + 1) * source / (2 * target)), kept by remainder: no division per pixel.
+// The source pixel under the centre of target pixel i, kept by remainder: no division per pixel.
 class Nearest {
  public:
-  Nearest(int source, int target)
-      : step_(2 * std::int64_t{source}), whole_(2 * std::int64_t{target}), rest_(source) {
+  Nearest(int source, int target, Window window)
+      : step_(2 * std::int64_t{window.length} * source),
+        whole_(2 * std::int64_t{target} * window.total),
+        rest_((2 * std::int64_t{target} * window.begin + window.length) * source) {
     settle();
   }
   std::int64_t at() const { return at_; }
@@ -32,10 +34,10 @@ class Nearest {
 
 template <class Id>
 Counts nearest_map(const Id* ids, Size source, Plane mask, Size size, const std::uint8_t* table,
-                   std::int64_t classes) {
+                   std::int64_t classes, Window columns, Window rows) {
   Counts counts{}, row_counts{};
   std::int64_t held = -1;
-  Nearest row(source.height, size.height);
+  Nearest row(source.height, size.height, rows);
   for (int y = 0; y < size.height; ++y, row.next()) {
     std::uint8_t* out = mask.row(y);
     if (row.at() == held) {
@@ -44,7 +46,7 @@ Counts nearest_map(const Id* ids, Size source, Plane mask, Size size, const std:
       held = row.at();
       row_counts = {};
       const Id* from = ids + held * source.width;
-      Nearest column(source.width, size.width);
+      Nearest column(source.width, size.width, columns);
       for (int x = 0; x < size.width; ++x, column.next()) {
         const auto id = static_cast<std::int64_t>(from[column.at()]);
         out[x] = id >= 0 && id < classes ? table[id] : std::uint8_t{0};
@@ -57,10 +59,10 @@ Counts nearest_map(const Id* ids, Size source, Plane mask, Size size, const std:
 }
 
 template Counts nearest_map(const std::uint8_t*, Size, Plane, Size, const std::uint8_t*,
-                            std::int64_t);
+                            std::int64_t, Window, Window);
 template Counts nearest_map(const std::int32_t*, Size, Plane, Size, const std::uint8_t*,
-                            std::int64_t);
+                            std::int64_t, Window, Window);
 template Counts nearest_map(const std::int64_t*, Size, Plane, Size, const std::uint8_t*,
-                            std::int64_t);
+                            std::int64_t, Window, Window);
 
 }  // namespace roadmask::kernels

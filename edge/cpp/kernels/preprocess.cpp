@@ -101,9 +101,15 @@ void PreprocessPlan::sum_rows(const RowTaps& taps, Picture source, int row, int 
   ops_of(level()).rows(rows, w, used + used % 2, bytes, out);
 }
 
-PreprocessPlan::PreprocessPlan(Size source, Size target, std::vector<std::uint8_t> table,
-                               Layout layout)
-    : source_(source), target_(target), layout_(layout), table_(std::move(table)) {
+PreprocessPlan::PreprocessPlan(Size picture, Crop crop, Size target,
+                               std::vector<std::uint8_t> table, Layout layout)
+    : picture_size_(picture),
+      crop_(crop),
+      source_(crop.size),
+      target_(target),
+      layout_(layout),
+      table_(std::move(table)) {
+  const Size source = source_;
   flip_ = flips_only(table_, 0x80);
   if (flip_ || flips_only(table_, 0)) table_.clear();
   rows_ = row_taps(source.height, target.height);
@@ -157,11 +163,15 @@ void PreprocessPlan::convert_row(Scratch& scratch, const std::int16_t* luma,
 
 void PreprocessPlan::run_rows(Scratch& scratch, int begin, int end) {
   const PreprocessOps& ops = ops_of(level());
-  const Picture source = picture_;
+  const Picture source{
+      picture_.data + crop_.y * picture_.stride + bytes_per_pixel(layout_) * crop_.x,
+      picture_.stride};
   const int out_bytes = 3 * target_.width;
   const int row_bytes = bytes_per_pixel(layout_) * source_.width;
   const WindowsView windows = view(windows_, 3);
-  const Picture chroma{source.data + source_.height * source.stride, source.stride};
+  const Picture chroma{
+      picture_.data + (picture_size_.height + crop_.y / 2) * picture_.stride + crop_.x,
+      picture_.stride};
   std::int16_t* const sums = scratch.sums.data();
   std::int16_t* const luma = scratch.planes[0].data();
   std::int16_t* const pairs = scratch.planes[1].data();

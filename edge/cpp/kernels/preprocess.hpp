@@ -61,6 +61,13 @@ extern const PreprocessOps preprocess_neon;
 extern const PreprocessOps preprocess_avx2;
 extern const PreprocessOps preprocess_avx512;
 
+// The part of a picture that is used, px.
+struct Crop {
+  int x;
+  int y;
+  Size size;
+};
+
 struct Picture {
   const std::uint8_t* data;
   std::ptrdiff_t stride;
@@ -74,9 +81,10 @@ class PreprocessPlan {
  public:
   using Job = std::uint64_t;  // from 1, rising
 
-  // `table` has 256 entries or none.
-  PreprocessPlan(Size source, Size target, std::vector<std::uint8_t> table, Layout layout);
-  Size source() const { return source_; }
+  // `table` has 256 entries or none. Only `crop` of a picture is read, on even pixels for YUV.
+  PreprocessPlan(Size picture, Crop crop, Size target, std::vector<std::uint8_t> table,
+                 Layout layout);
+  Size picture() const { return picture_size_; }
   Size target() const { return target_; }
   Layout layout() const { return layout_; }
 
@@ -116,7 +124,9 @@ class PreprocessPlan {
   void convert_row(Scratch& scratch, const std::int16_t* luma, const std::int16_t* chroma,
                    Ahead ahead, std::uint8_t* out);
 
-  Size source_, target_;
+  Size picture_size_;
+  Crop crop_;
+  Size source_, target_;  // `source_` is the crop's size
   Layout layout_;
   std::vector<std::uint8_t> table_;
   RowTaps rows_, chroma_rows_;

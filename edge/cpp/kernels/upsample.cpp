@@ -36,12 +36,16 @@ int decisive_margin(const UpsampleOptions& o, bool plane) {
 
 }  // namespace
 
-std::vector<Position> bilinear_positions(int source, int target) {
+std::vector<Position> bilinear_positions(int source, int target, Window window) {
   std::vector<Position> positions(static_cast<std::size_t>(target));
   for (std::int64_t x = 0; x < target; ++x) {
-    std::int64_t scaled = 16 * ((2 * x + 1) * source - target) + target;
+    // In 1 / (2 * target * total) of a source pixel, from its left edge.
+    const std::int64_t edge =
+        (2 * std::int64_t{target} * window.begin + (2 * x + 1) * window.length) * source;
+    const std::int64_t half = std::int64_t{target} * window.total;
+    const std::int64_t scaled = 16 * (edge - half) + half;
     // Negative only left of the first centre, where the clamp below gives 0 anyway.
-    std::int64_t p = scaled < 0 ? 0 : scaled / (2 * std::int64_t{target});
+    std::int64_t p = scaled < 0 ? 0 : scaled / (2 * half);
     p = std::min<std::int64_t>(p, 16 * (std::int64_t{source} - 1));
     positions[static_cast<std::size_t>(x)] = {static_cast<int>(p / 16), static_cast<int>(p % 16)};
   }
@@ -51,8 +55,8 @@ std::vector<Position> bilinear_positions(int source, int target) {
 UpsamplePlan::UpsamplePlan(const UpsampleOptions& options) : options_(options) {
   const int w = options_.logits.width, width = options_.mask.width;
   const std::size_t padded = static_cast<std::size_t>(width) + kPadding;
-  rows_ = bilinear_positions(options_.logits.height, options_.mask.height);
-  const std::vector<Position> columns = bilinear_positions(w, width);
+  rows_ = bilinear_positions(options_.logits.height, options_.mask.height, options_.rows);
+  const std::vector<Position> columns = bilinear_positions(w, width, options_.columns);
   lower_.assign(padded, w - 1);
   sixteenths_.assign(padded, 0);
   pairs_.assign(padded, 0);

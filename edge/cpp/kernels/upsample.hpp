@@ -23,6 +23,13 @@ struct Size {
   int height;
 };
 
+// The part of an axis that shows the picture: `length` of `total` px, behind `begin` of padding.
+struct Window {
+  int begin;
+  int length;
+  int total;
+};
+
 struct Plane {
   std::uint8_t* data;  // null: not wanted
   std::ptrdiff_t stride;
@@ -38,6 +45,8 @@ struct UpsampleOptions {
   std::vector<std::uint8_t> confidence_table;  // 256 entries, or empty
   int threshold;                               // 0: no abstention
   float step;                                  // margin of float logits per table entry
+  Window columns;                              // of the network's input that the mask shows
+  Window rows;
 };
 
 // Where a target row or column lies between two of the source.
@@ -45,7 +54,7 @@ struct Position {
   int lower;
   int sixteenths;
 };
-std::vector<Position> bilinear_positions(int source, int target);
+std::vector<Position> bilinear_positions(int source, int target, Window window);
 
 // A stretch of columns of one band of rows, to be computed in full.
 struct Stretch {

@@ -1,6 +1,7 @@
 // The kernels for Python: buffers are checked here, so that no argument can be undefined behaviour,
 // and the lock is released while a kernel works.
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
@@ -59,9 +60,31 @@ nb::list list_of(const k::Counts& counts) {
 
 k::Plane plane_of(const ArrayView& view) { return {view.writable_bytes(), view.stride(0)}; }
 
+// x, y, width, height of a part of a picture; none is the whole.
+using PartPx = std::optional<std::tuple<int, int, int, int>>;
+
+k::Crop part_of(const char* what, PartPx part, k::Size whole) {
+  if (!part) return {0, 0, whole};
+  const auto [x, y, width, height] = *part;
+  if (x < 0 || y < 0 || width < 1 || height < 1 || x > whole.width - width ||
+      y > whole.height - height)
+    refuse(std::string(what) + ": given " + std::to_string(width) + " x " +
+           std::to_string(height) + " at " + std::to_string(x) + ", " + std::to_string(y) +
+           ", expected a part of " + std::to_string(whole.width) + " x " +
+           std::to_string(whole.height));
+  return {x, y, {width, height}};
+}
+
+// The part of the network's input that a mask shows; the scale does not matter for the whole.
+std::pair<k::Window, k::Window> windows_of(std::optional<SizePx> input_size, PartPx part) {
+  const k::Size whole = input_size ? size_of("input_size", *input_size) : k::Size{1, 1};
+  const k::Crop window = part_of("window", part, whole);
+  return {{window.x, window.size.width, whole.width}, {window.y, window.size.height, whole.height}};
+}
+
 void make_upsample(k::UpsamplePlan* self, SizePx logits_size, int classes, SizePx size,
                    nb::handle table, int first, nb::handle confidence_table, int threshold,
-                   double step) {
+                   double step, std::optional<SizePx> input_size, PartPx window) {
   if (classes < 2 || classes > 255)
     refuse("classes: given " + std::to_string(classes) + ", expected 2 to 255");
   if (first < 0 || first >= classes)
@@ -72,7 +95,8 @@ void make_upsample(k::UpsamplePlan* self, SizePx logits_size, int classes, SizeP
   if (!(step > 0) || !std::isfinite(step)) refuse("step: expected a finite number over 0");
   k::UpsampleOptions options{size_of("logits_size", logits_size), size_of("size", size), classes,
                              table_of("table", table, classes, 7), first, {}, threshold,
-                             static_cast<float>(step)};
+                             static_cast<float>(step), {}, {}};
+  std::tie(options.columns, options.rows) = windows_of(input_size, window);
   if (!confidence_table.is_none())
     options.confidence_table = table_of("confidence_table", confidence_table, 256, 255);
   else if (threshold > 0)
@@ -105,7 +129,8 @@ nb::list run_upsample(k::UpsamplePlan& plan, nb::handle logits, nb::handle out,
   return list_of(counts);
 }
 
-nb::list nearest_map(nb::handle ids, nb::handle out, nb::handle table) {
+nb::list nearest_map(nb::handle ids, nb::handle out, nb::handle table,
+                     std::optional<SizePx> input_size, PartPx window) {
   const ArrayView in("ids", ids, "Biq", {-1, -1}, ArrayView::kRead);
   const ArrayView mask("out", out, "B", {-1, -1}, ArrayView::kWriteRows);
   const std::vector<std::uint8_t> categories = table_of("table", table, -1, 7);
@@ -115,9 +140,11 @@ nb::list nearest_map(nb::handle ids, nb::handle out, nb::handle table) {
   const k::Size from = size_of("ids", {side(in, 1), side(in, 0)});
   const k::Size to = size_of("out", {side(mask, 1), side(mask, 0)});
   const auto classes = static_cast<std::int64_t>(categories.size());
+  const std::pair<k::Window, k::Window> windows = windows_of(input_size, window);
   const auto run = [&](const auto* data) {
     nb::gil_scoped_release release;
-    return k::nearest_map(data, from, plane_of(mask), to, categories.data(), classes);
+    return k::nearest_map(data, from, plane_of(mask), to, categories.data(), classes,
+                          windows.first, windows.second);
   };
   if (in.format() == 'B') return list_of(run(in.bytes()));
   if (in.format() == 'i') return list_of(run(in.as<std::int32_t>()));
@@ -140,7 +167,7 @@ struct PreprocessPlan : k::PreprocessPlan {
 };
 
 void make_preprocess(PreprocessPlan* self, SizePx source_size, SizePx size, nb::handle table,
-                     const std::string& layout_name) {
+                     const std::string& layout_name, PartPx crop_part) {
   const k::Layout layout = layout_of(layout_name);
   const k::Size source = size_of("source_size", source_size);
   const bool odd = source.width % 2 || (layout == k::Layout::nv12 && source.height % 2);
@@ -149,11 +176,16 @@ void make_preprocess(PreprocessPlan* self, SizePx source_size, SizePx size, nb::
            std::to_string(source.height) + ", expected even sides for " + layout_name);
   std::vector<std::uint8_t> entries;
   if (!table.is_none()) entries = table_of("table", table, 256, 255);
-  new (self) PreprocessPlan(source, size_of("size", size), std::move(entries), layout);
+  const k::Crop crop = part_of("crop", crop_part, source);
+  const bool chroma = layout == k::Layout::yuyv || layout == k::Layout::nv12;
+  if (chroma && (crop.x % 2 || crop.size.width % 2 ||
+                 (layout == k::Layout::nv12 && (crop.y % 2 || crop.size.height % 2))))
+    refuse("crop: given odd numbers, expected even ones for " + layout_name);
+  new (self) PreprocessPlan(source, crop, size_of("size", size), std::move(entries), layout);
 }
 
 k::PreprocessPlan::Job start_preprocess(PreprocessPlan& plan, nb::handle source, nb::handle out) {
-  const k::Size s = plan.source(), t = plan.target();
+  const k::Size s = plan.picture(), t = plan.target();
   std::vector<std::ptrdiff_t> shape{s.height, s.width};
   if (plan.layout() == k::Layout::bgr) shape.push_back(3);
   if (plan.layout() == k::Layout::yuyv) shape.push_back(2);
@@ -237,17 +269,20 @@ void bind_kernels(nb::module_& m) {
       .def("__init__", &make_upsample, nb::arg("logits_size"), nb::arg("classes"),
            nb::arg("size"), nb::arg("table").none(), nb::arg("first") = 1,
            nb::arg("confidence_table").none() = nb::none(), nb::arg("threshold") = 0,
-           nb::arg("step") = 1.0 / 16)
+           nb::arg("step") = 1.0 / 16, nb::arg("input_size") = nb::none(),
+           nb::arg("window") = nb::none())
       .def("run", &run_upsample, nb::arg("logits").none(), nb::arg("out").none(),
            nb::arg("confidence").none() = nb::none(),
            "Write the mask (and the confidence) and return the pixels of each category.");
   m.def("nearest_map", &nearest_map, nb::arg("ids").none(), nb::arg("out").none(),
-        nb::arg("table").none(),
+        nb::arg("table").none(), nb::arg("input_size") = nb::none(),
+        nb::arg("window") = nb::none(),
         "Class ids → categories at out's size, nearest neighbour; returns the pixel counts.");
   nb::class_<PreprocessPlan>(m, "PreprocessPlan",
                              "Camera picture → network input for one pair of sizes.")
       .def("__init__", &make_preprocess, nb::arg("source_size"), nb::arg("size"),
-           nb::arg("table").none() = nb::none(), nb::arg("layout") = "bgr")
+           nb::arg("table").none() = nb::none(), nb::arg("layout") = "bgr",
+           nb::arg("crop") = nb::none())
       .def("run", &run_preprocess, nb::arg("source").none(), nb::arg("out").none(),
            "Scale, swap colours and apply the table, straight into `out`.")
       .def("start", &start_preprocess, nb::arg("source").none(), nb::arg("out").none(),
