@@ -45,6 +45,15 @@ def _add_accuracy(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     parser.add_argument("--labels", help="label set of a model that names none")
     parser.add_argument("--threads", type=int, default=1, help="of the network; default: 1")
     parser.add_argument("--count", type=int, default=200, help="frames of the town; default: 200")
+    parser.add_argument(
+        "--video",
+        metavar="SOURCE",
+        help="measure flicker between its frames too: a video, a folder of frames in order, or "
+        "synthetic:town, whose truth is known",
+    )
+    parser.add_argument(
+        "--video-frames", type=int, default=200, metavar="N", help="of the video; default: 200"
+    )
     parser.set_defaults(body=_accuracy)
 
 
@@ -102,8 +111,13 @@ def _accuracy(options: argparse.Namespace) -> int:
     else:
         engine = Engine(options.model, options.threads, options.labels)
     dataset = open_dataset(options.dataset, options.root, options.split, count=options.count)
+    flicker = None
+    if options.video:  # first: a video that cannot be read should not cost the other half
+        from benchmarks.flicker import measure_flicker
+
+        flicker = measure_flicker(engine, options.video, options.video_frames)
     matrix = measure_accuracy(engine, dataset)
-    result = accuracy_result(engine, matrix, dataset, options.split)
+    result = accuracy_result(engine, matrix, dataset, options.split, flicker)
     if options.json:
         write_result(options.json, result)
     print(f"{engine.name} on {dataset.name}/{options.split}, {len(dataset)} frames")

@@ -15,6 +15,7 @@ from benchmarks.device import read_device
 from benchmarks.results import points, table
 from roadmask.datasets import Dataset, Sample
 from roadmask.engine import Engine
+from roadmask.errors import DataError
 from roadmask.metrics import ConfusionMatrix
 from roadmask.postprocess import Postprocess
 from roadmask.preprocess import Preprocess
@@ -38,15 +39,20 @@ class Predictor:
     def mask(self, image: npt.NDArray[np.uint8]) -> Mask:
         """``(H, W, 3) uint8`` BGR → ``(H, W) uint8`` categories."""
         height, width = image.shape[:2]
+        mask = self.published(image)
+        return np.asarray(
+            cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8
+        )
+
+    def published(self, image: npt.NDArray[np.uint8]) -> Mask:
+        """The same at the size that the daemon publishes."""
+        height, width = image.shape[:2]
         if self._preprocess is None or self._size != (width, height):
             self._size = (width, height)
             self._preprocess = Preprocess(self.engine, self._size)
         self._preprocess.into(image, self.engine.input)
         self.engine.invoke()
-        mask = self._postprocess.mask()
-        return np.asarray(
-            cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8
-        )
+        return self._postprocess.mask()
 
 
 def measure_accuracy(
@@ -57,7 +63,11 @@ def measure_accuracy(
     progress: bool = True,
     observe: Callable[[Sample, Mask], None] | None = None,
 ) -> ConfusionMatrix:
-    """Score the network over every frame of the data set; ``observe`` sees each with its mask."""
+    """Score the network over every frame of the data set; ``observe`` sees each with its mask.
+
+    Raises:
+        DataError: a frame that cannot be read, or a split without a single labelled pixel.
+    """
     predictor = Predictor(engine)
     matrix = ConfusionMatrix()
     for index in tqdm(range(len(dataset)), desc=title, unit="frame", disable=not progress):
@@ -66,16 +76,33 @@ def measure_accuracy(
         matrix.update(sample.mask, prediction, sample.instances)
         if observe is not None:
             observe(sample, prediction)
+    if not matrix.matrix[1:].any():
+        raise DataError(
+            f"no pixel of these {len(dataset)} frames of {dataset.name} has a truth that counts: "
+            "give a split whose masks are labelled (Cityscapes withholds those of test)"
+        )
     return matrix
 
 
 def accuracy_result(
-    engine: Engine, matrix: ConfusionMatrix, dataset: Dataset, split: str
+    engine: Engine,
+    matrix: ConfusionMatrix,
+    dataset: Dataset,
+    split: str,
+    flicker: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The JSON object of ``python -m benchmarks accuracy``."""
+    """The JSON object of ``python -m benchmarks accuracy``.
+
+    Args:
+        engine: the network.
+        matrix: its scores.
+        dataset, split: what they were taken on.
+        flicker: what ``benchmarks.flicker`` found on a video.
+    """
     return {
         "kind": "accuracy",
         **matrix.report(),
+        "flicker": flicker,
         "dataset": dataset.name,
         "split": split,
         "model": engine.name,
@@ -97,4 +124,6 @@ def accuracy_table(result: dict[str, Any]) -> str:
         ("mean iIoU", points(result["iiou"])),
         ("pixel accuracy", points(result["pixel_accuracy"])),
     ]
+    if result["flicker"]:
+        rows += [(key, points(result["flicker"][key])) for key in ("flicker", "consistency")]
     return table(rows, ("category", "points"))

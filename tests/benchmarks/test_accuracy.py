@@ -10,7 +10,8 @@ from benchmarks.accuracy import Predictor, accuracy_result, accuracy_table, meas
 from benchmarks.keras_engine import KerasEngine
 from roadmask.datasets import open_dataset
 from roadmask.engine import Engine
-from roadmask.errors import ConfigError, ModelError
+from roadmask.errors import ConfigError, DataError, ModelError
+from roadmask.synthetic import write_cityscapes
 
 
 def test_a_network_is_scored_over_every_frame(int8_file: Path, camvid_folder: Path) -> None:
@@ -29,6 +30,16 @@ def test_a_network_is_scored_over_every_frame(int8_file: Path, camvid_folder: Pa
     assert 0 <= result["miou"] <= 1 and 0 <= result["pixel_accuracy"] <= 1
     assert result["iiou"] is None  # CamVid does not tell single objects apart
     assert "mean IoU" in accuracy_table(result)
+
+
+def test_a_split_whose_truth_is_withheld_is_refused(int8_file: Path, tmp_path: Path) -> None:
+    write_cityscapes(tmp_path / "data", train=0, val=0, test=2, width=96, height=64)
+    for mask in tmp_path.glob("data/gtFine/test/*/*_labelIds.png"):
+        cv2.imwrite(str(mask), np.zeros((64, 96), np.uint8))
+    with pytest.raises(DataError, match=r"no pixel of these 2 frames .* withholds"):
+        measure_accuracy(
+            Engine(int8_file), open_dataset("cityscapes", tmp_path / "data", "test"), progress=False
+        )
 
 
 def test_masks_have_the_frames_own_size(int8_file: Path) -> None:

@@ -58,6 +58,11 @@ class TownSource(Source):
             image = self._town.frame(index).image
         return Frame(image, now_ns(), index)  # drawing is no exposure: it does not count as age
 
+    def truth(self, frame_id: int) -> Image:
+        """``(H, W) uint8`` categories of that frame."""
+        index = frame_id % len(self._rendered) if self._rendered else frame_id
+        return self._town.frame(index).category_mask
+
     def describe(self) -> str:
         """Seed, size, rate."""
         width, height = self.size
