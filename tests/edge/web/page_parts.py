@@ -174,7 +174,9 @@ def another_network(shipped: Path, folder: Path) -> Path:
 
     def field(table: int, slot: int) -> int:
         vtable = table - struct.unpack_from("<i", data, table)[0]
-        return table + int(struct.unpack_from("<H", data, vtable + 4 + 2 * slot)[0])
+        length = struct.unpack_from("<H", data, vtable)[0]
+        at = 4 + 2 * slot
+        return table + (struct.unpack_from("<H", data, vtable + at)[0] if at < length else 0)
 
     def follow(at: int) -> int:
         return at + u32(at)

@@ -1,0 +1,211 @@
+"""Gallery and comparison in a real Chromium: what is drawn and said is what the API gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import httpx
+import numpy as np
+import pytest
+from page_parts import (
+    Page,
+    another_network,
+    colors_of,
+    from_data_url,
+    json_of,
+    percent,
+    write_picture,
+)
+from web_parts import decoded, server, town_picture
+
+from roadmask.images import read_image
+from roadmask.synthetic import Town
+
+DOWN, END, ENTER, RIGHT, HOME, TAB = "\ue015", "\ue010", "\ue007", "\ue014", "\ue011", "\ue004"
+
+
+@pytest.fixture(scope="module")
+def served(
+    camvid_folder: Path, shipped_model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """A server with a gallery of three small town frames and two networks."""
+    other = another_network(shipped_model, tmp_path_factory.mktemp("models"))
+    with server(
+        *("--dataset", "camvid", "--root", camvid_folder, "--split", "val"),
+        *("--model", shipped_model.stem, "--model", other, "--socket", "/nonexistent/masks.sock"),
+    ) as (base, _):
+        yield base
+
+
+@pytest.fixture
+def api(served: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=served, timeout=60) as client:
+        yield client
+
+
+@pytest.fixture
+def page(chromium: Any, served: str) -> Iterator[Page]:
+    """A page of that server; its console is clean when the test is over."""
+    page = Page(chromium, served).size(1280, 720)
+    page.complaints()
+    yield page
+    assert page.complaints() == []
+
+
+def shown(page: Page, name: str, place: str = "#views") -> None:
+    page.until(f"document.querySelector('{place}').dataset.shown == '{name}'", f"{name} is shown")
+
+
+def assert_scores(page: Page, predictions: list[dict[str, Any]]) -> None:
+    """The table says what the API says."""
+    table = page.table("#scores")
+    scores = [prediction["scores"] for prediction in predictions]
+    assert table["Mean IoU"] == [percent(score["miou"]) for score in scores]
+    assert table["Dice"] == [percent(score["dice"]) for score in scores]
+    assert table["Pixel accuracy"] == [percent(score["pixel_accuracy"]) for score in scores]
+    for name in scores[0]["iou"]:
+        assert table[name] == [percent(score["iou"][name]) for score in scores]
+
+
+def test_a_click_shows_three_pictures_and_the_numbers(
+    page: Page, api: httpx.Client, camvid_folder: Path
+) -> None:
+    page.open("/ui/gallery").until("document.querySelectorAll('#ids li').length == 3")
+    page.element("#ids li:nth-child(2)").click()
+    shown(page, "C_0001")
+    expected = json_of(api, "/gallery/C_0001")
+    assert_scores(page, [expected])
+    image = read_image(camvid_folder / "val/C_0001.png")
+    truth = decoded(api.get("/gallery/C_0001/truth").content)
+    predicted = decoded(from_data_url(expected["mask"]))
+    assert np.array_equal(page.canvas("#view-image"), image[..., ::-1])
+    assert np.array_equal(page.canvas("#view-truth"), colors_of(truth))
+    assert np.array_equal(page.canvas("#view-prediction"), colors_of(predicted))
+    wrong = decoded(from_data_url(expected["scores"]["difference"])) == 255
+    drawn = page.canvas("#view-difference")
+    untouched = (drawn == image[..., ::-1]).all(axis=-1)
+    assert wrong.sum() > 0 and not untouched[wrong].any() and untouched[truth == predicted].all()
+    assert page.js("location.search").startswith("?id=C_0001")
+
+
+def test_the_gallery_by_keyboard(page: Page) -> None:
+    page.open("/ui/gallery").until("document.querySelectorAll('#ids li').length == 3")
+    page.js("document.querySelector('#search').focus()")
+    page.keys(DOWN)
+    page.keys(DOWN, DOWN, ENTER)
+    shown(page, "C_0002")
+    page.keys(HOME, ENTER)
+    shown(page, "C_0000")
+    assert page.text("#ids [aria-selected=true]") == "C_0000"
+    page.js("document.querySelector('#search').focus()")
+    page.keys("0001")
+    page.until("document.querySelectorAll('#ids li').length == 1")
+    assert page.text("#count") == "1 of 3 frames match"
+    page.keys(ENTER)
+    shown(page, "C_0001")
+    page.element("#next").click()
+    shown(page, "C_0002")
+    page.js("document.querySelector('#model').focus()")
+    page.keys(END)  # the other network
+    page.until("document.querySelector('#what').textContent.endsWith('another')")
+
+
+def test_an_upload_with_its_truth_is_scored_as_by_the_api(
+    page: Page, api: httpx.Client, tmp_path: Path
+) -> None:
+    frame = Town(3, 200, 120).frame(5)
+    image = write_picture(tmp_path / "frame.png", frame.image)
+    truth = write_picture(tmp_path / "truth.png", frame.category_mask)
+    page.open("/ui/gallery").until("document.querySelector('#truth-labels').options.length > 1")
+    page.element("#own-image-file").send_keys(str(image))
+    page.element("#own-truth-file").send_keys(str(truth))
+    page.element("#predict").click()
+    shown(page, "frame.png")
+    files = {"image": image.read_bytes(), "truth": truth.read_bytes()}
+    expected = api.post("/predict/", params={"format": "json"}, files=files).json()
+    assert_scores(page, [expected])
+    assert np.array_equal(page.canvas("#view-truth"), colors_of(frame.category_mask))
+    predicted = decoded(from_data_url(expected["mask"]))
+    assert np.array_equal(page.canvas("#view-prediction"), colors_of(predicted))
+
+
+def test_a_photograph_is_dropped_and_lies_as_its_mask(page: Page) -> None:
+    page.open("/ui/gallery").until("document.querySelector('#truth-labels').options.length > 1")
+    done, data = cv2.imencode(".jpg", town_picture(120, 80))
+    assert done
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
+    turned = data.tobytes()[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif
+    turned += data.tobytes()[2:]  # an orientation of 6: to be turned by a quarter
+    page.js(
+        "(bytes => { const files = new DataTransfer();"
+        " files.items.add(new File([new Uint8Array(bytes)], 'photo.jpg', {type: 'image/jpeg'}));"
+        " document.querySelector('#own-image .drop').dispatchEvent("
+        "new DragEvent('drop', {dataTransfer: files, bubbles: true, cancelable: true})) })"
+        "(arguments[0])",
+        list(turned),
+    )
+    page.element("#predict").click()
+    shown(page, "photo.jpg")
+    assert page.canvas("#view-image").shape == page.canvas("#view-prediction").shape == (120, 80, 3)
+    assert page.js("document.querySelector('#view-truth').closest('figure').hidden")
+    assert page.table("#scores")["flat"][0].endswith("%")
+
+
+def test_what_is_no_image_is_said_in_the_servers_words(
+    page: Page, api: httpx.Client, tmp_path: Path
+) -> None:
+    page.open("/ui/gallery").until("document.querySelector('#truth-labels').options.length > 1")
+    junk = tmp_path / "junk.png"
+    junk.write_bytes(b"<img src=x onerror=alert(1)>" * 9)
+    page.element("#own-image-file").send_keys(str(junk))
+    page.element("#predict").click()
+    page.until("!document.querySelector('#notice').hidden")
+    answer = api.post("/predict/", files={"image": junk.read_bytes()})
+    assert page.text("#notice") == answer.json()["detail"]
+    # Chromium itself notes every 4xx.
+    assert all(str(answer.status_code) in complaint for complaint in page.complaints())
+
+
+def test_compare_moves_its_slider_by_keyboard_and_pointer(page: Page, api: httpx.Client) -> None:
+    page.open("/ui/compare")
+    shown(page, "C_0000", "#stage")
+    models = [page.js(f"document.querySelector('#{side}').value") for side in "ab"]
+    expected = json_of(api, "/gallery/C_0000/compare", a=models[0], b=models[1])
+    assert_scores(page, [expected["a"], expected["b"]])
+    assert percent(expected["agreement"]) in page.text("#agreement")
+    page.slide("#opacity", 100)
+    for canvas, side in (("#left", "a"), ("#right", "b")):
+        ids = decoded(from_data_url(expected[side]["mask"]))
+        assert np.array_equal(page.canvas(canvas), colors_of(ids))
+    clip = "getComputedStyle(document.querySelector('#right')).clipPath"
+    assert "50%" in page.js(clip)
+    page.js("document.querySelector('#divider').focus()")
+    page.keys(RIGHT, RIGHT)
+    assert "52%" in page.js(clip)
+    drag(page, "#stage", 0.25)
+    assert page.js("document.querySelector('#divider').value") == "25"
+    assert "25%" in page.js(clip)
+    page.element("#swap").click()
+    page.until(f"document.querySelector('#tag-a').textContent == '{models[1]}'")
+
+
+def drag(page: Page, css: str, to: float) -> None:
+    """The pointer pressed in the middle, and moved to that part of the width."""
+    from selenium.webdriver import ActionChains
+
+    element = page.element(css)
+    actions = ActionChains(page.driver, duration=10).move_to_element(element).click_and_hold()
+    away = round((to - 0.5) * element.size["width"])
+    actions.move_by_offset(away, 0).release().perform()
+
+
+@pytest.mark.parametrize("path", ["/", "/ui/live", "/ui/gallery?id=C_0000", "/ui/compare", "/docs"])
+def test_a_phone_never_scrolls_sideways(page: Page, path: str) -> None:
+    page.size(390, 844).open(path).until("document.readyState == 'complete'")
+    page.until("document.querySelector('nav a') || location.pathname == '/docs'")
+    if "gallery" in path:
+        shown(page, "C_0000")
+    assert page.js("document.documentElement.scrollWidth") <= 390
