@@ -104,6 +104,7 @@ def score(mask: U8, truth: U8) -> Scores:
         pixel_accuracy=report["pixel_accuracy"],
         scored_pixels=int(np.count_nonzero(truth != VOID)),
         difference=data_uri(difference),
+        truth=data_uri(truth),
     )
 
 

@@ -53,6 +53,7 @@ class Scores(BaseModel):
     pixel_accuracy: float | None
     scored_pixels: int
     difference: DataUri = Field(description="grey PNG: 0 right, 255 wrong, 128 not scored")
+    truth: DataUri = Field(description="greyscale PNG of the true categories, 0 = not scored")
 
 
 class Prediction(BaseModel):

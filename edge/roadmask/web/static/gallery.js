@@ -43,7 +43,7 @@ class Gallery {
       const prediction = await getJson(address(`/gallery/${encodeURIComponent(id)}`, query), { signal });
       history.replaceState(null, "", address(location.pathname, { id, ...query }));
       this.list.mark(id);
-      return { prediction, image: prediction.image, truth: prediction.truth };
+      return { prediction, image: prediction.image };
     });
   }
 
@@ -54,7 +54,7 @@ class Gallery {
     return this.#show(image.name, async (signal) => {
       const prediction = await postForm(address("/predict/", query),
         [["image", image], ["truth", truth]], { signal });
-      return { prediction, image, truth: prediction.truth };
+      return { prediction, image };
     });
   }
 
@@ -64,10 +64,11 @@ class Gallery {
     byId("views").setAttribute("aria-busy", "true");
     byId("what").textContent = `Predicting ${name} …`;
     try {
-      const { prediction, image, truth } = await ask(signal);
+      const { prediction, image } = await ask(signal);
+      const { scores } = prediction;
       const [picture, predicted, trueMask, difference] = await Promise.all([
         image instanceof Blob ? decodeFile(image) : decode(image), IdMask.from(prediction.mask),
-        truth && IdMask.from(truth), prediction.scores && IdMask.from(prediction.scores.difference),
+        scores && IdMask.from(scores.truth), scores && IdMask.from(scores.difference),
       ]);
       if (signal.aborted) return;
       this.shown = { picture, predicted, trueMask, difference };
