@@ -140,11 +140,14 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     from roadmask.config import from_table, read_toml
     from roadmask.daemon import DaemonConfig, run
+    from roadmask.scene import SceneLimits
     from roadmask.times import StageTimes
 
     tables = read_toml(options.config) if options.config else {}
-    if extra := set(tables) - {"daemon"}:
-        raise ConfigError(f"{options.config}: table [{min(extra)}] is unknown; expected [daemon]")
+    if extra := set(tables) - {"daemon", "scene"}:
+        raise ConfigError(
+            f"{options.config}: table [{min(extra)}] is unknown; expected [daemon] or [scene]"
+        )
     given = {
         field.name: value
         for field in dataclasses.fields(DaemonConfig)
@@ -153,6 +156,8 @@ def _run(options: argparse.Namespace) -> int:
     config = from_table(
         DaemonConfig, tables.get("daemon", {}) | given, str(options.config or "arguments")
     )
+    scene = from_table(SceneLimits, tables.get("scene", {}), f"{options.config} [scene]")
+    config = dataclasses.replace(config, scene=scene)
     if config.frames < 0:
         raise ConfigError(f"--frames {config.frames}: expected 0 (no limit) or more")
     times = StageTimes() if options.times else None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from roadmask.capture import CaptureThread
@@ -27,7 +27,8 @@ from roadmask.preprocess import TensorPool
 from roadmask.protocol import DEFAULT_SOCKET, Identity
 from roadmask.publication import Publication
 from roadmask.publisher import Publisher, StreamIdentity
-from roadmask.sources import FaultCode, Source, open_source
+from roadmask.scene import SceneCheck, SceneLimits
+from roadmask.sources import FaultCode, Source, SourceKind, open_source
 from roadmask.times import StageTimes
 
 _FAULTS = {
@@ -59,6 +60,7 @@ class DaemonConfig:
     socket_mode: int = 0o660
     allow_users: tuple[str, ...] = ()
     allow_groups: tuple[str, ...] = ()
+    scene: SceneLimits = field(default_factory=SceneLimits)  # the table [scene]
 
 
 def run(config: DaemonConfig, stop: threading.Event, times: StageTimes | None = None) -> int:
@@ -83,11 +85,12 @@ def run(config: DaemonConfig, stop: threading.Event, times: StageTimes | None = 
                 f"--confidence: model {engine.name} ends in class ids, which tell no confidence; "
                 "leave the option out or give a model with logits"
             )
+        scene = SceneCheck(config.scene, source.kind is SourceKind.LIVE)
         with (
             _open_publisher(config, engine, source, postprocess.mask_size) as publisher,
             CaptureThread(source, preparation=tensors) as capture,
             Heart(publisher, _Faults(publisher, capture).tell),
-            Publication(publisher, postprocess, tensors, source, view, times) as publication,
+            Publication(publisher, postprocess, tensors, source, view, scene, times) as publication,
         ):
             taken = 0
             while not stop.is_set() and (not config.frames or taken < config.frames):

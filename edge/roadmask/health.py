@@ -25,9 +25,14 @@ class Health:
         self._interval_ns = float(period_ns)
         self._low_rate = False
 
-    def judge(self, frame: Captured) -> tuple[Mode, Reason]:
-        """The mode in which the mask of ``frame`` is published."""
-        reasons = Reason.NONE
+    def judge(self, frame: Captured, seen: Reason = Reason.NONE) -> tuple[Mode, Reason]:
+        """The mode in which the mask of ``frame`` is published.
+
+        Args:
+            frame: the frame.
+            seen: what is wrong with the picture itself.
+        """
+        reasons = seen
         if self._kind is SourceKind.LIVE and not frame.driver_time:
             reasons |= Reason.ESTIMATED_TIME
         if self._rate_is_low(frame.capture_ns):

@@ -51,6 +51,7 @@ class Reason(enum.IntFlag):
     NOT_ALLOWED = 1 << 26  # BYE: user and groups are not on the allow-list
     TOO_MANY_CLIENTS = 1 << 27  # BYE
     BAD_PICTURE = 1 << 28  # the camera delivers, but nothing that can be decoded
+    OVEREXPOSED = 1 << 29  # nearly all of the picture is white
 
 
 class Flag(enum.IntFlag):

@@ -17,6 +17,7 @@ from roadmask.modes import Flag
 from roadmask.postprocess import Postprocess
 from roadmask.preprocess import TensorPool
 from roadmask.publisher import FrameInfo, Publisher
+from roadmask.scene import SceneCheck
 from roadmask.sources import Source, SourceKind
 from roadmask.times import StageTimes
 
@@ -46,11 +47,17 @@ class Publication:
         tensors: TensorPool,
         source: Source,
         geometry: Geometry,
+        scene: SceneCheck,
         times: StageTimes | None,
     ) -> None:
         self._publisher, self._postprocess, self._tensors = publisher, postprocess, tensors
         period_ns = round(1e9 / source.fps) if source.fps and source.realtime else 0
         self._health = Health(source.kind, period_ns)
+        self._scene = scene
+        width, height = geometry.network
+        self._rgb = np.empty((height, width, 3), np.uint8)
+        x, y, width, height = geometry.inner
+        self._picture = self._rgb[y : y + height, x : x + width]  # without the padding
         self._flags = _FLAGS[source.kind]
         self._times = times
         self._geometry, self._transform_of = geometry, geometry.camera
@@ -135,9 +142,8 @@ class Publication:
         counts = self._postprocess.into(slot.mask, slot.confidence, output)
         if slot.preview is not None:
             self._tensors.preprocess.preview(frame.prepared.tensor, slot.preview)
-        self._tensors.release(frame.prepared)
         postprocessed_ns = now_ns()
-        mode, reasons = self._health.judge(frame)
+        mode, reasons = self._health.judge(frame, self._scene.reasons)
         if frame.size != self._transform_of:
             self._transform_of = frame.size
             self._transform = self._geometry.transform(frame.size)
@@ -156,6 +162,10 @@ class Publication:
                 counts=tuple(counts),
             )
         )
+        if self._scene.due(frame.capture_ns):  # after the mask is out: it is for the next ones
+            self._tensors.preprocess.preview(frame.prepared.tensor, self._rgb)
+            self._scene.look(self._picture, frame.capture_ns)
+        self._tensors.release(frame.prepared)
         if self._times is not None:
             self._times.add(
                 frame.frame_id,

@@ -40,7 +40,12 @@ class Camera(Source):
         if self.state == "silent":
             return None
         width, height = (320, 200) if self.state == "resized" else self.size
-        image = np.full((height, width, 3), 90, np.uint8)
+        level = 2 if self.state == "dark" else 90
+        image = np.random.default_rng(self._frame_id).integers(
+            0, level, (height, width, 3), np.uint8
+        )
+        if self.state == "frozen":
+            image[:] = np.arange(width, dtype=np.uint8)[:, None]
         return Frame(image, now_ns(), self._frame_id, driver_time=True)
 
     def describe(self) -> str:
@@ -116,6 +121,18 @@ def test_a_failing_camera_is_named_and_recovers(
     source.state = "good"
     mask = subscriber.receive(timeout_s=30)
     assert mask is not None, subscriber.reason_text
+
+
+@pytest.mark.parametrize(("state", "reason"), [("dark", Reason.DARK), ("frozen", Reason.FROZEN)])
+def test_a_picture_that_shows_nothing_is_named_and_still_published(
+    camera: tuple[Camera, Subscriber], state: str, reason: Reason
+) -> None:
+    source, subscriber = camera
+    source.state = state
+    until(subscriber, Mode.DEGRADED, reason)
+    assert subscriber.latest() is not None
+    source.state = "good"
+    until(subscriber, Mode.OK, Reason.NONE)
 
 
 def test_a_picture_that_changes_size_is_mapped_anew(camera: tuple[Camera, Subscriber]) -> None:

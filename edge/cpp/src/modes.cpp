@@ -29,6 +29,7 @@ constexpr Name kReasons[] = {
     {NOT_ALLOWED, "NOT_ALLOWED"},
     {TOO_MANY_CLIENTS, "TOO_MANY_CLIENTS"},
     {BAD_PICTURE, "BAD_PICTURE"},
+    {OVEREXPOSED, "OVEREXPOSED"},
 };
 constexpr Name kFlags[] = {
     {DRIVER_TIME, "DRIVER_TIME"}, {REPLAY, "REPLAY"},   {SYNTHETIC, "SYNTHETIC"},

@@ -27,6 +27,7 @@ REASON_TEXT = {
     Reason.NOT_ALLOWED: "the daemon does not allow this user",
     Reason.TOO_MANY_CLIENTS: "the daemon has as many subscribers as it takes",
     Reason.BAD_PICTURE: "the camera delivers, but nothing that can be decoded",
+    Reason.OVEREXPOSED: "nearly all of the picture is white",
 }
 
 

@@ -46,6 +46,7 @@ enum Reason : std::uint32_t {
   NOT_ALLOWED = 1u << 26,       // BYE: user and groups are not on the allow-list
   TOO_MANY_CLIENTS = 1u << 27,  // BYE
   BAD_PICTURE = 1u << 28,  // the camera delivers, but nothing that can be decoded
+  OVEREXPOSED = 1u << 29,  // nearly all of the picture is white
 };
 
 // Where a frame comes from and what travels with it.
