@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from roadmask import __version__
 from roadmask.labels import CATEGORY_COLORS_RGB, CATEGORY_NAMES, CITYSCAPES_8
@@ -71,3 +72,13 @@ async def config(state: State) -> Config:
         formats=[form.value for form in Format],
         truth_labels=[labels.value for labels in TruthLabels],
     )
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+async def metrics(state: State) -> Response:
+    """Counters and gauges for Prometheus."""
+    return Response(generate_latest(state.metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 
 from roadmask import __version__
-from roadmask.web import about, compare, gallery, live, pages, predict
+from roadmask.web import about, compare, gallery, live, login, pages, predict
+from roadmask.web.access import Access
 from roadmask.web.frames import open_gallery
+from roadmask.web.guard import Guard
 from roadmask.web.live import LiveHub
-from roadmask.web.models import known_scores, load_networks
+from roadmask.web.metrics import Measure, Metrics
+from roadmask.web.models import LocalNetwork, known_scores, load_networks
 from roadmask.web.peers import Peer
 from roadmask.web.problems import install_handlers
 from roadmask.web.registry import Registry
@@ -39,7 +43,10 @@ def create_app(config: ServeConfig) -> FastAPI:
         admission=Admission(config.limits),
         gallery=open_gallery(config),
         hub=LiveHub(config.socket, known_scores(networks), config.limits.viewers),
+        access=Access(config),
+        metrics=Metrics(),
     )
+    _watch(state, networks)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -59,7 +66,19 @@ def create_app(config: ServeConfig) -> FastAPI:
     )
     app.state.server = state
     install_handlers(app)
-    for part in (predict, gallery, compare, live, about, pages):
+    for part in (predict, gallery, compare, live, about, login, pages):
         app.include_router(part.router)
     pages.install_static(app)
+    app.add_middleware(Guard, access=state.access)
+    app.add_middleware(Measure, metrics=state.metrics)  # the last one added is the first one asked
     return app
+
+
+def _watch(state: ServerState, networks: Mapping[str, LocalNetwork]) -> None:
+    watch = state.metrics.watch
+    watch("roadmask_upload_bytes", "Bodies held", lambda: state.admission.held)
+    watch("roadmask_viewers", "Viewers of the live page", lambda: len(state.hub.viewers))
+    watch("roadmask_live_frames", "Frames encoded for them", lambda: state.hub.encoded)
+    state.metrics.watch_queues(
+        {name: partial(getattr, network.worker, "pending") for name, network in networks.items()}
+    )

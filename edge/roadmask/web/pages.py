@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
@@ -15,7 +16,11 @@ router = APIRouter(include_in_schema=False)
 
 
 def install_static(app: FastAPI) -> None:
-    """Serve ``/static``."""
+    """Serve ``/static``, and Swagger UI's own files from the package that brings them."""
+    swagger = find_spec("fastapi_offline")
+    assert swagger is not None and swagger.origin is not None  # the extra [web] holds it
+    files = StaticFiles(directory=Path(swagger.origin).parent / "static")
+    app.mount("/docs/files", files, "swagger")
     app.mount("/static", StaticFiles(directory=STATIC, check_dir=False), "static")
 
 
@@ -43,6 +48,17 @@ async def page(name: str) -> FileResponse:
 async def login_page() -> FileResponse:
     """Where a person gives the token."""
     return _page("login")
+
+
+@router.get("/docs")
+async def docs() -> FileResponse:
+    """Swagger UI over ``/openapi.json``; it sets styles of its own."""
+    page = _page("docs")
+    page.headers["Content-Security-Policy"] = (
+        "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; "
+        "object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+    )
+    return page
 
 
 @router.get("/favicon.ico")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -15,7 +14,6 @@ from starlette.exceptions import HTTPException
 from roadmask.errors import DataError, RoadmaskError
 
 MEDIA_TYPE = "application/problem+json"
-_log = logging.getLogger("roadmask.web")
 
 
 class ProblemError(Exception):
@@ -100,6 +98,6 @@ async def _roadmask(_: Request, error: Exception) -> JSONResponse:
     return ProblemError(422 if isinstance(error, DataError) else 500, text).response
 
 
-async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+async def _unexpected(_: Request, __: Exception) -> JSONResponse:
+    # uvicorn logs the traceback.
     return ProblemError(500, "the server failed on this request; its log says how").response

@@ -2,16 +2,62 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import sys
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from roadmask.errors import ConfigError
 from roadmask.web.app import create_app
 from roadmask.web.settings import ServeConfig
 
 _BACKLOG = 128
+_HEAD_S = 15.0
+
+
+class TimedProtocol(H11Protocol):
+    """HTTP whose request heads must arrive in time: a connection that dawdles is closed."""
+
+    _head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A new connection owes its first head."""
+        super().connection_made(transport)
+        self._watch_head()
+
+    def data_received(self, data: bytes) -> None:
+        """Whatever came, either a request is under way now or a head is still owed."""
+        super().data_received(data)
+        self._watch_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is gone."""
+        super().connection_lost(exc)
+        self._forget_head()
+
+    def _watch_head(self) -> None:
+        # After an upgrade the connection is the WebSocket's.
+        if self.transport.get_protocol() is not self or self._busy:
+            self._forget_head()
+        elif self._head_timer is None:
+            self._head_timer = self.loop.call_later(_HEAD_S, self._late)
+
+    def _forget_head(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _late(self) -> None:
+        self._head_timer = None
+        # A request that began since is not cut: its answer may take longer than its head.
+        if not self._busy:
+            self.transport.close()
+
+    @property
+    def _busy(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
 
 
 def serve(config: ServeConfig) -> int:
@@ -28,7 +74,7 @@ def serve(config: ServeConfig) -> int:
     settings = uvicorn.Config(
         app,
         loop="asyncio",
-        http="h11",
+        http=TimedProtocol,
         ws="websockets-sansio",
         ws_max_size=4096,  # viewers only acknowledge
         ws_per_message_deflate=False,  # pictures are compressed already

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
+import anyio
 from fastapi import Depends, Request
 
+from roadmask.web.access import Access
 from roadmask.web.frames import Gallery
 from roadmask.web.live import LiveHub
+from roadmask.web.metrics import Metrics
 from roadmask.web.registry import Registry
 from roadmask.web.settings import ServeConfig
 from roadmask.web.uploads import Admission
@@ -23,6 +26,9 @@ class ServerState:
     admission: Admission
     hub: LiveHub
     gallery: Gallery | None
+    access: Access
+    metrics: Metrics
+    wrong_tokens: anyio.Lock = field(default_factory=anyio.Lock)
 
 
 def _state(request: Request) -> ServerState:
