@@ -15,10 +15,10 @@ from fastapi.responses import JSONResponse
 
 from roadmask.errors import DataError
 from roadmask.web.answers import picture_answer, png, prediction, read_truth
-from roadmask.web.imagefile import U8, TooManyPixelsError
+from roadmask.web.imagefile import U8
 from roadmask.web.models import Network, Picture, elapsed_ms
 from roadmask.web.predictor import Outcome
-from roadmask.web.problems import ProblemError, describe
+from roadmask.web.problems import ProblemError, describe, problem_of
 from roadmask.web.schemas import (
     Batch,
     BatchFormat,
@@ -96,11 +96,6 @@ def truth_of(parts: Sequence[Part], labels: TruthLabels, max_pixels: int) -> U8 
     if not any(part.name == "truth" for part in parts):
         return None
     return read_truth(files(parts, "truth", 1)[0].data, labels.value, max_pixels)
-
-
-def as_problem(error: DataError) -> ProblemError:
-    """What is wrong with an uploaded file, with its status."""
-    return ProblemError(413 if isinstance(error, TooManyPixelsError) else 422, str(error))
 
 
 @router.post(
@@ -194,7 +189,7 @@ async def _item(state: ServerState, network: Network, part: Part, confidence: bo
     try:
         return BatchItem(name=name, prediction=await network.predict(picture, confidence, finish))
     except DataError as error:
-        problem = as_problem(error)
+        problem = problem_of(error)
         return BatchItem(name=name, problem=ProblemItem.model_validate(problem.body))
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from roadmask.errors import DataError, RoadmaskError
+from roadmask.web.imagefile import TooManyPixelsError
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -55,6 +56,13 @@ class ProblemBody(BaseModel):
     detail: str
 
 
+def problem_of(error: RoadmaskError) -> ProblemError:
+    """What a file holds is the request's matter; anything else of ours is the server's."""
+    large = isinstance(error, TooManyPixelsError)
+    status = 413 if large else 422 if isinstance(error, DataError) else 500
+    return ProblemError(status, " ".join(str(error).split()))
+
+
 def describe(*statuses: int) -> dict[int | str, dict[str, object]]:
     """The ``responses`` of a route, for its OpenAPI description."""
     return {
@@ -93,9 +101,8 @@ async def _http(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _roadmask(_: Request, error: Exception) -> JSONResponse:
-    # What a file holds is the request's matter; anything else of ours is the server's.
-    text = " ".join(str(error).split())
-    return ProblemError(422 if isinstance(error, DataError) else 500, text).response
+    assert isinstance(error, RoadmaskError)
+    return problem_of(error).response
 
 
 async def _unexpected(_: Request, __: Exception) -> JSONResponse:

@@ -15,7 +15,6 @@ from roadmask.web.problems import ProblemError
 from roadmask.web.settings import MIB, Limits
 
 _DISCARD_BYTES, _DISCARD_S = 128 * MIB, 10.0
-_HEADER_BYTES = 8192  # of one part
 _PARTS = 64
 
 
@@ -163,16 +162,9 @@ class _Form:
 
     def _on_name(self, data: bytes, start: int, end: int) -> None:
         self._name += data[start:end]
-        self._check_header()
 
     def _on_value(self, data: bytes, start: int, end: int) -> None:
         self._value += data[start:end]
-        self._check_header()
-
-    def _check_header(self) -> None:
-        size = sum(map(len, self._headers.values())) + len(self._name) + len(self._value)
-        if size > _HEADER_BYTES:
-            raise ProblemError(400, f"a part's headers have more than {_HEADER_BYTES} bytes")
 
     def _on_header_end(self) -> None:
         self._headers[self._name.lower()] = self._value

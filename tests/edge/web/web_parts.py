@@ -24,9 +24,16 @@ _START = re.compile(r"roadmask: (http://\S+)/ ")
 
 
 @contextmanager
-def server(*arguments: object, **environment: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """``roadmask serve`` in a process of its own, on a free port; its base URL and the process."""
+def server(
+    *arguments: object, script: str | None = None, **environment: str
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """``roadmask serve`` in a process of its own, on a free port; its base URL and the process.
+
+    ``script`` runs instead of it, and the rest is its environment.
+    """
     command = [sys.executable, "-m", "roadmask", "serve", "--port", "0", *map(str, arguments)]
+    if script is not None:
+        command = [sys.executable, "-c", script]
     path = os.pathsep.join(filter(None, sys.path))
     running = subprocess.Popen(
         command,
