@@ -12,6 +12,7 @@ class Compare {
   #newest = new Newest();
   #again = null;
   #shown = null;
+  #ids = [];
 
   constructor(labels, models, wanted) {
     this.labels = labels;
@@ -57,12 +58,13 @@ class Compare {
     byId("set").hidden = false;
     byId("set-name").textContent = `${dataset}, ${split}`;
     const { items } = await getJson(address("/gallery", { limit: LISTED }));
-    byId("frame-ids").append(...items.map(({ id }) => new Option("", id)));
+    this.#ids = items.map(({ id }) => id);
+    byId("frame-ids").append(...this.#ids.map((id) => new Option("", id)));
     byId("frame").addEventListener("change", () => this.open(byId("frame").value.trim()));
     for (const way of ["previous", "next"]) {
       byId(way).addEventListener("click", () => this.open(byId(way).dataset.id));
     }
-    const first = wanted ?? items[0]?.id;
+    const first = wanted ?? this.#ids[0];
     if (first) await this.open(first);
   }
 
@@ -104,6 +106,7 @@ class Compare {
       if (signal.aborted) return;
       this.#shown = { picture, mask: [left, right], differ: [differ, differ], wrong: [wrongA, wrongB] };
       this.#tell(name, answer, scored);
+      for (const part of ["stage", "divide", "numbers"]) byId(part).hidden = false;
       this.draw();
       byId("stage").dataset.shown = name;
     } catch (error) {
@@ -113,7 +116,7 @@ class Compare {
     }
   }
 
-  #tell(name, { a, b, agreement, previous, next }, scored) {
+  #tell(name, { a, b, id, agreement }, scored) {
     byId("view").options[1].disabled = !scored;
     if (!scored && byId("view").value === "wrong") byId("view").value = "mask";
     fillScores(byId("scores"), this.labels, [a, b], ["Left", "Right"]);
@@ -121,19 +124,22 @@ class Compare {
     byId("agreement").textContent = `They agree on ${percent(agreement)} of the pixels.`;
     byId("tag-a").textContent = a.model;
     byId("tag-b").textContent = b.model;
-    for (const [id, to] of [["previous", previous], ["next", next]]) {
-      byId(id).disabled = !to;
-      byId(id).dataset.id = to ?? "";
+    const place = this.#ids.indexOf(id);
+    for (const [way, step] of [["previous", -1], ["next", 1]]) {
+      const to = place < 0 ? null : this.#ids[place + step];
+      byId(way).disabled = !to;
+      byId(way).dataset.id = to ?? "";
     }
   }
 
   draw() {
     if (!this.#shown) return;
     const view = byId("view").value;
-    const painter = view === "mask" ? this.painter : this.marker;
+    const grey = view !== "mask";
+    const painter = grey ? this.marker : this.painter;
     const opacity = byId("opacity").value / 100;
     ["left", "right"].forEach((id, index) => {
-      compose(byId(id), this.#shown.picture, this.#shown[view][index], painter, opacity);
+      compose(byId(id), this.#shown.picture, this.#shown[view][index], painter, opacity, { grey });
     });
   }
 }

@@ -72,6 +72,7 @@ class Gallery {
       ]);
       if (signal.aborted) return;
       this.shown = { picture, predicted, trueMask, difference };
+      for (const part of ["views", "pixel", "numbers"]) byId(part).hidden = false;
       this.draw();
       fillScores(byId("scores"), this.labels, [prediction], [prediction.model]);
       const size = prediction.size.join(" × ");
@@ -81,6 +82,8 @@ class Gallery {
         byId(way).dataset.id = prediction[way] ?? "";
       }
       byId("views").dataset.shown = name;
+      // On a narrow screen the list lies above the result.
+      if (matchMedia("(max-width: 800px)").matches) byId("what").scrollIntoView();
     } catch (error) {
       if (signal.aborted) return;
       byId("what").textContent = `${name}: no result.`;
@@ -100,7 +103,8 @@ class Gallery {
     byId("view-difference").closest("figure").hidden = !difference;
     if (trueMask) compose(byId("view-truth"), picture, trueMask, this.painter, opacity);
     if (difference) {
-      compose(byId("view-difference"), picture, difference, this.marker, DIFFERENCE_OPACITY);
+      const strong = [this.marker, DIFFERENCE_OPACITY, { grey: true }];
+      compose(byId("view-difference"), picture, difference, ...strong);
     }
   }
 

@@ -112,7 +112,7 @@ class View {
     // Without a picture there is nothing for the mask to be transparent over.
     const opacity = frame.picture ? byId("opacity").value / 100 : 1;
     const field = known.status?.camera_size; // the network's own pixels are not square
-    compose(byId("picture"), frame.picture, frame.ids, this.painter, opacity, field);
+    compose(byId("picture"), frame.picture, frame.ids, this.painter, opacity, { field });
   }
 
   frame(info) {

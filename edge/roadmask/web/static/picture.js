@@ -94,9 +94,10 @@ export const differencePainter = () => {
 
 /**
  * A picture with a mask over it, drawn into a canvas that is large enough for every pixel of both.
- * `field` is [width, height] of what they show, where their own pixels are not square.
+ * `field` is [width, height] of what they show, where their own pixels are not square; `grey`
+ * takes the picture's colours away, so that the mask's alone are seen.
  */
-export function compose(canvas, bitmap, mask, painter, opacity, field = null) {
+export function compose(canvas, bitmap, mask, painter, opacity, { field, grey } = {}) {
   let width = Math.max(bitmap?.width ?? 0, mask?.width ?? 0);
   let height = Math.max(bitmap?.height ?? 0, mask?.height ?? 0);
   if (field) {
@@ -107,6 +108,8 @@ export function compose(canvas, bitmap, mask, painter, opacity, field = null) {
   const context = canvas.getContext("2d");
   context.fillStyle = "black";
   context.fillRect(0, 0, width, height);
+  context.filter = grey ? "grayscale(1)" : "none";
   if (bitmap) context.drawImage(bitmap, 0, 0, width, height);
+  context.filter = "none";
   if (mask) painter.paint(context, mask, opacity);
 }

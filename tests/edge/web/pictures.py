@@ -1,0 +1,67 @@
+"""``python tests/edge/web/pictures.py FOLDER [MODEL.tflite]``: the manual's pictures, of the town.
+
+Needs Chromium; MODEL is compared with the shipped network.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+from page_parts import Page, daemon, start_chromium
+from web_parts import server
+
+from roadmask.modelfile import DEFAULT_MODEL
+
+_FRAME = "town2000_000051"
+_SHOWN = "document.querySelector('[data-shown]')"
+_PLOT_FRAMES = 150  # until the plots have something to show
+
+
+def main(folder: Path, models: list[str]) -> None:
+    """Write ``console-*.png`` into ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    arguments = ["--dataset", "town"]
+    for model in models:
+        arguments += ["--model", model]
+    with tempfile.TemporaryDirectory() as place:
+        socket = Path(place) / "masks.sock"
+        with (
+            daemon(socket, size=(1280, 720)) as publisher,
+            server("--socket", socket, *arguments) as (base, _),
+        ):
+            driver = start_chromium()
+            try:
+                _take(Page(driver, base), publisher.pid, folder)
+            finally:
+                driver.quit()
+
+
+def _take(page: Page, daemon_pid: int, folder: Path) -> None:
+    def save(name: str) -> None:
+        page.driver.save_screenshot(str(folder / f"console-{name}.png"))
+
+    page.size(1280, 720).open("/").until("document.querySelectorAll('#models tr').length > 0")
+    save("start")
+    page.open("/ui/live")
+    page.until(f"document.querySelector('#picture').dataset.sequence > {_PLOT_FRAMES}")
+    page.until("document.querySelector('#badge').dataset.mode == 'OK'")
+    save("live")
+    page.size(390, 844)
+    save("live-phone")
+    page.size(1280, 720)
+    os.kill(daemon_pid, signal.SIGSTOP)
+    page.until("document.querySelector('#badge').dataset.mode == 'STALE'")
+    save("live-stale")
+    os.kill(daemon_pid, signal.SIGCONT)
+    page.open(f"/ui/gallery?id={_FRAME}").until(_SHOWN)
+    save("gallery")
+    page.size(1280, 720, dark=True).open(f"/ui/compare?id={_FRAME}").until(_SHOWN)
+    save("compare")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), [DEFAULT_MODEL, *sys.argv[2:]])
