@@ -315,7 +315,7 @@ def test_an_upload_is_never_written_to_disk() -> None:
 
 
 def test_the_limit_on_files_bites(tmp_path: Path) -> None:
-    limited = _NO_DISK.split("from roadmask")[0] + "open(sys.argv[1], 'wb').write(b'x')"
+    limited = _NO_DISK.split("from roadmask")[0] + "open(sys.argv[1], 'wb', 0).write(b'x')"
     command = [sys.executable, "-c", limited, str(tmp_path / "x")]
     result = subprocess.run(command, capture_output=True, text=True)
     assert "File too large" in result.stderr
