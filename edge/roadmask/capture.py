@@ -13,6 +13,7 @@ import numpy as np
 
 from roadmask.clock import now_ns
 from roadmask.errors import CaptureError
+from roadmask.pacing import RateLimit
 from roadmask.prepared import Prepared
 from roadmask.sources import (
     EndOfStream,
@@ -116,6 +117,8 @@ class CaptureThread:
         reopen_after_s: one silent for so long is closed and opened again.
         backoff_s: first and longest pause between attempts to open.
         preparation: turns pictures into tensors.
+        max_fps: what comes faster is neither prepared nor shown, but counted as skipped; a source
+            without a clock is slowed down. 0: no limit.
 
     Raises:
         ConfigError, CaptureError: the source does not open the first time.
@@ -129,12 +132,14 @@ class CaptureThread:
         reopen_after_s: float = 3.0,
         backoff_s: tuple[float, float] = (0.1, 2.0),
         preparation: Preparation | None = None,
+        max_fps: float = 0.0,
     ) -> None:
         self._factory = source if not isinstance(source, str | Source) else None
         self.source: Source = _first(source)
         self._read_timeout_s, self._reopen_after_s = read_timeout_s, reopen_after_s
         self._backoff_s = backoff_s
         self._preparation = preparation
+        self._limit = RateLimit(max_fps, self.source.fps)
         self._allow_raw()
         self._change = threading.Condition()  # guards all below
         self._slot: Captured | None = None
@@ -300,6 +305,10 @@ class CaptureThread:
 
     def _put(self, frame: Frame) -> None:
         self._heard_ns = available_ns = now_ns()
+        while early_s := self._limit.early_s(available_ns):
+            if self.source.realtime or self._stop.wait(early_s):
+                return
+            available_ns = now_ns()
         prepared, image = _UNPREPARED, frame.image
         if self._preparation is not None:
             prepared = self._preparation.begin(frame, self._taker_waits)

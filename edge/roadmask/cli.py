@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import os
 import sys
 from pathlib import Path
@@ -12,18 +11,10 @@ from typing import Any
 from roadmask import __version__
 from roadmask.bridgecli import BRIDGE_TEXT, add_bridge, add_zenoh, remote_subscriber
 from roadmask.command import run_command, stop_on_signal
-from roadmask.errors import ConfigError
 from roadmask.recordcli import RECORD_TEXT, REPLAY_TEXT, add_record, add_replay
+from roadmask.runcli import RUN_EXAMPLES, RUN_TEXT, add_run
 from roadmask.web.servecli import SERVE_TEXT, add_serve
 
-_RUN_EXAMPLES = """\
-examples:
-  roadmask run --source /dev/video0
-  roadmask run --source 'v4l2:/dev/video0?width=1280&height=720&fps=30&format=MJPG'
-  roadmask run --source drive.mp4 --socket /tmp/masks.sock --frames 200
-  roadmask run --source 'synthetic:town?seed=1' --socket /tmp/masks.sock
-A subscriber ('roadmask watch', or from roadmask import Subscriber) reads the masks at the socket.
-"""
 _ADVANCED = f"""\
 advanced:
   record    {RECORD_TEXT}
@@ -44,7 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"roadmask {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _add_run(commands)
+    add_run(_add(commands, "run", RUN_TEXT, RUN_EXAMPLES))
     _add_watch(commands)
     _add_demo(commands)
     add_record(_add(commands, "record", RECORD_TEXT, advanced=True))
@@ -72,35 +63,6 @@ def _add(
     )
     parser.add_argument("-v", "--verbose", action="store_true", help="show tracebacks")
     return parser
-
-
-def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = _add(commands, "run", "read frames, segment them, publish masks", _RUN_EXAMPLES)
-    # No defaults here: what is not given is taken from --config, then from DaemonConfig.
-    parser.add_argument("--source", help="camera, video, folder or town, as URI (see docs)")
-    parser.add_argument("--model", help="a .tflite file, or the name of a shipped model")
-    parser.add_argument("--socket", help="path of the socket that subscribers connect to")
-    parser.add_argument("--threads", type=int, help="threads of the network (default: 1)")
-    parser.add_argument("--frames", type=int, help="stop after so many (default: run on)")
-    parser.add_argument("--labels", help="label set of a model that names none")
-    parser.add_argument("--config", type=Path, help="TOML file with a [daemon] table")
-    parser.add_argument("--mask-size", choices=("network", "camera"), help="default: network")
-    parser.add_argument(
-        "--crop", metavar="X,Y,W,H", help="what the network sees, in camera px (default: all)"
-    )
-    parser.add_argument(
-        "--fit",
-        choices=("stretch", "letterbox"),
-        help="fill the network's input, or keep proportions with void padding (default: stretch)",
-    )
-    parser.add_argument("--max-age-ms", type=int, help="oldest mask to trust (default: 250 ms)")
-    for name, text in (
-        ("confidence", "publish a confidence plane"),
-        ("preview", "publish the picture that the network sees"),
-    ):
-        parser.add_argument(f"--{name}", action="store_true", default=None, help=text)
-    parser.add_argument("--times", type=Path, metavar="FILE", help="write stage times as .npy")
-    parser.set_defaults(body=_run)
 
 
 def _add_watch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -135,42 +97,6 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     options = _parser().parse_args(arguments)
     return run_command(lambda: int(options.body(options)), verbose=options.verbose)
-
-
-def _run(options: argparse.Namespace) -> int:
-    from roadmask.config import from_table, read_toml
-    from roadmask.daemon import DaemonConfig, run
-    from roadmask.scene import SceneLimits
-    from roadmask.times import StageTimes
-
-    tables = read_toml(options.config) if options.config else {}
-    if extra := set(tables) - {"daemon", "scene"}:
-        raise ConfigError(
-            f"{options.config}: table [{min(extra)}] is unknown; expected [daemon] or [scene]"
-        )
-    given = {
-        field.name: value
-        for field in dataclasses.fields(DaemonConfig)
-        if (value := getattr(options, field.name, None)) is not None
-    }
-    config = from_table(
-        DaemonConfig, tables.get("daemon", {}) | given, str(options.config or "arguments")
-    )
-    scene = from_table(SceneLimits, tables.get("scene", {}), f"{options.config} [scene]")
-    config = dataclasses.replace(config, scene=scene)
-    if config.frames < 0:
-        raise ConfigError(f"--frames {config.frames}: expected 0 (no limit) or more")
-    times = StageTimes() if options.times else None
-    stop = stop_on_signal()
-    published = run(config, stop, times)
-    if times is not None:
-        times.save(options.times)
-    if config.frames and published < config.frames and not stop.is_set():
-        print(
-            f"roadmask: {config.source} ended after {published} of {config.frames} frames",
-            file=sys.stderr,
-        )
-    return 0
 
 
 def _watch(options: argparse.Namespace) -> int:

@@ -13,6 +13,7 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from roadmask.accelerator import Accelerator
 from roadmask.capture import CaptureThread
 from roadmask.clock import now_ns
 from roadmask.engine import Engine
@@ -27,6 +28,7 @@ from roadmask.preprocess import TensorPool
 from roadmask.protocol import DEFAULT_SOCKET, Identity
 from roadmask.publication import Publication
 from roadmask.publisher import Publisher, StreamIdentity
+from roadmask.realtime import lock_memory, parse_cores, pinned, use_realtime
 from roadmask.scene import SceneCheck, SceneLimits
 from roadmask.sources import FaultCode, Source, SourceKind, open_source
 from roadmask.times import StageTimes
@@ -49,6 +51,14 @@ class DaemonConfig:
     model: str = DEFAULT_MODEL  # path, or stem of a shipped model
     socket: str = str(DEFAULT_SOCKET)
     threads: int = 1  # of the network
+    cores: str = ""  # of the network, such as 2 or 0,2-3; "" = any
+    delegate: str = ""  # shared library of a TensorFlow Lite delegate
+    delegate_options: tuple[str, ...] = ()  # KEY=VALUE
+    gpu: bool = False  # LiteRT's GPU
+    delegate_required: bool = False  # no fallback to the processor
+    realtime: int = 0  # SCHED_FIFO priority, 1 to 99; 0 = none
+    lock_memory: bool = False  # no page faults after warm-up
+    max_fps: float = 0.0  # segment at most so many frames a second; 0 = all
     frames: int = 0  # published, then stop; 0 = until told
     labels: str = ""  # label set, where the model file names none
     mask_size: str = "network"  # or "camera"
@@ -69,7 +79,18 @@ def run(config: DaemonConfig, stop: threading.Event, times: StageTimes | None = 
     Returns:
         The number of frames published.
     """
-    engine = Engine(config.model, config.threads, config.labels or None)
+    if config.max_fps < 0:
+        raise ConfigError(f"--max-fps {config.max_fps:g}: expected 0 (no limit) or more")
+    accelerator = Accelerator(
+        config.delegate, config.delegate_options, config.gpu, config.delegate_required
+    )
+    cores = parse_cores(config.cores)
+    if config.realtime:
+        use_realtime(config.realtime)
+    if config.lock_memory:
+        lock_memory()
+    with pinned(cores):
+        engine = Engine(config.model, config.threads, config.labels or None, accelerator)
     with open_source(config.source) as source:
         view = geometry(
             source.size,
@@ -88,9 +109,20 @@ def run(config: DaemonConfig, stop: threading.Event, times: StageTimes | None = 
         scene = SceneCheck(config.scene, source.kind is SourceKind.LIVE)
         with (
             _open_publisher(config, engine, source, postprocess.mask_size) as publisher,
-            CaptureThread(source, preparation=tensors) as capture,
+            CaptureThread(source, preparation=tensors, max_fps=config.max_fps) as capture,
             Heart(publisher, _Faults(publisher, capture).tell),
-            Publication(publisher, postprocess, tensors, source, view, scene, times) as publication,
+            Publication(
+                publisher,
+                engine,
+                postprocess,
+                tensors,
+                source,
+                view,
+                scene,
+                _period_ns(config, source) if source.realtime else 0,
+                times,
+            ) as publication,
+            pinned(cores),
         ):
             taken = 0
             while not stop.is_set() and (not config.frames or taken < config.frames):
@@ -124,6 +156,12 @@ class _Faults:
             self._said = (sequence, fault)
 
 
+def _period_ns(config: DaemonConfig, source: Source) -> int:
+    """Nominal time between frames, 0 where the source has no rate."""
+    rates = [fps for fps in (source.fps, config.max_fps) if fps]
+    return round(1e9 / min(rates)) if rates else 0
+
+
 def _open_publisher(
     config: DaemonConfig, engine: Engine, source: Source, mask_size: tuple[int, int]
 ) -> Publisher:
@@ -146,7 +184,7 @@ def _open_publisher(
         mask_size=mask_size,
         confidence=config.confidence,
         preview_size=engine.input_size if config.preview else None,
-        frame_period_ns=round(1e9 / source.fps) if source.fps else 0,
+        frame_period_ns=_period_ns(config, source),
         max_age_ms=config.max_age_ms,
         mode_bits=config.socket_mode,
         allow_users=config.allow_users,

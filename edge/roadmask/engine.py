@@ -1,27 +1,26 @@
-"""Run a model on LiteRT: one interpreter whose own buffers are the input and the output."""
+"""Run a model on LiteRT: on the processor its own buffers are the input and the output."""
 
 from __future__ import annotations
 
-import ctypes
-from dataclasses import dataclass
-from importlib import import_module
+import logging
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from roadmask.accelerator import (
+    Accelerator,
+    InterpreterRunner,
+    Placement,
+    Runner,
+    accelerated,
+)
 from roadmask.errors import ConfigError, ModelError
 from roadmask.labels import LabelSet, label_set
 from roadmask.modelfile import ModelInfo, digest, model_path, read_metadata, read_model
-from roadmask.quiet import quiet
 
-# First that imports wins: LiteRT, its predecessor, TensorFlow's own interpreter.
-_RUNTIMES = (
-    ("ai_edge_litert.interpreter", "ai-edge-litert"),
-    ("tflite_runtime.interpreter", "tflite-runtime"),
-    ("tensorflow.lite.python.interpreter", "tensorflow"),
-)
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -44,9 +43,11 @@ class Engine:
         model: path, or stem of a shipped model.
         threads: of the interpreter.
         labels: label set of the output, where the file does not name it or names it wrongly.
+        accelerator: what else than the processor runs it. Without it, or when it fails later, the
+            processor does, and ``placement.fallback`` says why.
 
     Raises:
-        ModelError: missing, corrupt, or not of a supported form.
+        ModelError: missing, corrupt, not of a supported form; a required accelerator that fails.
         ConfigError: no label set is known, or it does not fit the output.
 
     Attributes:
@@ -55,7 +56,11 @@ class Engine:
     """
 
     def __init__(
-        self, model: str | Path, threads: int = 1, labels: str | LabelSet | None = None
+        self,
+        model: str | Path,
+        threads: int = 1,
+        labels: str | LabelSet | None = None,
+        accelerator: Accelerator = Accelerator(),  # noqa: B008 (frozen)
     ) -> None:
         if threads < 1:
             raise ConfigError(f"--threads {threads}: expected 1 or more")
@@ -64,17 +69,20 @@ class Engine:
         self.digest = digest(data)
         self.info: ModelInfo | None = read_metadata(data)
         self.threads = threads
-        self.runtime, self._interpreter = _load(self.path, data, threads)
-        inputs, outputs = (
-            self._interpreter.get_input_details(),
-            self._interpreter.get_output_details(),
-        )
-        self.input_spec = _spec(inputs[0])
-        self.output_spec = _spec(outputs[0])
-        self._check_form(len(inputs), len(outputs))
+        self._processor = InterpreterRunner(self.path, data, threads)
+        interpreter = self._processor.interpreter
+        self.runtime = interpreter.package
+        self.input_spec = _spec(interpreter.inputs[0])
+        self.output_spec = _spec(interpreter.outputs[0])
+        self._check_form(len(interpreter.inputs), len(interpreter.outputs))
         self.labels = self._choose_labels(labels)
-        self.input = self._view(inputs[0]["index"], self.input_spec)[0]
-        self.output = self._view(outputs[0]["index"], self.output_spec)[0]
+        self.input, self.output = self._processor.input, self._processor.output
+        self._runner: Runner = self._processor
+        self._placement: Placement | None = None  # of a fallback
+        self._required = accelerator.required
+        if accelerator.name:
+            self._accelerate(accelerator, data)
+        _log.info("%s: %s", self.name, self.placement.describe())
 
     @property
     def name(self) -> str:
@@ -88,18 +96,49 @@ class Engine:
         return width, height
 
     def invoke(self) -> None:
-        """Run the network on what ``input`` holds."""
-        self._interpreter.invoke()
+        """Run the network on what ``input`` holds.
 
-    def _view(self, index: int, spec: TensorSpec) -> npt.NDArray[Any]:
-        # An array that LiteRT hands out counts as a reference and makes invoke() refuse. Tensors
-        # keep their place once allocated, so a view by address is safe while the interpreter lives.
-        address = self._interpreter.tensor(index)().__array_interface__["data"][0]
-        size = int(np.prod(spec.shape)) * spec.dtype.itemsize
-        memory = (ctypes.c_uint8 * size).from_address(address)
-        memory.owner = self._interpreter  # type: ignore[attr-defined]
-        view: npt.NDArray[Any] = np.ndarray(spec.shape, spec.dtype, memoryview(memory))
-        return view
+        Raises:
+            ModelError: it failed, on the processor too.
+        """
+        runner = self._runner
+        try:
+            if runner.input is self.input:
+                runner.invoke()
+                return
+            np.copyto(runner.input, self.input)
+            runner.invoke()
+            np.copyto(self.output, runner.output)
+        except RuntimeError as error:
+            reason = " ".join(str(error).split()) or "no reason given"
+            if runner is self._processor or self._required:
+                raise ModelError(f"model {self.path} failed: {reason}") from error
+            self._fall_back(f"{self.placement.accelerator} failed: {reason}")
+            self.invoke()
+
+    @property
+    def placement(self) -> Placement:
+        """Who runs which operators now."""
+        return self._placement or self._runner.placement
+
+    def _accelerate(self, accelerator: Accelerator, data: bytes) -> None:
+        try:
+            runner = accelerated(accelerator, self.path, data, self.threads, self._processor)
+        except ModelError as error:
+            if accelerator.required:
+                raise ModelError(f"{error}; leave out --delegate-required to go on") from error
+            self._placement = replace(self._processor.placement, accelerator=accelerator.name)
+            self._fall_back(str(error))
+            return
+        # Arrays of our own, which stay where they are should the accelerator be lost.
+        self._runner = runner
+        self.input, self.output = np.zeros_like(self.input), np.zeros_like(self.output)
+
+    def _fall_back(self, reason: str) -> None:
+        _log.warning("%s: on the processor from now on: %s", self.name, reason)
+        name = self.placement.accelerator
+        self._runner = self._processor
+        self._placement = replace(self._runner.placement, accelerator=name, fallback=reason)
 
     def _check_form(self, inputs: int, outputs: int) -> None:
         given, seen = self.input_spec, self.output_spec
@@ -137,24 +176,6 @@ class Engine:
                 f"{chosen.class_count} classes: give the set that it was trained on with --labels"
             )
         return chosen
-
-
-def _load(path: Path, data: bytes, threads: int) -> tuple[str, Any]:
-    for module_name, package in _RUNTIMES:
-        try:
-            module = import_module(module_name)
-        except ImportError:
-            continue
-        try:
-            with quiet():  # LiteRT announces its delegate on standard error
-                interpreter = module.Interpreter(model_content=data, num_threads=threads)
-                interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else "no reason given"
-            raise ModelError(f"model {path} cannot be loaded by {package}: {reason}") from error
-        return package, interpreter
-    packages = ", ".join(package for _, package in _RUNTIMES)
-    raise ModelError(f"no TensorFlow Lite runtime is installed: install one of {packages}")
 
 
 def _spec(details: dict[str, Any]) -> TensorSpec:

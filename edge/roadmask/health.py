@@ -30,7 +30,7 @@ class Health:
 
         Args:
             frame: the frame.
-            seen: what is wrong with the picture itself.
+            seen: what is wrong beside its times.
         """
         reasons = seen
         if self._kind is SourceKind.LIVE and not frame.driver_time:

@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from roadmask.capture import Captured
 from roadmask.clock import now_ns
+from roadmask.engine import Engine
 from roadmask.geometry import Geometry
 from roadmask.health import Health
-from roadmask.modes import Flag
+from roadmask.modes import Flag, Reason
 from roadmask.postprocess import Postprocess
 from roadmask.preprocess import TensorPool
 from roadmask.publisher import FrameInfo, Publisher
@@ -43,15 +44,17 @@ class Publication:
     def __init__(
         self,
         publisher: Publisher,
+        engine: Engine,
         postprocess: Postprocess,
         tensors: TensorPool,
         source: Source,
         geometry: Geometry,
         scene: SceneCheck,
+        period_ns: int,
         times: StageTimes | None,
     ) -> None:
         self._publisher, self._postprocess, self._tensors = publisher, postprocess, tensors
-        period_ns = round(1e9 / source.fps) if source.fps and source.realtime else 0
+        self._engine = engine
         self._health = Health(source.kind, period_ns)
         self._scene = scene
         width, height = geometry.network
@@ -143,7 +146,10 @@ class Publication:
         if slot.preview is not None:
             self._tensors.preprocess.preview(frame.prepared.tensor, slot.preview)
         postprocessed_ns = now_ns()
-        mode, reasons = self._health.judge(frame, self._scene.reasons)
+        seen = self._scene.reasons
+        if self._engine.placement.fallback:
+            seen |= Reason.CPU_FALLBACK
+        mode, reasons = self._health.judge(frame, seen)
         if frame.size != self._transform_of:
             self._transform_of = frame.size
             self._transform = self._geometry.transform(frame.size)

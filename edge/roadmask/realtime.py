@@ -1,0 +1,88 @@
+"""What keeps other work off the daemon: real-time scheduling, locked memory, cores of its own.
+
+Each is done in full or refused: a daemon that was told to be real-time and is not would be found
+out in the vehicle.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from roadmask.errors import ConfigError
+
+# <sys/mman.h>; ONFAULT locks what is touched, not the whole of every library.
+_MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
+
+
+def use_realtime(priority: int) -> None:
+    """Schedule the calling thread, and each that it starts from now on, as SCHED_FIFO.
+
+    Args:
+        priority: 1 to 99.
+
+    Raises:
+        ConfigError: out of range, or not permitted.
+    """
+    lowest = os.sched_get_priority_min(os.SCHED_FIFO)
+    highest = os.sched_get_priority_max(os.SCHED_FIFO)
+    if not lowest <= priority <= highest:
+        raise ConfigError(f"--realtime {priority}: expected {lowest} to {highest}")
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
+    except PermissionError:
+        raise ConfigError(
+            f"--realtime {priority} is not permitted: give the service LimitRTPRIO={priority} "
+            f"(systemd), the user 'rtprio {priority}' in /etc/security/limits.d, or leave it out"
+        ) from None
+
+
+def lock_memory() -> None:
+    """Keep every page that the process has touched, or will, in memory.
+
+    Raises:
+        ConfigError: not permitted.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mlockall(_MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT):
+        reason = os.strerror(ctypes.get_errno())
+        raise ConfigError(
+            f"--lock-memory is not permitted ({reason}): give the service LimitMEMLOCK=infinity "
+            "(systemd), the user 'memlock unlimited' in /etc/security/limits.d, or leave it out"
+        )
+
+
+def parse_cores(text: str) -> frozenset[int]:
+    """``0,2-3`` → {0, 2, 3}; empty for an empty text.
+
+    Raises:
+        ConfigError: not of this form, or not cores that this process may use.
+    """
+    cores: set[int] = set()
+    try:
+        for part in text.split(",") if text else ():
+            first, dash, last = part.partition("-")
+            cores.update(range(int(first), int(last if dash else first) + 1))
+    except ValueError:
+        raise ConfigError(f"--cores {text!r}: expected numbers such as 2 or 0,2-3") from None
+    allowed = os.sched_getaffinity(0)
+    if text and (not cores or not cores <= allowed):
+        usable = ", ".join(str(core) for core in sorted(allowed))
+        raise ConfigError(f"--cores {text}: expected some of the cores {usable}")
+    return frozenset(cores)
+
+
+@contextmanager
+def pinned(cores: frozenset[int]) -> Iterator[None]:
+    """Keep this thread, and those that it starts meanwhile, on ``cores``; on all for none."""
+    if not cores:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)

@@ -1,0 +1,207 @@
+"""Delegates of every kind, made here: good, partial, refusing, broken, lost while it runs."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from roadmask.accelerator import Accelerator, CompiledRunner, InterpreterRunner
+from roadmask.client import Subscriber
+from roadmask.engine import Engine
+from roadmask.errors import ConfigError, ModelError
+from roadmask.modes import Mode, Reason
+
+
+@pytest.fixture(scope="module")
+def delegate(tmp_path_factory: pytest.TempPathFactory) -> str:
+    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    if compiler is None:
+        pytest.skip("no C compiler")
+    library = tmp_path_factory.mktemp("delegate") / "libtestdelegate.so"
+    source = Path(__file__).with_name("delegate.c")
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source], check=True)
+    return str(library)
+
+
+@pytest.fixture(scope="module")
+def processor(shipped_model: Path) -> Engine:
+    engine = Engine(shipped_model)
+    engine.input[:] = np.random.default_rng(15).integers(0, 256, engine.input.shape, np.uint8)
+    engine.invoke()
+    return engine
+
+
+def engine_with(model: Path, library: str, *options: str, required: bool = False) -> Engine:
+    return Engine(model, accelerator=Accelerator(library, options, required=required))
+
+
+def test_on_the_processor_xnnpack_runs_all_but_the_input_conversion(processor: Engine) -> None:
+    placement = processor.placement
+    # uint8 -> int8 at the input, 1 of 53, is LiteRT's own.
+    assert placement.operators - 1 <= placement.on_xnnpack and placement.operators > 20
+    assert (placement.partitions, placement.accelerated, placement.fallback) == (1, 0, "")
+    assert placement.latency_class == "cpu"
+    assert f"{placement.on_xnnpack} on XNNPACK" in placement.describe()
+
+
+def test_a_delegate_that_takes_all(shipped_model: Path, delegate: str, processor: Engine) -> None:
+    engine = engine_with(shipped_model, delegate)
+    assert engine.placement.accelerated == engine.placement.operators
+    assert engine.placement.on_xnnpack == 0
+    assert engine.placement.latency_class == "libtestdelegate.so"
+    engine.input[:] = processor.input
+    engine.invoke()  # computes nothing
+    assert not np.array_equal(engine.output, processor.output)
+
+
+def test_a_delegate_that_takes_a_part(shipped_model: Path, delegate: str) -> None:
+    engine = engine_with(shipped_model, delegate, "take=7")
+    placement = engine.placement
+    assert placement.accelerated == 7
+    assert placement.accelerated + placement.on_xnnpack == placement.operators  # the input's too
+    assert placement.partitions == 2
+    engine.invoke()
+    assert engine.placement.fallback == ""
+
+
+@pytest.mark.parametrize(
+    ("library", "options", "reason"),
+    [
+        ("/nowhere/libedgetpu.so.1", (), "cannot be loaded: .*No such file"),
+        ("libc.so.6", (), "is no TensorFlow Lite delegate"),
+        ("{text}", (), "cannot be loaded"),
+        ("{delegate}", ("take=0",), "took none of the"),
+        ("{delegate}", ("take=-1",), "cannot be loaded by"),
+        ("{delegate}", ("colour=red",), "refused: .*unknown option"),
+    ],
+)
+def test_one_that_cannot_be_used_is_named_and_the_processor_takes_over(
+    shipped_model: Path,
+    delegate: str,
+    processor: Engine,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    library: str,
+    options: tuple[str, ...],
+    reason: str,
+) -> None:
+    text = tmp_path / "text.so"
+    text.write_text("no library")
+    library = library.format(delegate=delegate, text=text)
+    engine = engine_with(shipped_model, library, *options)
+    with pytest.raises(ModelError, match=reason):
+        engine_with(shipped_model, library, *options, required=True)
+    assert engine.placement.latency_class == "cpu-fallback"
+    assert engine.placement.on_xnnpack == processor.placement.on_xnnpack
+    engine.input[:] = processor.input
+    engine.invoke()
+    np.testing.assert_array_equal(engine.output, processor.output)
+    assert "Exception ignored" not in capfd.readouterr().err
+
+
+def test_one_that_is_lost_while_it_runs(
+    shipped_model: Path, delegate: str, processor: Engine
+) -> None:
+    engine = engine_with(shipped_model, delegate, "lives=2")
+    given, made = engine.input, engine.output
+    engine.input[:] = processor.input
+    engine.invoke()
+    engine.invoke()
+    assert engine.placement.fallback == ""
+    for _ in range(2):
+        engine.invoke()
+        assert "libtestdelegate.so failed" in engine.placement.fallback
+        assert engine.input is given and engine.output is made  # others hold them
+        np.testing.assert_array_equal(engine.output, processor.output)
+    required = engine_with(shipped_model, delegate, "lives=0", required=True)
+    with pytest.raises(ModelError, match="failed"):
+        required.invoke()
+
+
+def test_the_gpu_where_there_is_none(shipped_model: Path, processor: Engine) -> None:
+    engine = Engine(shipped_model, accelerator=Accelerator(gpu=True))
+    if not engine.placement.fallback:
+        pytest.skip("this machine has a GPU that LiteRT takes")
+    assert "no GPU here" in engine.placement.fallback
+    engine.input[:] = processor.input
+    engine.invoke()
+    np.testing.assert_array_equal(engine.output, processor.output)
+
+
+def test_a_compiled_model_gives_what_the_interpreter_gives(
+    shipped_model: Path, processor: Engine
+) -> None:
+    pytest.importorskip("ai_edge_litert.compiled_model")
+    data = shipped_model.read_bytes()
+    like = InterpreterRunner(shipped_model, data, 1)
+    runner = CompiledRunner(data, like, "CPU")
+    runner.input[:] = processor.input
+    runner.invoke()
+    np.testing.assert_array_equal(runner.output, processor.output)
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ({"delegate": "x.so", "gpu": True}, "give one of them"),
+        ({"options": ("a=b",)}, "give the --delegate that it is for"),
+        ({"required": True}, "give the --delegate, or --gpu"),
+        ({"delegate": "x.so", "options": ("a",)}, "expected KEY=VALUE"),
+        ({"delegate": "x.so", "options": ("=b",)}, "expected KEY=VALUE"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(given: dict[str, object], complaint: str) -> None:
+    with pytest.raises(ConfigError, match=complaint):
+        Accelerator(**given)  # type: ignore[arg-type]
+
+
+def daemon(model: Path, socket: Path, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "roadmask", "run", "--model", str(model)]
+    command += ["--source", "synthetic:town?seed=1&width=320&height=240&prerender=4"]
+    command += ["--socket", str(socket), *arguments]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+
+def test_the_stream_says_when_the_accelerator_is_lost(
+    shipped_model: Path, delegate: str, tmp_path: Path
+) -> None:
+    socket = tmp_path / "masks.sock"
+    options = ("--delegate", delegate, "--delegate-option", "lives=20", "-v")
+    with (
+        daemon(shipped_model, socket, *options) as process,
+        Subscriber(socket, allow_not_live=True, max_age_ms=5000) as subscriber,
+    ):
+        try:
+            modes = {}
+            while len(modes) < 40:
+                mask = subscriber.receive(timeout_s=60)
+                assert mask is not None, subscriber.reason_text
+                modes[mask.sequence] = (mask.mode, bool(mask.reasons & Reason.CPU_FALLBACK))
+        finally:
+            process.terminate()
+            _, errors = process.communicate(timeout=30)
+    assert process.returncode == 0, errors
+    for sequence, (mode, fallback) in modes.items():
+        assert fallback == (sequence > 20)
+        assert mode is not Mode.OK or not fallback
+    assert "on libtestdelegate.so, 0 on XNNPACK" in errors  # who ran what, with -v
+    assert "on the processor from now on: libtestdelegate.so failed" in errors
+
+
+def test_a_missing_delegate_ends_the_daemon_only_where_it_is_required(
+    shipped_model: Path, tmp_path: Path
+) -> None:
+    missing = ("--delegate", "libnowhere.so.9", "--frames", "3")
+    with daemon(shipped_model, tmp_path / "a.sock", *missing) as process:
+        _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0 and "on the processor from now on" in errors
+    with daemon(shipped_model, tmp_path / "b.sock", *missing, "--delegate-required") as process:
+        _, errors = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert "roadmask: delegate libnowhere.so.9 cannot be loaded" in errors
+    assert "Traceback" not in errors
