@@ -7,7 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks.history import FOLDER
 from convert.calibration import SHIPPED, TOWN_SIZE
+from convert.gates import Gates
+from convert.quantise import MODES
 from roadmask.command import EXIT_DONE, EXIT_GATE, run_command
 from roadmask.errors import ConfigError
 
@@ -15,7 +18,7 @@ from roadmask.errors import ConfigError
 def _convert_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m convert",
-        description="Convert a Keras model to full INT8 and measure what it cost. Float and INT8 "
+        description="Convert a Keras model to full INT8 and measure what it cost. Both "
         "are scored and timed through the daemon's own code; a model that misses a gate is left "
         "as OUT.rejected.tflite and OUT is not touched. `python -m convert calibrate --help` "
         "tells how to pick calibration frames.",
@@ -45,14 +48,67 @@ def _convert_parser() -> argparse.ArgumentParser:
         "--eval-count", type=int, default=100, help="frames of the town; default: 100"
     )
     parser.add_argument("--labels", default="", help="label set, where the classes do not tell")
-    parser.add_argument("--max-miou-drop", type=float, default=0.5, help="points; default: 0.5")
-    parser.add_argument("--max-category-drop", type=float, default=1.0, help="points; default: 1")
-    parser.add_argument("--max-latency-ms", type=float, help="p50 of the invoke on this machine")
+    _add_quantisation(parser)
+    _add_gates(parser)
     parser.add_argument("--threads", type=int, default=1, help="while timing; default: 1")
     parser.add_argument("--source", help="timed frames; default: 64 town frames of 1280x720")
     parser.add_argument("--latency-frames", type=int, default=200, help="default: 200")
     parser.add_argument("-v", "--verbose", action="store_true", help="tracebacks, TensorFlow's log")
     return parser
+
+
+def _add_quantisation(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("quantisation")
+    group.add_argument(
+        "--mode",
+        choices=MODES,
+        default="int8",
+        help="; ".join(f"{name}: {text}" for name, text in MODES.items()) + "; default: int8",
+    )
+    group.add_argument(
+        "--float-layers",
+        type=lambda text: tuple(filter(None, text.split(","))),
+        default=(),
+        metavar="A,B",
+        help="layers of int8 that stay in float, by their Keras names",
+    )
+    group.add_argument(
+        "--repair",
+        action="store_true",
+        help="where a gate of accuracy is missed, keep the fewest layers in float that pass it",
+    )
+    group.add_argument(
+        "--allow-float",
+        action="store_true",
+        help="let operators without an INT8 form stay in float; the certificate lists them",
+    )
+
+
+def _add_gates(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "gates", "against the float model and against the last accepted conversion"
+    )
+    for option, default, text in (
+        ("--max-miou-drop", Gates.max_miou_drop, "mean IoU that may be lost, points"),
+        ("--max-category-drop", Gates.max_category_drop, "the same in any one category"),
+        ("--min-agreement", Gates.min_agreement, "pixels that agree with the float model, %%"),
+    ):
+        group.add_argument(
+            option, type=float, default=default, metavar="X", help=f"{text}; default: {default:g}"
+        )
+    group.add_argument(
+        "--max-latency-ms", type=float, metavar="X", help="p50 of the invoke here; default: off"
+    )
+    group.add_argument(
+        "--history",
+        type=Path,
+        default=FOLDER,
+        metavar="DIR",
+        help="accepted conversions to compare with and to add to; default: benchmarks/history",
+    )
+    group.add_argument(
+        "--no-history", action="store_true", help="neither compare with them nor add to them"
+    )
 
 
 def _calibrate_parser() -> argparse.ArgumentParser:
@@ -88,12 +144,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _convert(options: argparse.Namespace) -> int:
+    from benchmarks.history import add_to_history
     from benchmarks.latency import DEFAULT_SOURCE
     from benchmarks.results import check_writable, write_result
-    from convert.gates import Gates
     from convert.page import page
-    from convert.pipeline import ConversionPlan, convert
-    from convert.report import summary
+    from convert.pipeline import convert
+    from convert.plan import ConversionPlan
+    from convert.report import history_entry, summary
     from roadmask.atomic import write_bytes, write_text
 
     out: Path = options.out
@@ -109,7 +166,17 @@ def _convert(options: argparse.Namespace) -> int:
         eval_split=options.eval_split,
         eval_count=options.eval_count,
         labels=options.labels,
-        gates=Gates(options.max_miou_drop, options.max_category_drop, options.max_latency_ms),
+        mode=options.mode,
+        float_layers=options.float_layers,
+        repair=options.repair,
+        allow_float=options.allow_float,
+        gates=Gates(
+            options.max_miou_drop,
+            options.max_category_drop,
+            options.min_agreement,
+            options.max_latency_ms,
+        ),
+        history=None if options.no_history else options.history,
         latency_source=options.source or DEFAULT_SOURCE,
         latency_frames=options.latency_frames,
         threads=options.threads,
@@ -128,6 +195,10 @@ def _convert(options: argparse.Namespace) -> int:
         missed = "; ".join(conversion.missed)
         print(f"roadmask: rejected: {missed}; see {web_page}", file=sys.stderr)
         return EXIT_GATE
+    if plan.history is not None:
+        add_to_history(
+            plan.history, conversion.report["model"]["name"], history_entry(conversion.report)
+        )
     print(f"written: {target} ({len(conversion.model) / 1024:.0f} KiB), {report}, {web_page}")
     return EXIT_DONE
 

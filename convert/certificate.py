@@ -12,6 +12,7 @@ import numpy as np
 
 from convert.calibration import Calibration
 from convert.evaluation import Evaluation
+from convert.graph import ExportGraph
 from convert.intervals import bootstrap
 from convert.layers import layer_errors
 from convert.operators import count_dtypes, count_operators, float_operators, read_operators
@@ -31,14 +32,13 @@ _SOURCES = (
 
 def certify(
     float_model: bytes,
-    int8_model: bytes,
-    normalisation: tuple[float, float],
-    weights_sha256: str,
+    converted_model: bytes,
+    graph: ExportGraph,
     calibration: Calibration,
     evaluation: Evaluation,
 ) -> dict[str, Any]:
     """The certificate; nothing in it depends on time, path or speed of the machine."""
-    operators = read_operators(int8_model)
+    operators = read_operators(converted_model)
     every = max(1, len(calibration.samples) // _PROBED_FRAMES)
     probed = calibration.samples[::every][:_PROBED_FRAMES]
     pixels = np.stack(probed)
@@ -52,13 +52,16 @@ def certify(
             "high": round(float(np.mean(pixels == 255)), 4),
         },
         "layers": [
-            e.to_json() for e in layer_errors(float_model, int8_model, probed, normalisation)
+            e.to_json()
+            for e in layer_errors(
+                float_model, converted_model, probed, graph.normalisation, graph.operator_names
+            )
         ],
         "pixel_agreement": round(evaluation.pixel_agreement, 5),
         "worst_frames": [{"id": i, "agreement": round(a, 4)} for a, i in worst],
         "intervals": bootstrap(np.stack(evaluation.frames)).to_json(),
         "digests": {
-            "weights": weights_sha256,
+            "weights": graph.weights_digest,
             "calibration": calibration.sha256,
             "code": _code_digest(),
         },

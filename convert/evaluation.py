@@ -64,7 +64,11 @@ class Evaluation:
 
 
 def evaluate(
-    before: Engine, after: Engine, dataset: Dataset, calibration: Calibration
+    before: Engine,
+    after: Engine,
+    dataset: Dataset,
+    calibration: Calibration,
+    title: str = "accuracy",
 ) -> Evaluation:
     """Score both models over the data set.
 
@@ -73,7 +77,7 @@ def evaluate(
     """
     predictors = Predictor(before), Predictor(after)
     result = Evaluation()
-    for sample in tqdm(dataset, desc="accuracy", total=len(dataset), unit="frame"):
+    for sample in tqdm(dataset, desc=title, total=len(dataset), unit="frame"):
         calibration.check_frame(sample.frame_id, sample.image)
         masks = [p.mask(sample.image) for p in predictors]
         own = []

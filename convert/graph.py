@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from convert.layernames import operator_names
 from roadmask.errors import ModelError
 
 KerasModel = Any
@@ -22,11 +23,13 @@ class ExportGraph:
         model: the network without its input scaling.
         normalisation: scale and offset that were taken out: it sees ``pixel * scale + offset``.
         weights_digest: SHA-256 of its weights, in order.
+        operator_names: Keras layer → the layer that its operator is named after.
     """
 
     model: KerasModel
     normalisation: tuple[float, float]
     weights_digest: str
+    operator_names: dict[str, str] = field(default_factory=dict)
 
     @property
     def input_size(self) -> tuple[int, int]:
@@ -93,7 +96,7 @@ def export_graph(model: KerasModel, path: Path | str = "model") -> ExportGraph:
     for array in weights:
         hasher.update(repr((array.shape, array.dtype.str)).encode())
         hasher.update(np.ascontiguousarray(array).tobytes())
-    return ExportGraph(model, normalisation, hasher.hexdigest())
+    return ExportGraph(model, normalisation, hasher.hexdigest(), operator_names(model))
 
 
 def _check_form(model: KerasModel, path: Path | str) -> None:

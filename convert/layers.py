@@ -1,19 +1,22 @@
 """What quantisation does inside the network: error and saturation after every operator.
 
-The float and the INT8 model run side by side on calibration inputs. The converter keeps the names
-of the tensors, so each INT8 tensor finds its float original.
+The float and the quantised model run side by side on calibration inputs. The converter keeps the
+names of the tensors, so each quantised tensor finds its float original.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from convert.layernames import layer_name
+
 Samples = Sequence[npt.NDArray[np.uint8]]
+_ACTIVATIONS = (np.int8, np.int16, np.float32)
 
 
 @dataclass(frozen=True)
@@ -24,8 +27,8 @@ class LayerError:
         name: the Keras layer, as far as the tensor's name tells.
         operator: ``CONV_2D``, …
         sqnr_db: signal-to-quantisation-noise ratio, dB, this operator's error and all before it.
-        low, high: share of the values at the ends of int8's range. A ReLU's zeros lie at the low
-            end by intention.
+        low, high: share of the values at the ends of the integer's range, 0 for a float layer. A
+            ReLU's zeros lie at the low end by intention.
     """
 
     name: str
@@ -46,35 +49,38 @@ class LayerError:
 
 def layer_errors(
     float_model: bytes,
-    int8_model: bytes,
+    quantised_model: bytes,
     samples: Samples,
     normalisation: tuple[float, float],
+    names: Mapping[str, str] | None = None,
 ) -> list[LayerError]:
     """Errors of every operator whose tensor both models have, in order of execution.
 
     Args:
         float_model: float32 ``.tflite``.
-        int8_model: the full-INT8 one of the same network.
+        quantised_model: a quantised one of the same network.
         samples: inputs ``(H, W, 3) uint8`` RGB.
-        normalisation: scale and offset that the float model's input has behind it.
+        normalisation: scale and offset that a float input has behind it.
+        names: of ``convert.layernames.operator_names``.
     """
-    reference, quantised = _Probe(float_model), _Probe(int8_model)
+    reference, quantised = _Probe(float_model), _Probe(quantised_model)
     pairs = [
         (operator, reference.tensors[name], tensor)
         for operator, name, tensor in quantised.outputs
-        if name in reference.tensors and tensor["dtype"] == np.int8
+        if name in reference.tensors and tensor["dtype"] in _ACTIVATIONS
     ]
     sums = np.zeros((len(pairs), 4))  # signal, noise, low, high
     for sample in samples:
         scale, offset = np.float32(normalisation[0]), np.float32(normalisation[1])
-        reference.run(sample * scale + offset)
-        quantised.run(sample)
+        real = sample * scale + offset
+        reference.run(real)
+        quantised.run(sample if quantised.takes_pixels else real)
         for row, (_, before, after) in zip(sums, pairs, strict=True):
             row += _errors(reference.read(before), quantised.read(after), after)
     count = max(1, len(samples))
     return [
         LayerError(
-            _layer_name(after["name"]),
+            layer_name(after["name"], names),
             operator,
             sqnr_db(float(signal), float(noise)),
             float(low) / count,
@@ -92,23 +98,19 @@ def sqnr_db(signal: float, noise: float) -> float:
 
 
 def _errors(
-    real: npt.NDArray[np.float32], q: npt.NDArray[np.int8], details: dict[str, Any]
+    real: npt.NDArray[np.float32], q: npt.NDArray[Any], details: dict[str, Any]
 ) -> npt.NDArray[np.float64]:
     scale, zero_point = details["quantization"]
-    restored = np.float32(scale) * (q.astype(np.float32) - zero_point)
+    restored = (
+        q if q.dtype == np.float32 else np.float32(scale) * (q.astype(np.float32) - zero_point)
+    )
     # float64 sums: a map of 100,000 values loses digits in float32.
     signal = np.square(real, dtype=np.float64).sum()
     noise = np.square(real - restored, dtype=np.float64).sum()
-    return np.array([signal, noise, np.mean(q == -128), np.mean(q == 127)])
-
-
-def _layer_name(tensor: str) -> str:
-    """``net_1/re_lu_3_1/Relu6;net_1/conv2d_3_1/convolution`` → ``conv2d_3``, or the first part."""
-    parts = [part.split("/") for part in tensor.split(";")]
-    for words in parts:
-        if words[-1] in ("convolution", "depthwise") or words[-1].startswith("conv"):
-            return words[-2].removesuffix("_1") if len(words) > 1 else words[0]
-    return (parts[0][-2] if len(parts[0]) > 1 else parts[0][0]).removesuffix("_1")
+    if q.dtype == np.float32:
+        return np.array([signal, noise, 0.0, 0.0])
+    ends = np.iinfo(q.dtype)
+    return np.array([signal, noise, np.mean(q == ends.min), np.mean(q == ends.max)])
 
 
 class _Probe:
@@ -131,7 +133,8 @@ class _Probe:
             for o in operators
         ]
         self.tensors = {name: tensor for _, name, tensor in self.outputs}
-        self._input = self._interpreter.get_input_details()[0]["index"]
+        given = self._interpreter.get_input_details()[0]
+        self._input, self.takes_pixels = given["index"], given["dtype"] == np.uint8
 
     def run(self, image: npt.NDArray[Any]) -> None:
         self._interpreter.set_tensor(self._input, image[None])

@@ -5,29 +5,34 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.accuracy import accuracy_result
-from benchmarks.latency import DEFAULT_SOURCE, LatencyPlan, measure_latency
+from benchmarks.history import last_accuracy, read_history
 from benchmarks.results import json_ready
 from convert.calibration import Calibration, Image, Sample, read_calibration
 from convert.certificate import CERTIFICATE_NAME, certificate_bytes, certify
-from convert.evaluation import Picture, evaluate
-from convert.gates import Gates, missed_gates
+from convert.evaluation import Picture
+from convert.gates import missed_latency
+from convert.golden import make_golden
 from convert.graph import ExportGraph, export_graph, load_keras
 from convert.operators import float_operators, read_operators
-from convert.quantise import to_float, to_int8
+from convert.plan import ConversionPlan
+from convert.quantise import Quantiser, to_float
 from convert.quiet import import_tensorflow
+from convert.repair import rank_layers, ranking_json, repair
+from convert.timing import latency_change, measure
+from convert.trial import Bench, Trial, open_engine
 from roadmask.datasets import open_dataset
 from roadmask.engine import Engine, TensorSpec
 from roadmask.errors import ConfigError, ModelError
+from roadmask.golden import GOLDEN_NAME, Golden, pack, verify
 from roadmask.labels import CATEGORY_COUNT, LABEL_SETS, LabelSet, label_set
-from roadmask.modelfile import METADATA_NAME, ModelInfo, write_metadata
+from roadmask.modelfile import METADATA_NAME, ModelInfo, digest, write_metadata
 from roadmask.preprocess import Preprocess
 from roadmask.quiet import quiet
 
@@ -36,41 +41,11 @@ _ROUNDED = ("miou", "pixel_accuracy")
 
 
 @dataclass(frozen=True)
-class ConversionPlan:
-    """What to convert, and on what it is calibrated, measured and judged.
-
-    Attributes:
-        model: the ``.keras`` file.
-        calibration: manifest or folder; ``calibration_root`` is the manifest's data set.
-        eval_dataset, eval_root, eval_split, eval_count: the evaluation set; the count is the
-            town's.
-        labels: label set, where the number of classes does not tell.
-        gates: what it may cost.
-        latency_source: URI of the frames that are timed; latency_frames in each phase.
-        threads: of the interpreter while timing.
-    """
-
-    model: Path
-    calibration: Path
-    calibration_root: Path | None = None
-    eval_dataset: str = "town"
-    eval_root: Path | None = None
-    eval_split: str = "val"
-    eval_count: int = 100
-    labels: str = ""
-    gates: Gates = field(default_factory=Gates)
-    latency_source: str = DEFAULT_SOURCE
-    latency_frames: int = 200
-    threads: int = 1
-    verbose: bool = False
-
-
-@dataclass(frozen=True)
 class Conversion:
     """What came out.
 
     Attributes:
-        model: bytes of the INT8 ``.tflite`` with its metadata.
+        model: bytes of the converted ``.tflite`` with its metadata.
         report: measurements of both models, operators, digests, gates.
         missed: the gates that it missed, a sentence each.
         pictures: of the frames on which both models agree least.
@@ -102,74 +77,114 @@ def convert(plan: ConversionPlan) -> Conversion:
         output_stride=graph.output_stride,
         training=_training_record(plan.model) | {"weights_sha256": graph.weights_digest},
     )
+    history = read_history(plan.history, graph.name) if plan.history else []
+    frames = {"dataset": dataset.name, "split": plan.eval_split, "images": len(dataset)}
     # Before the converter runs: what is wrong with the frames shows in seconds.
     calibration = _calibrate(plan, info)
     calibration.check_apart(dataset)
+    quantiser = Quantiser(graph, calibration.samples, plan.allow_float, plan.verbose)
     with tempfile.TemporaryDirectory(prefix="roadmask-") as name:
         folder = Path(name)
         float32 = to_float(graph, verbose=plan.verbose)
         float_path = _write(folder / "float.tflite", float32, info)
-        reference = _open(float_path, labels, plan)
-        int8 = to_int8(graph, calibration.samples, verbose=plan.verbose)
-        operators = read_operators(int8)
-        if exceptions := float_operators(operators):
-            raise ModelError(
-                f"model {plan.model}: {len(exceptions)} operators stay in float, such as "
-                f"{exceptions[0].name} ({exceptions[0].tensor}): build it without them"
-            )
-        int8_path = _write(folder / "int8.tflite", int8, info)
-        quantised = _open(int8_path, labels, plan)
-        evaluation = evaluate(reference, quantised, dataset, calibration)
-        before, after = (
-            accuracy_result(engine, matrix, dataset, plan.eval_split)
-            for engine, matrix in ((reference, evaluation.before), (quantised, evaluation.after))
+        bench = Bench(
+            folder,
+            open_engine(float_path, labels, verbose=plan.verbose),
+            dataset,
+            plan.eval_split,
+            calibration,
+            info,
+            labels,
+            plan.gates,
+            last_accuracy(history, frames),
+            plan.verbose,
         )
+        outcome = _quantise(plan, quantiser, bench)
+        trial, path = outcome.trial, folder / "model.tflite"
         info = replace(
             info,
             calibration={"name": calibration.name, "sha256": calibration.sha256},
-            scores={"float": _scores(before), "int8": _scores(after)},
+            scores={"float": _scores(trial.before), plan.mode: _scores(trial.after)},
+            extra=outcome.metadata(plan.mode),
         )
         with quiet(not plan.verbose):
-            certificate = certify(
-                float32,
-                int8,
-                graph.normalisation,
-                graph.weights_digest,
-                calibration,
-                evaluation,
-            )
-        _write(int8_path, int8, info, certificate)
+            certificate = certify(float32, trial.model, graph, calibration, trial.evaluation)
+        engine = open_engine(_write(path, trial.model, info), labels, verbose=plan.verbose)
+        with quiet(not plan.verbose):
+            golden = make_golden(engine)
+        _write(path, trial.model, info, certificate, golden)
         latency = {
-            title: measure_latency(
-                LatencyPlan(
-                    str(path),
-                    plan.latency_source,
-                    plan.threads,
-                    plan.labels,
-                    plan.latency_frames,
-                ),
-                title=f"latency {title}",
-            )
-            for title, path in (("float", float_path), ("int8", int8_path))
+            title: measure(each, plan, title, bench)
+            for title, each in (("float", float_path), (plan.mode, path))
         }
-        model = int8_path.read_bytes()
-    missed = missed_gates(plan.gates, before, after, latency["int8"])
+        checked = verify(engine, golden)
+        model = path.read_bytes()
+    missed = [*trial.missed, *missed_latency(plan.gates, latency[plan.mode])]
+    missed += [f"golden frame {v.name} comes out otherwise here" for v in checked if not v.passed]
     report = {
         "kind": "conversion",
+        "mode": plan.mode,
         "accepted": not missed,
         "missed": missed,
         "gates": vars(plan.gates),
-        "miou_drop": evaluation.before.mean_iou() - evaluation.after.mean_iou(),
-        "pixel_agreement": evaluation.pixel_agreement,
-        "accuracy": {"float": before, "int8": after},
+        **outcome.to_json(),
+        "miou_drop": trial.evaluation.before.mean_iou() - trial.evaluation.after.mean_iou(),
+        "pixel_agreement": trial.evaluation.pixel_agreement,
+        "accuracy": {"float": trial.before, plan.mode: trial.after},
+        "last_accepted": bench.accepted,
         "latency": latency,
+        "latency_change": latency_change(history, latency[plan.mode]),
         "operators": certificate["operators"],
         "float_operators": certificate["float_operators"],
         "certificate": certificate,
+        "golden": [verdict.to_json() for verdict in checked],
         "calibration": info.calibration | {"frames": len(calibration.ids)},
+        "model_digest": digest(model),
         "model": json.loads(info.to_json()),
     }
-    return Conversion(model, json_ready(report), missed, evaluation.pictures)
+    return Conversion(model, json_ready(report), missed, trial.evaluation.pictures)
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """The model that is kept, and how it came about."""
+
+    trial: Trial
+    float_layers: tuple[str, ...] = ()
+    repair: dict[str, Any] | None = None
+
+    def metadata(self, mode: str) -> dict[str, Any]:
+        return {"quantisation": {"mode": mode, "float_layers": list(self.float_layers)}}
+
+    def to_json(self) -> dict[str, Any]:
+        return {"float_layers": list(self.float_layers), "repair": self.repair}
+
+
+def _quantise(plan: ConversionPlan, quantiser: Quantiser, bench: Bench) -> _Outcome:
+    model = quantiser.convert(plan.mode, plan.float_layers)
+    exceptions = float_operators(read_operators(model))
+    if exceptions and plan.mode == "int8" and not (plan.float_layers or plan.allow_float):
+        raise ModelError(
+            f"model {plan.model}: {len(exceptions)} operators stay in float, such as "
+            f"{exceptions[0].name} ({exceptions[0].tensor}): build it without them, or let them "
+            "with --allow-float"
+        )
+    trial = bench.measure(model)
+    if not (plan.repair and trial.missed):
+        return _Outcome(trial, plan.float_layers)
+    found = repair(
+        rank_layers(quantiser),
+        lambda layers: bench.measure(
+            quantiser.convert("int8", layers), f"{len(layers)} layers in float"
+        ),
+        lambda attempt: not attempt.missed,
+    )
+    record = {
+        "missed_before": trial.missed,
+        "attempts": found.attempts,
+        "ranking": ranking_json(found.ranking),
+    }
+    return _Outcome(found.trial, tuple(found.layers), record)
 
 
 def _choose_labels(graph: ExportGraph, plan: ConversionPlan) -> LabelSet:
@@ -203,18 +218,19 @@ def _scores(result: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write(
-    path: Path, model: bytes, info: ModelInfo, certificate: dict[str, Any] | None = None
+    path: Path,
+    model: bytes,
+    info: ModelInfo,
+    certificate: dict[str, Any] | None = None,
+    golden: Golden | None = None,
 ) -> Path:
     blocks = {METADATA_NAME: info.to_json().encode()}
     if certificate is not None:
         blocks[CERTIFICATE_NAME] = certificate_bytes(certificate)
+    if golden is not None:
+        blocks[GOLDEN_NAME] = pack(golden)
     path.write_bytes(write_metadata(model, blocks))
     return path
-
-
-def _open(path: Path, labels: LabelSet, plan: ConversionPlan) -> Engine:
-    with quiet(not plan.verbose):  # LiteRT greets from C++
-        return Engine(path, plan.threads, labels)
 
 
 @dataclass(frozen=True)

@@ -6,33 +6,42 @@ from typing import Any
 
 from benchmarks.results import number, points, table
 
+_ACCURACY = ("dataset", "split", "images", "miou", "iou", "dice", "pixel_accuracy")
+_LATENCY = (
+    *("device", "threads", "source", "invoke_ms", "invoke_blocks_ms", "stages_ms"),
+    *("frame_to_mask_ms", "overhead_ms", "fps", "rss_mib", "startup_ms"),
+)
+
 
 def summary(report: dict[str, Any]) -> str:
-    """Float beside INT8: accuracy and latency, then the operators."""
-    before, after = report["accuracy"]["float"], report["accuracy"]["int8"]
+    """Float beside quantised: accuracy and latency, then the operators."""
+    mode = report["mode"]
+    before, after = report["accuracy"]["float"], report["accuracy"][mode]
     pairs = [(name, before["iou"][name], after["iou"][name]) for name in before["iou"]]
     pairs.append(("mean IoU", before["miou"], after["miou"]))
     rows: list[tuple[str, ...]] = [
         (name, points(x), points(y), "-" if x is None or y is None else f"{100 * (y - x):+.2f}")
         for name, x, y in pairs
     ]
-    float_latency, int8_latency = report["latency"]["float"], report["latency"]["int8"]
+    float_latency, latency = report["latency"]["float"], report["latency"][mode]
     rows += [
-        _times(name, float_latency[key]["p50"], int8_latency[key]["p50"])
+        _times(name, float_latency[key]["p50"], latency[key]["p50"])
         for name, key in (
             ("invoke p50, ms", "invoke_ms"),
             ("frame to mask p50, ms", "frame_to_mask_ms"),
         )
     ]
-    sizes = [r["model_bytes"] / 1024 for r in (float_latency, int8_latency)]
+    sizes = [r["model_bytes"] / 1024 for r in (float_latency, latency)]
     rows.append(("file, KiB", *(f"{s:.0f}" for s in sizes), f"{sizes[0] / sizes[1]:.1f}x"))
     calibration = report["calibration"]
+    kept = ", ".join(report["float_layers"]) or "none"
     operators = ", ".join(f"{n} {name}" for name, n in report["operators"].items())
     frames = f"{after['images']} frames of {after['dataset']}/{after['split']}"
     return "\n".join(
         [
-            table(rows, (frames, "float", "INT8", "change")),
+            table(rows, (frames, "float", mode, "change")),
             f"operators: {operators}; {len(report['float_operators'])} in float",
+            f"layers kept in float: {kept}",
             f"calibration: {calibration['name']}, {calibration['frames']} frames; "
             f"{100 * report['pixel_agreement']:.2f} % of the pixels agree",
         ]
@@ -41,3 +50,18 @@ def summary(report: dict[str, Any]) -> str:
 
 def _times(name: str, x: float, y: float) -> tuple[str, str, str, str]:
     return name, number(x), number(y), f"{x / y:.1f}x"
+
+
+def history_entry(report: dict[str, Any]) -> dict[str, Any]:
+    """What ``benchmarks/history`` keeps of an accepted conversion."""
+    mode = report["mode"]
+    accuracy, latency = report["accuracy"][mode], report["latency"][mode]
+    return {
+        "model_digest": report["model_digest"],
+        "mode": mode,
+        "float_layers": report["float_layers"],
+        "digests": report["certificate"]["digests"],
+        "accuracy": {key: accuracy[key] for key in _ACCURACY},
+        "pixel_agreement": report["pixel_agreement"],
+        "latency": {key: latency[key] for key in _LATENCY},
+    }

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convert.layers import _layer_name, layer_errors, sqnr_db
+from convert.layernames import layer_name
+from convert.layers import layer_errors, sqnr_db
 
 
 def test_decibels() -> None:
@@ -15,8 +16,8 @@ def test_decibels() -> None:
 
 def test_layers_are_named_after_their_convolution() -> None:
     tensor = "net_1/re_lu_3_1/Relu6;net_1/norm_3_1/batchnorm/add_1;net_1/conv2d_4_1/convolution"
-    assert _layer_name(tensor) == "conv2d_4"
-    assert _layer_name("net_1/add_2_1/Add") == "add_2"
+    assert layer_name(tensor) == "conv2d_4"
+    assert layer_name("net_1/add_2_1/Add") == "add_2"
 
 
 def test_every_operator_has_its_error(keras_file: Path) -> None:

@@ -27,25 +27,38 @@ def test_a_missed_gate_quarantines_the_same_bytes_and_leaves_out_alone(
 
 
 @pytest.mark.slow
-def test_wild_channel_ranges_are_noticed(
-    keras_file: Path, converted: Converted, tmp_path: Path
-) -> None:
+def test_a_network_made_hard_is_rejected_and_repaired_by_naming_the_layer(tmp_path: Path) -> None:
+    """The shipped network with one layer whose channels differ by a factor of 64.
+
+    The next layer undoes it: in float nothing is lost, in per-tensor 8 bits half of the channels
+    keep 4 steps.
+    """
     from convert.quiet import import_tensorflow
 
     import_tensorflow()
     import keras
 
-    model = keras.saving.load_model(keras_file, compile=False)
-    # A layer whose channels differ by five orders of magnitude in what they put out: per-tensor
-    # activations of 8 bits cannot hold the small ones.
-    norm = [x for x in model.layers if isinstance(x, keras.layers.BatchNormalization)][1]
-    gamma, *rest = norm.get_weights()
-    norm.set_weights([gamma * np.geomspace(1e-4, 10, gamma.size).astype(np.float32), *rest])
-    wild = tmp_path / "wild.keras"
-    model.save(wild)
-    out = tmp_path / "wild.tflite"
-    arguments = [str(wild), *converted.arguments[1:], "--out", str(out)]
-    assert main(arguments) == 0
+    from convert.graph import load_keras
+
+    weights = Path(__file__).parents[2] / "train" / "weights" / "roadnet-480x352.keras"
+    model = load_keras(weights)
+    norm = next(x for x in model.layers if isinstance(x, keras.layers.BatchNormalization))
+    first, second = [x for x in model.layers if isinstance(x, keras.layers.Conv2D)][:2]
+    gamma, beta, *statistics = norm.get_weights()
+    factor = np.where(np.arange(gamma.size) % 2, 64, 1).astype(np.float32)
+    norm.set_weights([gamma / factor, beta / factor, *statistics])
+    second.set_weights([second.get_weights()[0] * factor[:, None]])
+    hard = tmp_path / "hard.keras"
+    model.save(hard)
+    arguments = [str(hard), "--eval-count", "20", "--latency-frames", "20", "--no-history"]
+    assert main([*arguments, "--out", str(tmp_path / "plain.tflite")]) == 1
+    rejected = json.loads((tmp_path / "plain.rejected.json").read_text())
+    assert any("fell by" in sentence for sentence in rejected["missed"])
+
+    out = tmp_path / "repaired.tflite"
+    assert main([*arguments, "--repair", "--out", str(out)]) == 0
     report = json.loads(out.with_suffix(".json").read_text())
-    reference = json.loads(converted.report.read_text())
-    assert report["pixel_agreement"] < reference["pixel_agreement"]
+    assert first.name in report["float_layers"] and len(report["float_layers"]) <= 2
+    assert report["repair"]["missed_before"]
+    assert report["float_operators"] and report["certificate"]["operators"]["CONV_2D"] == 31
+    assert first.name in out.with_suffix(".html").read_text()

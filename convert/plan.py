@@ -1,0 +1,63 @@
+"""What to convert, and on what it is calibrated, measured and judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.latency import DEFAULT_SOURCE
+from convert.gates import Gates
+from convert.quantise import MODES
+from roadmask.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class ConversionPlan:
+    """One conversion.
+
+    Attributes:
+        model: the ``.keras`` file.
+        calibration: manifest or folder; ``calibration_root`` is the manifest's data set.
+        eval_dataset, eval_root, eval_split, eval_count: the evaluation set; the count is the
+            town's.
+        labels: label set, where the number of classes does not tell.
+        mode: of ``convert.quantise.MODES``.
+        float_layers: that int8 leaves in float.
+        repair: let layers go to float until the gates of accuracy are passed.
+        allow_float: let operators without an INT8 form stay in float.
+        gates: what it may cost.
+        history: folder of the accepted conversions; None judges against the float model alone.
+        latency_source: URI of the frames that are timed; latency_frames in each phase.
+        threads: of the interpreter while timing.
+
+    Raises:
+        ConfigError: choices that exclude each other.
+    """
+
+    model: Path
+    calibration: Path
+    calibration_root: Path | None = None
+    eval_dataset: str = "town"
+    eval_root: Path | None = None
+    eval_split: str = "val"
+    eval_count: int = 100
+    labels: str = ""
+    mode: str = "int8"
+    float_layers: tuple[str, ...] = ()
+    repair: bool = False
+    allow_float: bool = False
+    gates: Gates = field(default_factory=Gates)
+    history: Path | None = None
+    latency_source: str = DEFAULT_SOURCE
+    latency_frames: int = 200
+    threads: int = 1
+    verbose: bool = False
+
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise ConfigError(f"--mode {self.mode}: expected one of {', '.join(MODES)}")
+        if self.mode != "int8" and (self.float_layers or self.repair):
+            option = "--repair" if self.repair else "--float-layers"
+            raise ConfigError(f"{option} goes with --mode int8, not with {self.mode}")
+        if self.float_layers and self.repair:
+            raise ConfigError("give --float-layers or --repair, not both: repair picks them")
