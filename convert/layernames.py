@@ -7,6 +7,7 @@ the output after all of them. People know the convolution, so that is the operat
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -39,8 +40,9 @@ def layer_name(tensor: str, names: Mapping[str, str] | None = None) -> str:
     """
     parts = [part.split("/") for part in tensor.split(";")]
     for word in (word for words in parts for word in words):
-        # Keras marks the second call of a layer, which the export is: ``re_lu`` → ``re_lu_1``.
-        for candidate in (word.removesuffix("_1"), word):
+        # TensorFlow numbers the second call of a layer, which the export is: ``re_lu`` becomes
+        # ``re_lu_1``, and then ``re_lu_1``, whose name is taken, ``re_lu_1_2``.
+        for candidate in (re.sub(r"_\d+$", "", word), word):
             if names and candidate in names:
                 return names[candidate]
     for words in parts:

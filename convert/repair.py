@@ -67,6 +67,8 @@ def rank_layers(quantiser: Quantiser) -> dict[str, float]:
         debugger.run()
     errors: dict[str, float] = {}
     for tensor, statistics in debugger.layer_statistics.items():
+        # The key is the verifying operator's: NumericVerify/TENSOR:NUMBER.
+        tensor = tensor.removeprefix("NumericVerify/").rpartition(":")[0]
         name = layer_name(tensor, quantiser.graph.operator_names)
         errors[name] = max(errors.get(name, 0.0), float(statistics["error"]))
     return dict(sorted(errors.items(), key=lambda item: (-item[1], item[0])))

@@ -33,3 +33,10 @@ def test_every_operator_has_its_error(keras_file: Path) -> None:
     assert errors[0].operator == "CONV_2D" and errors[0].sqnr_db > 25
     assert all(0 <= e.low <= 1 and 0 <= e.high <= 1 for e in errors)
     assert all(e.sqnr_db > 3 for e in errors)
+
+
+def test_numbered_names_are_told_apart() -> None:
+    # The second call of conv2d is conv2d_1 to TensorFlow, that of conv2d_1 then conv2d_1_2.
+    names = {"conv2d": "conv2d", "conv2d_1": "conv2d_1", "re_lu": "conv2d", "re_lu_1": "conv2d_1"}
+    assert layer_name("net_1/re_lu_1/Relu6;net_1/conv2d_1/convolution", names) == "conv2d"
+    assert layer_name("net_1/re_lu_1_2/Relu6;net_1/conv2d_1_2/convolution", names) == "conv2d_1"
