@@ -1,24 +1,27 @@
-"""``python -m train``: train a network of the zoo."""
+"""``python -m train``: train a network; ``compare``, ``ablate`` and ``record`` beside it."""
 
 from __future__ import annotations
 
 import argparse
-import signal
+import importlib
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from roadmask.command import EXIT_INTERRUPTED, parse_size, run_command, stop_on_signal
-from roadmask.datasets import Dataset, Subset, open_dataset
-from roadmask.errors import ConfigError
+from roadmask.command import EXIT_INTERRUPTED, run_command
+from train.options import add_training_options, prepare, stopping_signals
+
+# Each module has ``make_parser`` and ``run``; only the one that is asked for is imported.
+COMMANDS = {"compare": "train.compare", "ablate": "train.ablate", "record": "train.keep"}
 
 _EXAMPLES = """\
 Examples:
   python -m train --model roadnet --dataset camvid --root DIR --mix town=0.2 \\
       --crop 352x288 --epochs 120 --out runs/roadnet
   python -m train --model unet_mini --dataset town --size 256x256 --epochs 2 --out runs/try
+
+python -m train compare RUN... --out REPORT.html   one report over several runs
+python -m train ablate ...                         what each recipe brings, over several seeds
+python -m train record RUN --out DIR               the small files of a run, for committing
 """
 
 
@@ -42,49 +45,13 @@ def _parser() -> argparse.ArgumentParser:
 _RECIPE = "augmentation: a name of train/recipes or a .toml file (default: full)"
 
 
-def add_training_options(parser: argparse.ArgumentParser) -> None:
-    """Everything that says what to train on and how, but the recipe, the seed and the folder."""
-    add = parser.add_argument_group("network").add_argument
-    add("--model", default="roadnet", help="name in the zoo (default: roadnet)")
-    add("--size", type=parse_size, default=(480, 352), help="its input; default: 480x352 px")
-    add("--weights", metavar="imagenet|FILE", help="start from these (default: random)")
-    add = parser.add_argument_group("data").add_argument
-    add("--dataset", required=True, help="camvid, cityscapes or town")
-    add("--root", type=Path, help="the data set's folder")
-    add("--train-split", default="train", help="default: train")
-    add("--val-split", default="val", help="default: val; 'none' to skip")
-    add("--mix", action="append", default=[], metavar="NAME[:ROOT]=SHARE", help=_MIX)
-    add("--hold-out", metavar="PREFIX", help=_HOLD_OUT)
-    add("--crop", type=parse_size, help="training samples; default: as --size")
-    add = parser.add_argument_group("fitting").add_argument
-    add("--epochs", type=int, default=60, help="default: 60")
-    add("--batch-size", type=int, default=8, help="default: 8")
-    add("--learning-rate", type=float, default=2e-3, help="peak; default: 0.002")
-    add("--loss", default="ce+0.5*dice", metavar="SPEC", help=_LOSS)
-    add("--schedule", default="cosine", help="cosine (default), poly, plateau or constant")
-    add("--warmup-epochs", type=float, default=2.0, help="default: 2")
-    add("--weight-decay", type=float, default=0.02, help="default: 0.02")
-    add("--precision", default="float32", help="float32, mixed_bfloat16 or mixed_float16")
-    add("--devices", type=int, default=1, metavar="N", help="data parallel; JAX only")
-    add("--validate-every", type=int, default=5, metavar="EPOCHS", help="default: 5")
-    add("--patience", type=int, default=0, metavar="EPOCHS", help=_PATIENCE)
-    add("--checkpoint-every", type=float, default=120, metavar="SECONDS", help="default: 120")
-
-
-_MIX = "draw this share of each epoch's samples from another data set, e.g. town=0.2"
-_HOLD_OUT = "leave out the training frames whose id begins so and validate on them instead"
-_LOSS = (
-    "sum of ce, focal, dice, jaccard, lovasz and ohem, with weights and options "
-    "(default: ce+0.5*dice; see docs/training.md)"
-)
-_PATIENCE = (
-    "stop when the validation mIoU has not risen for so long, and keep the best weights "
-    "(default: 0, train to the end and keep the last)"
-)
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments and arguments[0] in COMMANDS:
+        command = importlib.import_module(COMMANDS[arguments[0]])
+        options = command.make_parser().parse_args(arguments[1:])
+        return run_command(lambda: command.run(options), verbose=options.verbose)
     options = _parser().parse_args(arguments)
     return run_command(lambda: _train(options), verbose=options.verbose)
 
@@ -92,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _train(options: argparse.Namespace) -> int:
     from train.fit import Fit, Interrupted
 
-    with _signals() as stop:
+    with stopping_signals() as stop:
         config, parts, validation = prepare(options)
         options.out.mkdir(parents=True, exist_ok=True)
         fit = Fit(
@@ -110,81 +77,6 @@ def _train(options: argparse.Namespace) -> int:
             return EXIT_INTERRUPTED
     print(f"finished: {options.out / (options.model + '.keras')}")
     return 0
-
-
-@contextmanager
-def _signals() -> Iterator[Any]:
-    """An event that SIGINT and SIGTERM set while the block runs."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop_on_signal()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def prepare(options: argparse.Namespace) -> tuple[Any, list[Any], Dataset | None]:
-    """Configuration, training parts and validation set that the options name.
-
-    Raises:
-        ConfigError, DataError: an option or a data set that cannot be used.
-    """
-    from train.config import FitConfig
-
-    config = FitConfig(
-        model=options.model,
-        weights=options.weights,
-        recipe=options.recipe,
-        input_size=options.size,
-        crop_size=options.crop or options.size,
-        epochs=options.epochs,
-        batch_size=options.batch_size,
-        loss=options.loss,
-        learning_rate=options.learning_rate,
-        schedule=options.schedule,
-        warmup_epochs=options.warmup_epochs,
-        weight_decay=options.weight_decay,
-        precision=options.precision,
-        devices=options.devices,
-        validate_every=options.validate_every,
-        patience=options.patience,
-        seed=options.seed,
-    )
-    parts, validation = _open_parts(options)
-    return config, parts, validation
-
-
-def _open_parts(options: argparse.Namespace) -> tuple[list[Any], Dataset | None]:
-    from train.data import Part
-
-    train_set = open_dataset(options.dataset, options.root, options.train_split, size=(640, 360))
-    validation: Dataset | None = None
-    if options.hold_out:
-        inside = [i for i, name in enumerate(train_set.ids) if name.startswith(options.hold_out)]
-        outside = sorted(set(range(len(train_set))) - set(inside))
-        if not inside or not outside:
-            raise ConfigError(f"--hold-out {options.hold_out}: no frame, or every frame, matches")
-        validation, train_set = Subset(train_set, inside), Subset(train_set, outside)
-    elif options.val_split != "none":
-        validation = open_dataset(options.dataset, options.root, options.val_split)
-    mixes = [_parse_mix(text) for text in options.mix]
-    own_share = 1 - sum(share for *_, share in mixes)
-    if own_share <= 0:
-        raise ConfigError("--mix: the shares must add up to less than 1")
-    parts = [Part(train_set, len(train_set))]
-    for name, root, share in mixes:
-        other = open_dataset(name, root, "train", count=400, size=(640, 360))
-        parts.append(Part(other, round(len(train_set) * share / own_share)))
-    return parts, validation
-
-
-def _parse_mix(text: str) -> tuple[str, str | None, float]:
-    source, _, share = text.partition("=")
-    name, _, root = source.partition(":")
-    try:
-        return name, root or None, float(share)
-    except ValueError as error:
-        raise ConfigError(f"--mix {text!r}: expected NAME[:ROOT]=SHARE, e.g. town=0.2") from error
 
 
 if __name__ == "__main__":

@@ -91,6 +91,7 @@ class Fit:
             load_variables(self.checkpoint, self.model)
         # The same weights at the size that ships, for validation and for the finished file.
         self.full = build_model(config.model, config.input_size)
+        self.record.measure(self.full)
         self.progress.begin_session()
         self._write_record()
         self._mark()

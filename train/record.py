@@ -19,7 +19,7 @@ from roadmask.atomic import atomic_path, write_text
 from roadmask.datasets import Dataset
 from train.config import FitConfig
 from train.data import Part
-from train.models import build_model, count_macs
+from train.models import count_macs
 
 if TYPE_CHECKING:
     from train.progress import Progress
@@ -36,7 +36,10 @@ class RunRecord:
         self._config, self._validation = config, validation
         self._parts = [_describe(p.dataset) | {"samples": p.samples} for p in parts]
         self.identity: dict[str, Any] = {"config": asdict(config), "data": self._parts}
-        network = build_model(config.model, config.input_size)
+        self._size: dict[str, int] = {}
+
+    def measure(self, network: keras.Model) -> None:
+        """Note the size of the finished network."""
         self._size = {"parameters": network.count_params(), "macs": count_macs(network)}
 
     def to_json(self, progress: Progress) -> dict[str, Any]:
@@ -54,7 +57,11 @@ class RunRecord:
             "best_epoch": progress.best.best_epoch or None,
             "training_seconds": round(progress.seconds, 1),
             "cpu_seconds": round(progress.cpu_seconds, 1),
-            "sessions": progress.sessions,
+            **progress.sessions[-1]["environment"],
+            "sessions": [
+                {"commit": s["environment"]["commit"], "started_in_epochs": s["started_in_epochs"]}
+                for s in progress.sessions
+            ],
         }
 
 

@@ -21,7 +21,7 @@ def test_killed_runs_end_with_the_same_weights(
     script = [sys.executable, str(killed_run.__file__)]
     arguments = [str(camvid_folder), str(tmp_path / "killed"), str(kills), "seed 1"]
     result = subprocess.run(
-        [*script, *arguments], capture_output=True, text=True, timeout=280, check=True
+        [*script, *arguments], capture_output=True, text=True, timeout=140 * kills, check=True
     )
     print(result.stdout, result.stderr)
     report = re.search(r"killed (\d+), half-written (\d+), last status 0", result.stdout)
