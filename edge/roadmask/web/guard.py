@@ -23,7 +23,8 @@ _HEADERS = {
     "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    # Not no-referrer: with it browsers send a form's Origin as null, and no login is possible.
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
@@ -66,7 +67,9 @@ class Guard:
         if path in _OPEN or path.startswith(_OPEN_FOLDERS) or self._access.may_enter(headers):
             return None
         if not socket and scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
-            return RedirectResponse(f"/login?next={quote(path)}", 303)
+            query = scope["query_string"].decode("latin-1")
+            wanted = quote(f"{path}?{query}" if query else path)
+            return RedirectResponse(f"/login?next={wanted}", 303)
         return ProblemError(
             401,
             "a token is required: send it as 'Authorization: Bearer TOKEN', or log in at /login",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import anyio
 from fastapi import APIRouter, Request
@@ -27,7 +27,7 @@ async def login(request: Request, state: State) -> RedirectResponse:
     if not state.access.is_token(form.get("token", [""])[0].strip()):
         async with state.wrong_tokens:  # one after another: guessing is slow
             await anyio.sleep(_PAUSE_S)
-        return RedirectResponse("/login?failed=1", 303)
+        return RedirectResponse(f"/login?failed=1&next={quote(target)}", 303)
     answer = RedirectResponse(target, 303)
     answer.set_cookie(
         COOKIE,

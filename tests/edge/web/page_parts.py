@@ -60,7 +60,7 @@ class Page:
         self.driver, self.base = driver, base
 
     def open(self, path: str) -> Page:
-        self.driver.get(self.base + path)
+        self.driver.get(path if path.startswith("about:") else self.base + path)
         return self
 
     def size(self, width: int, height: int, dark: bool = False) -> Page:

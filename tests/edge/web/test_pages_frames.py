@@ -25,6 +25,7 @@ from roadmask.images import read_image
 from roadmask.synthetic import Town
 
 DOWN, END, ENTER, RIGHT, HOME, TAB = "\ue015", "\ue010", "\ue007", "\ue014", "\ue011", "\ue004"
+TOKEN = "a-token-for-the-tests-of-the-pages"
 
 
 @pytest.fixture(scope="module")
@@ -32,27 +33,51 @@ def served(
     camvid_folder: Path, shipped_model: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     """A server with a gallery of three small town frames and two networks."""
-    other = another_network(shipped_model, tmp_path_factory.mktemp("models"))
+    folder = tmp_path_factory.mktemp("models")
+    other = another_network(shipped_model, folder)
+    (folder / "token").write_text(TOKEN)
     with server(
         *("--dataset", "camvid", "--root", camvid_folder, "--split", "val"),
         *("--model", shipped_model.stem, "--model", other, "--socket", "/nonexistent/masks.sock"),
+        *("--token-file", folder / "token"),
     ) as (base, _):
         yield base
 
 
 @pytest.fixture
 def api(served: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=served, timeout=60) as client:
+    token = {"Authorization": f"Bearer {TOKEN}"}
+    with httpx.Client(base_url=served, timeout=60, headers=token) as client:
         yield client
 
 
 @pytest.fixture
 def page(chromium: Any, served: str) -> Iterator[Page]:
-    """A page of that server; its console is clean when the test is over."""
-    page = Page(chromium, served).size(1280, 720)
-    page.complaints()
+    """A page of that server after the login; its console is clean when the test is over."""
+    page = Page(chromium, served).size(1280, 720).open("/ui/compare")
+    if page.js("location.pathname == '/login'"):
+        log_in(page, TOKEN, "/ui/compare")
+    page.open("about:blank").complaints()
     yield page
     assert page.complaints() == []
+
+
+def log_in(page: Page, token: str, leads_to: str) -> None:
+    page.element("#token").send_keys(token, ENTER)
+    page.until(f"location.href.includes('{leads_to}')", f"led to {leads_to}")
+
+
+def test_a_page_asks_for_the_token_and_comes_back(chromium: Any, served: str) -> None:
+    chromium.delete_all_cookies()
+    page = Page(chromium, served).open("/ui/gallery?id=C_0000")
+    assert page.js("location.pathname") == "/login"
+    page.element("#token").send_keys("not-the-token-of-this-server", ENTER)
+    page.until("document.querySelector('#notice')?.textContent.includes('not the token')")
+    log_in(page, TOKEN, "/ui/gallery?id=C_0000")
+    page.until("document.querySelector('.bar form')", "a way out")
+    page.element(".bar form button").click()
+    page.until("location.pathname == '/login'")
+    chromium.get_log("browser")
 
 
 def shown(page: Page, name: str, place: str = "#views") -> None:
@@ -205,10 +230,10 @@ def drag(page: Page, css: str, to: float) -> None:
     actions.move_by_offset(away, 0).release().perform()
 
 
-@pytest.mark.parametrize("path", ["/", "/ui/live", "/ui/gallery?id=C_0000", "/ui/compare"])
+@pytest.mark.parametrize("path", ["/", "/ui/live", "/ui/gallery?id=C_0000", "/ui/compare", "/docs"])
 def test_a_phone_never_scrolls_sideways(page: Page, path: str) -> None:
     page.size(390, 844).open(path).until("document.readyState == 'complete'")
-    page.until("document.querySelector('nav a')")
+    page.until("document.querySelector(location.pathname == '/docs' ? '.opblock' : 'nav a')")
     if "gallery" in path:
         shown(page, "C_0000")
     assert page.js("document.documentElement.scrollWidth") <= 390
