@@ -19,6 +19,7 @@ from roadmask.clock import now_ns
 from roadmask.engine import Engine
 from roadmask.errors import ConfigError
 from roadmask.geometry import geometry
+from roadmask.health import Health
 from roadmask.heart import TICK_S, Heart
 from roadmask.labels import CATEGORY_COLORS_RGB, CATEGORY_NAMES
 from roadmask.modelfile import DEFAULT_MODEL
@@ -119,7 +120,11 @@ def run(config: DaemonConfig, stop: threading.Event, times: StageTimes | None = 
                 source,
                 view,
                 scene,
-                _period_ns(config, source) if source.realtime else 0,
+                Health(
+                    source.kind,
+                    _period_ns(config, source) if source.realtime else 0,
+                    config.max_age_ms,
+                ),
                 times,
             ) as publication,
             pinned(cores),

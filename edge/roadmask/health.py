@@ -17,26 +17,30 @@ class Health:
     Args:
         kind: of the source; only a live one owes a driver's time stamp.
         period_ns: nominal time between frames, 0 where the source has no rate of its own.
+        max_age_ms: a mask that is older before it is out is STALE.
     """
 
-    def __init__(self, kind: SourceKind, period_ns: int) -> None:
-        self._kind, self._period_ns = kind, period_ns
+    def __init__(self, kind: SourceKind, period_ns: int, max_age_ms: int) -> None:
+        self._kind, self._period_ns, self._max_age_ns = kind, period_ns, max_age_ms * 1_000_000
         self._last_ns = 0
         self._interval_ns = float(period_ns)
         self._low_rate = False
 
-    def judge(self, frame: Captured, seen: Reason = Reason.NONE) -> tuple[Mode, Reason]:
+    def judge(self, frame: Captured, seen: Reason, now_ns: int) -> tuple[Mode, Reason]:
         """The mode in which the mask of ``frame`` is published.
 
         Args:
             frame: the frame.
             seen: what is wrong beside its times.
+            now_ns: CLOCK_BOOTTIME.
         """
         reasons = seen
         if self._kind is SourceKind.LIVE and not frame.driver_time:
             reasons |= Reason.ESTIMATED_TIME
         if self._rate_is_low(frame.capture_ns):
             reasons |= Reason.LOW_RATE
+        if now_ns - frame.capture_ns > self._max_age_ns:
+            return Mode.STALE, reasons | Reason.NO_NEW_FRAME
         return (Mode.DEGRADED if reasons else Mode.OK), reasons
 
     def _rate_is_low(self, capture_ns: int) -> bool:

@@ -50,12 +50,12 @@ class Publication:
         source: Source,
         geometry: Geometry,
         scene: SceneCheck,
-        period_ns: int,
+        health: Health,
         times: StageTimes | None,
     ) -> None:
         self._publisher, self._postprocess, self._tensors = publisher, postprocess, tensors
         self._engine = engine
-        self._health = Health(source.kind, period_ns)
+        self._health = health
         self._scene = scene
         width, height = geometry.network
         self._rgb = np.empty((height, width, 3), np.uint8)
@@ -149,7 +149,7 @@ class Publication:
         seen = self._scene.reasons
         if self._engine.placement.fallback:
             seen |= Reason.CPU_FALLBACK
-        mode, reasons = self._health.judge(frame, seen)
+        mode, reasons = self._health.judge(frame, seen, postprocessed_ns)
         if frame.size != self._transform_of:
             self._transform_of = frame.size
             self._transform = self._geometry.transform(frame.size)
