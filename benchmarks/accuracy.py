@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from benchmarks.device import read_device
 from benchmarks.results import points, table
 from roadmask.datasets import Dataset, Sample
+from roadmask.device import read_device
 from roadmask.engine import Engine
 from roadmask.errors import DataError
 from roadmask.metrics import ConfusionMatrix

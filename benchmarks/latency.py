@@ -18,9 +18,9 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from benchmarks.daemonrun import DaemonRun, run_daemon
-from benchmarks.device import read_device
 from benchmarks.results import number, percentiles, table
 from benchmarks.saturated import measure_rates
+from roadmask.device import read_device
 from roadmask.engine import Engine
 from roadmask.errors import ConfigError
 from roadmask.sources.uri import parse_uri

@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.daemonrun import finish, roadmask_run, start, wait_for_first_mask
-from benchmarks.device import read_device
 from benchmarks.results import check_writable, number, percentiles, table, write_result
 from roadmask.client import Subscriber
 from roadmask.command import EXIT_DONE, run_command
+from roadmask.device import read_device
 from roadmask.errors import ConfigError
 
 _SOURCE = "synthetic:town?seed=1&width=1280&height=720&prerender=64"

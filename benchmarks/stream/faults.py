@@ -17,11 +17,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.device import read_device
 from benchmarks.results import check_writable, percentiles, table, write_result
 from roadmask.client import Mask, Subscriber
 from roadmask.clock import now_ns
 from roadmask.command import EXIT_DONE, EXIT_GATE, run_command
+from roadmask.device import read_device
 from roadmask.errors import DataError
 
 INVALID_LIMIT_MS, RECOVERY_LIMIT_MS = 250.0, 100.0

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.device import read_device
 from benchmarks.results import percentiles, table
 from benchmarks.stream.build import reader_program, zeromq_library
 from benchmarks.stream.transports import TRANSPORTS
+from roadmask.device import read_device
 from roadmask.errors import DataError
 
 # Width and height of masks by their size.

@@ -11,6 +11,7 @@ from typing import Any
 from roadmask import __version__
 from roadmask.bridgecli import BRIDGE_TEXT, add_bridge, add_zenoh, remote_subscriber
 from roadmask.command import run_command, stop_on_signal
+from roadmask.doctorcli import DOCTOR_TEXT, add_doctor
 from roadmask.recordcli import RECORD_TEXT, REPLAY_TEXT, add_record, add_replay
 from roadmask.runcli import RUN_EXAMPLES, RUN_TEXT, add_run
 from roadmask.web.servecli import SERVE_TEXT, add_serve
@@ -21,6 +22,7 @@ advanced:
   replay    {REPLAY_TEXT}
   bridge    {BRIDGE_TEXT}
   serve     {SERVE_TEXT}
+  doctor    {DOCTOR_TEXT}
 
 start with 'roadmask demo'
 """
@@ -42,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     add_replay(_add(commands, "replay", REPLAY_TEXT, advanced=True))
     add_bridge(_add(commands, "bridge", BRIDGE_TEXT, advanced=True))
     add_serve(_add(commands, "serve", SERVE_TEXT, advanced=True))
+    add_doctor(_add(commands, "doctor", DOCTOR_TEXT, advanced=True))
     return parser
 
 

@@ -1,4 +1,4 @@
-"""What a number was measured on: the board or processor, its governor, clock, heat and memory."""
+"""The machine: board or processor, governor, clock, heat, memory; for doctor and benchmarks."""
 
 from __future__ import annotations
 

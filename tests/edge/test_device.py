@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.device import read_device
+from roadmask.device import read_device
 
 
 def _board(root: Path, files: dict[str, str]) -> Path:

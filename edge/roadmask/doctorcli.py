@@ -1,0 +1,36 @@
+"""The command line of ``roadmask doctor``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+DOCTOR_TEXT = "check the board, and with --verify a model's certified masks on it"
+_SIGNS = {"ok": "ok   ", "note": "note ", "fault": "FAULT"}
+
+
+def add_doctor(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``roadmask doctor``."""
+    parser.epilog = "Example: roadmask doctor --verify roadnet-480x352. Exit code 1: a fault."
+    parser.add_argument("--verify", metavar="MODEL", help="run this model's golden frames here")
+    parser.add_argument("--threads", type=int, default=1, help="of the network; default: 1")
+    parser.add_argument("--socket", type=Path, help="where the daemon would publish")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write what was found")
+    parser.set_defaults(body=_doctor)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from roadmask.command import EXIT_DONE, EXIT_GATE
+    from roadmask.doctor import examine, to_json, verify_model
+    from roadmask.protocol import DEFAULT_SOCKET
+    from roadmask.watch import write_json
+
+    checks = examine(options.socket or Path(DEFAULT_SOCKET))
+    if options.verify:
+        checks += verify_model(options.verify, options.threads)
+    result = to_json(checks)
+    if options.json:
+        write_json(options.json, result)
+    for check in checks:
+        print(f"{_SIGNS[check.status]} {check.name}: {check.text}")
+    return EXIT_DONE if result["fit"] else EXIT_GATE
