@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+from roadmask.artefacts import fetch, location
 from roadmask.command import run_command
 
 
@@ -40,7 +41,7 @@ def _add_accuracy(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     )
     parser.add_argument("model", help=".tflite, .keras, or the name of a shipped model")
     parser.add_argument("--dataset", required=True, help="camvid, cityscapes or town")
-    parser.add_argument("--root", type=Path, help="the data set's folder; the town needs none")
+    parser.add_argument("--root", type=location, help="the data set's folder; the town needs none")
     parser.add_argument("--split", default="val", help="default: val")
     parser.add_argument("--labels", help="label set of a model that names none")
     parser.add_argument("--threads", type=int, default=1, help="of the network; default: 1")
@@ -104,12 +105,13 @@ def _accuracy(options: argparse.Namespace) -> int:
     from roadmask.datasets import open_dataset
     from roadmask.engine import Engine
 
-    if options.model.endswith(".keras"):
+    model = fetch(options.model)
+    if model.suffix == ".keras":
         from benchmarks.keras_engine import KerasEngine
 
-        engine: Engine = KerasEngine(Path(options.model), options.labels)
+        engine: Engine = KerasEngine(model, options.labels)
     else:
-        engine = Engine(options.model, options.threads, options.labels)
+        engine = Engine(model, options.threads, options.labels)
     dataset = open_dataset(options.dataset, options.root, options.split, count=options.count)
     flicker = None
     if options.video:  # first: a video that cannot be read should not cost the other half

@@ -11,6 +11,7 @@ from benchmarks.history import FOLDER
 from convert.calibration import SHIPPED, TOWN_SIZE
 from convert.gates import Gates
 from convert.quantise import MODES
+from roadmask.artefacts import fetch, fetch_folder, location
 from roadmask.command import EXIT_DONE, EXIT_GATE, run_command
 from roadmask.errors import ConfigError
 
@@ -24,25 +25,25 @@ def _convert_parser() -> argparse.ArgumentParser:
         "tells how to pick calibration frames.",
         epilog="Example: python -m convert runs/roadnet/roadnet.keras --out roadnet-480x352.tflite",
     )
-    parser.add_argument("model", type=Path, metavar="MODEL.keras")
+    parser.add_argument("model", type=location, metavar="MODEL.keras")
     parser.add_argument(
         "--out", type=Path, required=True, metavar="MODEL.tflite", help="the report: MODEL.json"
     )
     parser.add_argument(
         "--calibration",
-        type=Path,
+        type=location,
         default=SHIPPED,
         metavar="DIR|MANIFEST",
         help="training pictures, or a manifest of them; default: the shipped town frames",
     )
     parser.add_argument(
         "--calibration-root",
-        type=Path,
+        type=location,
         metavar="DIR",
         help="the manifest's data set; default: --eval-root",
     )
     parser.add_argument("--eval-dataset", default="town", help="default: town")
-    parser.add_argument("--eval-root", type=Path, metavar="DIR", help="the data set's folder")
+    parser.add_argument("--eval-root", type=location, metavar="DIR", help="the data set's folder")
     parser.add_argument("--eval-split", default="val", help="default: val")
     parser.add_argument(
         "--eval-count", type=int, default=100, help="frames of the town; default: 100"
@@ -119,7 +120,7 @@ def _calibrate_parser() -> argparse.ArgumentParser:
         epilog="Example: python -m convert calibrate --dataset camvid --root DIR --count 64",
     )
     parser.add_argument("--dataset", required=True, help="camvid, cityscapes or town")
-    parser.add_argument("--root", type=Path, help="the data set's folder; the town needs none")
+    parser.add_argument("--root", type=location, help="the data set's folder; the town needs none")
     parser.add_argument("--split", default="train", help="default: train")
     parser.add_argument("--count", type=int, required=True, help="frames to pick; 64 is plenty")
     parser.add_argument(
@@ -157,12 +158,14 @@ def _convert(options: argparse.Namespace) -> int:
     if out.suffix != ".tflite":
         raise ConfigError(f"--out {out}: expected a file that ends in .tflite")
     check_writable(out)
+    eval_root = options.eval_root and fetch_folder(options.eval_root)
+    own_root = options.calibration_root and fetch_folder(options.calibration_root)
     plan = ConversionPlan(
-        model=options.model,
-        calibration=options.calibration,
-        calibration_root=options.calibration_root or options.eval_root,
+        model=fetch(options.model),
+        calibration=_calibration(options.calibration),
+        calibration_root=own_root or eval_root,
         eval_dataset=options.eval_dataset,
-        eval_root=options.eval_root,
+        eval_root=eval_root,
         eval_split=options.eval_split,
         eval_count=options.eval_count,
         labels=options.labels,
@@ -201,6 +204,12 @@ def _convert(options: argparse.Namespace) -> int:
         )
     print(f"written: {target} ({len(conversion.model) / 1024:.0f} KiB), {report}, {web_page}")
     return EXIT_DONE
+
+
+def _calibration(given: str | Path) -> Path:
+    """A manifest is one file; anything else is a folder."""
+    manifest = str(given).partition("#")[0].endswith(".toml")
+    return fetch(given) if manifest else fetch_folder(given)
 
 
 def _calibrate(options: argparse.Namespace) -> int:

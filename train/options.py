@@ -7,9 +7,9 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from roadmask.artefacts import location
 from roadmask.command import parse_size, stop_on_signal
 from roadmask.datasets import Dataset, Subset, open_dataset
 from roadmask.errors import ConfigError
@@ -38,7 +38,7 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     add("--weights", metavar="imagenet|FILE", help="start from these (default: random)")
     add = parser.add_argument_group("data").add_argument
     add("--dataset", required=True, help="camvid, cityscapes or town")
-    add("--root", type=Path, help="the data set's folder")
+    add("--root", type=location, help="the data set's folder, or its address (s3://…)")
     add("--train-split", default="train", help="default: train")
     add("--val-split", default="val", help="default: val; 'none' to skip")
     add("--mix", action="append", default=[], metavar="NAME[:ROOT]=SHARE", help=_MIX)
@@ -126,7 +126,7 @@ def _open_parts(options: argparse.Namespace) -> tuple[list[Part], Dataset | None
 
 
 def _parse_mix(text: str) -> tuple[str, str | None, float]:
-    source, _, share = text.partition("=")
+    source, _, share = text.rpartition("=")  # an address may hold another: #sha256=
     name, _, root = source.partition(":")
     try:
         return name, root or None, float(share)

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from roadmask.artefacts import fetch_folder
 from roadmask.datafolders import Files, find_camvid, find_cityscapes
 from roadmask.errors import ConfigError, DataError
 from roadmask.images import read_image, read_instances, read_mask
@@ -194,7 +195,7 @@ def open_dataset(
     Args:
         name: one of ``DATASETS``; ``cityscapes`` takes gtFine, or gtCoarse where the split has no
             other (train_extra); ``cityscapes-coarse`` takes gtCoarse.
-        root: the data set's folder; the town needs none.
+        root: the data set's folder, or an address of it or of an archive; the town needs none.
         split: ``train``, ``val``, ``test``, or whatever the folder holds.
         labels: label set of the mask files, where it is not the data set's usual one.
         count: number of frames, for the town.
@@ -212,7 +213,7 @@ def open_dataset(
         raise ConfigError(f"data set {name!r} is unknown: give one of {', '.join(DATASETS)}{hint}")
     if root is None:
         raise ConfigError(f"data set {name}: give its folder with --root")
-    root = Path(root)
+    root = fetch_folder(root)
     if not root.is_dir():
         raise DataError(f"data set folder {root} is missing: give the folder that holds the splits")
     own = label_set(labels) if labels else None

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from roadmask.artefacts import fetch, is_address
 from roadmask.errors import ModelError
 
 METADATA_NAME = "ROADMASK"
@@ -73,11 +74,14 @@ class ModelInfo:
 
 
 def model_path(name: str | Path) -> Path:
-    """A path as it is, or a shipped model by its stem.
+    """A path as it is, an address fetched, or a shipped model by its stem.
 
     Raises:
         ModelError: no such file.
+        ConfigError, DataError: an address that cannot be fetched.
     """
+    if is_address(name):
+        return fetch(name)
     path = Path(name)
     shipped = MODELS_FOLDER / f"{name}.tflite"
     if path.is_file():

@@ -28,8 +28,9 @@ from roadmask.web.state import State
 
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 85]
 router = APIRouter(prefix="/gallery", tags=["gallery"], responses=describe(401, 404, 421, 422, 503))
+_FILE = {"schema": {"type": "string", "format": "binary"}}
 FRAME_RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}
+    200: {"content": {"image/png": _FILE, "image/jpeg": _FILE}}
 }
 Width = Annotated[int | None, Query(ge=16, le=4096, description="of a smaller picture, px")]
 

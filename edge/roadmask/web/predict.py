@@ -39,11 +39,13 @@ ModelName = Annotated[str | None, Query(max_length=200, description="a name of G
 def form_schema(properties: dict[str, Any], required: Sequence[str]) -> dict[str, Any]:
     """The ``openapi_extra`` of a route that takes files."""
     schema = {"type": "object", "properties": properties, "required": list(required)}
-    content = {"multipart/form-data": {"schema": schema}}
+    encoding = {name: {"contentType": "image/png, image/jpeg, image/webp"} for name in properties}
+    content = {"multipart/form-data": {"schema": schema, "encoding": encoding}}
     return {"requestBody": {"required": True, "content": content}}
 
 
 FILE = {"type": "string", "format": "binary"}
+_FILES = {"type": "array", "items": FILE, "minItems": 1}
 IMAGE_FORM = form_schema({"image": FILE, "truth": FILE}, ["image"])
 _PNG: dict[str, Any] = {
     "image/png": {"schema": FILE},
@@ -147,7 +149,9 @@ async def predict(
 @router.post(
     "/predict/batch",
     summary="The masks of several pictures",
-    openapi_extra=form_schema({"image": {"type": "array", "items": FILE}}, ["image"]),
+    openapi_extra=form_schema(
+        {"image": {"type": "array", "items": FILE, "minItems": 1}}, ["image"]
+    ),
     response_class=Response,
     responses={
         200: {
