@@ -18,9 +18,12 @@ import numpy as np
 from keras import applications, layers
 
 from roadmask.errors import ConfigError, ModelError
+from train.models.dilation import Edits, dilation_edits
 
 Tensor = Any
 SCALING = "scaling"  # name of the leading Rescaling
+# Keras's 0.99 and 0.999 average over more steps than a short training on a small set has.
+BATCH_NORM_MOMENTUM = 0.97
 _CAFFE_MEAN = (123.68, 116.779, 103.939)  # RGB, of pixels 0-255
 _TORCH_MEAN, _TORCH_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 
@@ -31,11 +34,12 @@ class Encoder:
 
     Attributes:
         build: of keras.applications.
-        taps: the layers whose outputs a decoder uses, by stride; the deepest one last.
+        taps: the layers whose outputs a decoder uses, by stride; empty: the output.
         first: name of the first convolution.
         first_norm: name of the batch norm behind it, where it has no bias.
         mean, std: RGB, what its ImageNet weights expect to be taken off pixels of 0–255.
         bgr: whether they expect BGR.
+        scales: whether it begins with the Rescaling to -1…1 of its own.
         options: more arguments of ``build``.
     """
 
@@ -46,6 +50,7 @@ class Encoder:
     mean: tuple[float, float, float] = (127.5, 127.5, 127.5)
     std: tuple[float, float, float] = (127.5, 127.5, 127.5)
     bgr: bool = False
+    scales: bool = False
     options: tuple[tuple[str, Any], ...] = ()
 
 
@@ -93,24 +98,48 @@ ENCODERS: dict[str, Encoder] = {
         mean=_TORCH_MEAN,
         std=_TORCH_STD,
     ),
+    "mobilenetv2": Encoder(
+        applications.MobileNetV2,
+        {4: "block_2_add", 8: "block_5_add", 16: "block_12_add", 32: "block_16_project_BN"},
+        "Conv1",
+        first_norm="bn_Conv1",
+    ),
+    "mobilenetv3": Encoder(
+        applications.MobileNetV3Large,
+        {4: "expanded_conv_2_add", 8: "expanded_conv_5_add", 16: "expanded_conv_11_add", 32: ""},
+        "conv",
+        first_norm="conv_bn",
+        scales=True,
+    ),
+    "mobilenetv3_minimalistic": Encoder(
+        applications.MobileNetV3Large,
+        {4: "expanded_conv_2_add", 8: "expanded_conv_5_add", 16: "expanded_conv_11_add", 32: ""},
+        "conv",
+        first_norm="conv_bn",
+        scales=True,
+        options=(("minimalistic", True),),
+    ),
 }
 
 
 @dataclass(frozen=True)
 class Features:
-    """The graph of an encoder: its input and its feature maps by stride."""
+    """The graph of an encoder: its input, and its maps by the stride they have undilated."""
 
     image: Tensor
     maps: dict[int, Tensor]
 
 
-def encode(name: str, input_size: tuple[int, int], weights: str | None = None) -> Features:
+def encode(
+    name: str, input_size: tuple[int, int], weights: str | None = None, output_stride: int = 32
+) -> Features:
     """Build an encoder over RGB ``(H, W, 3)`` in 0–255.
 
     Args:
         name: in ``ENCODERS``.
         input_size: width and height in px.
         weights: None, ``imagenet`` or an ``.h5`` file as keras.applications takes it.
+        output_stride: of the deepest maps: 32, or 16 or 8 with dilated convolutions instead.
 
     Raises:
         ConfigError: ImageNet weights that cannot be fetched.
@@ -119,22 +148,31 @@ def encode(name: str, input_size: tuple[int, int], weights: str | None = None) -
     encoder = ENCODERS[name]
     width, height = input_size
     image = layers.Input((height, width, 3), name="image")
-    scaled = layers.Rescaling(1 / 127.5, -1.0, name=SCALING)(image)
-    model = _build(name, encoder, scaled, weights)
-    if any(_is_input_scaling(layer) for layer in model.layers):
-        model = _without_input_scaling(model)
+    x = image if encoder.scales else layers.Rescaling(1 / 127.5, -1.0, name=SCALING)(image)
+    model = _build(name, encoder, x, weights)
+    edits = dilation_edits(model, output_stride)
+    if not encoder.scales:
+        edits |= {layer.name: None for layer in model.layers if _is_input_scaling(layer)}
+    if edits:
+        model = _edited(model, edits)
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.momentum = BATCH_NORM_MOMENTUM
     if weights is not None:
         _fold_normalisation(model, encoder)
-    maps = {stride: model.get_layer(tap).output for stride, tap in encoder.taps.items()}
+    maps = {
+        stride: model.get_layer(tap).output if tap else model.outputs[0]
+        for stride, tap in encoder.taps.items()
+    }
     return Features(model.inputs[0], maps)
 
 
-def _build(name: str, encoder: Encoder, scaled: Tensor, weights: str | None) -> keras.Model:
+def _build(name: str, encoder: Encoder, x: Tensor, weights: str | None) -> keras.Model:
     if weights not in (None, "imagenet") and not Path(weights).is_file():
         raise ModelError(f"weights {weights} are missing: give an .h5 file of {name} without top")
     try:
         return encoder.build(
-            include_top=False, weights=weights, input_tensor=scaled, **dict(encoder.options)
+            include_top=False, weights=weights, input_tensor=x, **dict(encoder.options)
         )
     except (
         Exception
@@ -154,13 +192,14 @@ def _is_input_scaling(layer: keras.layers.Layer) -> bool:
     return isinstance(layer, kinds) and layer.name != SCALING
 
 
-def _without_input_scaling(model: keras.Model) -> keras.Model:
-    """The same network with the same weights, but its own Rescaling and Normalization gone."""
+def _edited(model: keras.Model, edits: Edits) -> keras.Model:
+    """The same network with the same weights, some layers changed and some gone."""
 
     def copy(layer: keras.layers.Layer) -> keras.layers.Layer:
-        if _is_input_scaling(layer):
+        changes = edits.get(layer.name, {})
+        if changes is None:
             return layers.Identity(name=layer.name)
-        return layer.__class__.from_config(layer.get_config())
+        return layer.__class__.from_config({**layer.get_config(), **changes})
 
     clone = keras.models.clone_model(model, clone_function=copy)
     for layer in clone.layers:

@@ -1,4 +1,4 @@
-"""Pyramid pooling (Zhao et al., "Pyramid Scene Parsing Network", 2017)."""
+"""Pyramid pooling (Zhao et al., "Pyramid Scene Parsing Network", 2017), and resizing."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ BINS = (1, 2, 3, 6)
 
 def pyramid_pooling(x: Tensor, filters: int) -> Tensor:
     """``(h, w, C)`` → ``(h, w, C + 4 filters)``: averages over grids of 1, 2, 3, 6 bins a side."""
-    _, height, width, _ = x.shape
-    levels = [x]
-    for bins in BINS:
-        level = conv(grid_pool(x, bins), filters, 1)
-        levels.append(layers.Resizing(height, width, interpolation="bilinear")(level))
-    return layers.Concatenate()(levels)
+    levels = [resized(conv(grid_pool(x, bins), filters, 1), x) for bins in BINS]
+    return layers.Concatenate()([x, *levels])
+
+
+def resized(x: Tensor, like: Tensor) -> Tensor:
+    """``x`` at the height and width of ``like``, bilinear."""
+    _, height, width, _ = like.shape
+    return layers.Resizing(height, width, interpolation="bilinear")(x)
 
 
 def grid_pool(x: Tensor, bins: int) -> Tensor:

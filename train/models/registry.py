@@ -10,9 +10,12 @@ from pathlib import Path
 import keras
 
 from roadmask.errors import ConfigError
+from train.models.deeplab import deeplabv3plus
 from train.models.fast_scnn import fast_scnn
+from train.models.lraspp import lraspp
+from train.models.pspnet import pspnet
 from train.models.roadnet import roadnet
-from train.models.segformer import segformer
+from train.models.segformer import VARIANTS, segformer
 from train.models.unet import unet, unet_mini
 from train.models.weights import is_encoder_weights, load_weights
 
@@ -47,6 +50,14 @@ def _unet(encoder: str) -> Builder:
     return lambda size, classes, weights: unet(size, classes, encoder, weights)
 
 
+def _deeplab(encoder: str, separable: bool) -> Builder:
+    return lambda size, classes, weights: deeplabv3plus(size, classes, encoder, weights, separable)
+
+
+def _lraspp(encoder: str) -> Builder:
+    return lambda size, classes, weights: lraspp(size, classes, encoder, weights)
+
+
 def _segformer(variant: str) -> Architecture:
     return Architecture(
         lambda size, classes, _: segformer(size, classes, variant),
@@ -76,9 +87,40 @@ MODELS: dict[str, Architecture] = {
         "U-Net over EfficientNet-B3 (Tan and Le, 2019)",
         "efficientnetb3",
     ),
-    "segformer_b0": _segformer("b0"),
+    "deeplabv3plus": Architecture(
+        _deeplab("resnet50", separable=False),
+        16,
+        4,
+        "DeepLabV3+ (Chen et al., 2018) over ResNet-50: atrous pyramid, small decoder",
+        "resnet50",
+    ),
+    "deeplabv3plus_mobilenetv2": Architecture(
+        _deeplab("mobilenetv2", separable=True),
+        16,
+        4,
+        "DeepLabV3+ over MobileNetV2 (Sandler et al., 2018), separable convolutions",
+        "mobilenetv2",
+    ),
+    "pspnet": Architecture(
+        pspnet, 8, 8, "PSPNet (Zhao et al., 2017) over ResNet-50: pyramid pooling", "resnet50"
+    ),
+    **{f"segformer_{variant}": _segformer(variant) for variant in VARIANTS},
     "fast_scnn": Architecture(
         _plain(fast_scnn), 32, 8, "Fast-SCNN (Poudel et al., 2019): two branches, one shared stem"
+    ),
+    "lraspp_mobilenetv3": Architecture(
+        _lraspp("mobilenetv3"),
+        16,
+        8,
+        "Lite R-ASPP over MobileNetV3-Large (Howard et al., 2019)",
+        "mobilenetv3",
+    ),
+    "lraspp_mobilenetv3_minimalistic": Architecture(
+        _lraspp("mobilenetv3_minimalistic"),
+        16,
+        8,
+        "the same without hard-swish and squeeze-excite: its authors' variant for INT8",
+        "mobilenetv3_minimalistic",
     ),
 }
 
@@ -135,4 +177,4 @@ def list_models() -> str:
     for name, a in MODELS.items():
         text = a.description + (", ImageNet weights" if a.encoder else "")
         rows.append((name, f"×{a.stride}", f"1/{a.output_stride}", text))
-    return "\n".join(f"{r[0]:<28}{r[1]:<7}{r[2]:<8}{r[3]}".rstrip() for r in rows)
+    return "\n".join(f"{r[0]:<33}{r[1]:<7}{r[2]:<8}{r[3]}".rstrip() for r in rows)

@@ -32,7 +32,7 @@ def is_encoder_weights(weights: str | Path | None) -> bool:
 
 
 def load_weights(model: keras.Model, path: Path) -> None:
-    """Take the weights of ``path`` into ``model``; the logits layer keeps its own if it differs.
+    """Take the weights of ``path`` into ``model``; layers of logits keep theirs if they differ.
 
     Raises:
         ModelError: missing, unreadable, or another architecture.
@@ -51,7 +51,7 @@ def load_weights(model: keras.Model, path: Path) -> None:
             f"weights {path} are of another network: {source.name} has {len(given)} tensors, "
             f"{model.name} {len(wanted)}"
         )
-    last = {id(w) for w in model.get_layer("logits").weights}
+    last = {id(w) for x in model.layers if x.name.startswith("logits") for w in x.weights}
     for target, value in zip(wanted, given, strict=True):
         if tuple(target.shape) == tuple(value.shape):
             target.assign(value)
