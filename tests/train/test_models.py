@@ -11,9 +11,6 @@ from train.models import MODELS, build_model, count_macs, list_models
 from train.models.encoders import encode
 from train.models.pooling import grid_pool
 
-CAMVID_COMPARISON = ["unet_mini", "unet_vgg16", "unet_resnet50", "unet_efficientnetb3"]
-CAMVID_COMPARISON += ["segformer_b0", "fast_scnn", "roadnet"]
-
 
 def trainable(model: keras.Model) -> int:
     return sum(int(np.prod(w.shape)) for w in model.trainable_weights)
@@ -22,7 +19,7 @@ def trainable(model: keras.Model) -> int:
 def test_the_list_names_every_network_with_its_stride() -> None:
     lines = list_models().splitlines()
     assert len(lines) == 1 + len(MODELS)
-    assert all(max(map(len, lines)) <= 140 for _ in lines)
+    assert max(map(len, lines)) <= 140
     fast_scnn = next(line for line in lines if line.startswith("fast_scnn"))
     assert "×32" in fast_scnn and "1/8" in fast_scnn and "Poudel" in fast_scnn
 
@@ -142,8 +139,8 @@ def test_weights_of_a_file_at_another_size_and_for_other_classes(tmp_path: Path)
 def test_imagenet_weights_without_a_network_say_how_to_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path))  # no earlier download
-    monkeypatch.setattr("keras.src.utils.config.keras_home", lambda: str(tmp_path), raising=False)
+    home = "keras.src.backend.config._KERAS_DIR"  # read from KERAS_HOME when Keras was imported
+    monkeypatch.setattr(home, str(tmp_path), raising=False)  # no earlier download
     # A proxy that nothing listens on: as good as no network, whatever the machine has.
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     with pytest.raises(ConfigError, match="start without weights") as caught:
@@ -169,7 +166,9 @@ def test_an_encoders_file_is_taken_and_its_normalisation_folded(tmp_path: Path) 
     expected = np.asarray(theirs(keras.applications.vgg16.preprocess_input(pixels.copy())))
     # The border differs: there, padding stands for mid-grey and not for the ImageNet mean.
     inner = np.s_[:, 4:-4, 4:-4]
-    np.testing.assert_allclose(np.asarray(ours(pixels))[inner], expected[inner], rtol=1e-3)
+    np.testing.assert_allclose(
+        np.asarray(ours(pixels))[inner], expected[inner], rtol=1e-4, atol=1e-3
+    )
 
 
 def test_grids_divide_a_map_evenly_or_overlap_a_little() -> None:

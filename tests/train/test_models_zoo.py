@@ -20,7 +20,7 @@ from train.losses import SegmentationLoss
 from train.models import MODELS, build_model
 
 SIZE = (64, 64)
-FAST = ("fast_scnn", "unet_mini")
+FAST = ("unet_mini",)
 EVERY = [pytest.param(name, marks=[] if name in FAST else pytest.mark.slow) for name in MODELS]
 
 

@@ -175,6 +175,6 @@ def list_models() -> str:
     """The zoo as a table, a network a line: name, stride, output stride, what it is."""
     rows = [("name", "sizes", "logits", "")]
     for name, a in MODELS.items():
-        text = a.description + (", ImageNet weights" if a.encoder else "")
+        text = a.description + (", ImageNet" if a.encoder else "")
         rows.append((name, f"×{a.stride}", f"1/{a.output_stride}", text))
     return "\n".join(f"{r[0]:<33}{r[1]:<7}{r[2]:<8}{r[3]}".rstrip() for r in rows)
