@@ -24,6 +24,8 @@ from web_parts import decoded
 from roadmask.labels import CATEGORY_COLORS_RGB
 from roadmask.web.imagefile import U8
 
+TOKEN = "a-token-for-the-tests-of-the-pages"
+ENTER = "\ue007"  # WebDriver's code for the key
 PATIENCE_S = 60.0  # for a loaded machine: a test that passes never waits so long
 
 
@@ -131,6 +133,12 @@ class Page:
             for entry in self.driver.get_log("browser")
             if entry["level"] in ("WARNING", "SEVERE")
         ]
+
+
+def log_in(page: Page, token: str, leads_to: str) -> None:
+    """Give the token, and wait until the page that was wanted is there."""
+    page.element("#token").send_keys(token, ENTER)
+    page.until(f"location.href.includes('{leads_to}')", f"led to {leads_to}")
 
 
 def from_data_url(url: str) -> bytes:

@@ -2,69 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import cv2
 import httpx
 import numpy as np
-import pytest
 from page_parts import (
+    ENTER,
+    TOKEN,
     Page,
-    another_network,
     colors_of,
     from_data_url,
     json_of,
+    log_in,
     percent,
     write_picture,
 )
-from web_parts import decoded, server, town_picture
+from web_parts import decoded, town_picture
 
 from roadmask.images import read_image
 from roadmask.synthetic import Town
 
-DOWN, END, ENTER, RIGHT, HOME, TAB = "\ue015", "\ue010", "\ue007", "\ue014", "\ue011", "\ue004"
-TOKEN = "a-token-for-the-tests-of-the-pages"
-
-
-@pytest.fixture(scope="module")
-def served(
-    camvid_folder: Path, shipped_model: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    """A server with a gallery of three small town frames and two networks."""
-    folder = tmp_path_factory.mktemp("models")
-    other = another_network(shipped_model, folder)
-    (folder / "token").write_text(TOKEN)
-    with server(
-        *("--dataset", "camvid", "--root", camvid_folder, "--split", "val"),
-        *("--model", shipped_model.stem, "--model", other, "--socket", "/nonexistent/masks.sock"),
-        *("--token-file", folder / "token"),
-    ) as (base, _):
-        yield base
-
-
-@pytest.fixture
-def api(served: str) -> Iterator[httpx.Client]:
-    token = {"Authorization": f"Bearer {TOKEN}"}
-    with httpx.Client(base_url=served, timeout=60, headers=token) as client:
-        yield client
-
-
-@pytest.fixture
-def page(chromium: Any, served: str) -> Iterator[Page]:
-    """A page of that server after the login; its console is clean when the test is over."""
-    page = Page(chromium, served).size(1280, 720).open("/ui/compare")
-    if page.js("location.pathname == '/login'"):
-        log_in(page, TOKEN, "/ui/compare")
-    page.open("about:blank").complaints()
-    yield page
-    assert page.complaints() == []
-
-
-def log_in(page: Page, token: str, leads_to: str) -> None:
-    page.element("#token").send_keys(token, ENTER)
-    page.until(f"location.href.includes('{leads_to}')", f"led to {leads_to}")
+DOWN, END, RIGHT, HOME = "\ue015", "\ue010", "\ue014", "\ue011"
 
 
 def test_a_page_asks_for_the_token_and_comes_back(chromium: Any, served: str) -> None:
@@ -228,12 +188,3 @@ def drag(page: Page, css: str, to: float) -> None:
     actions = ActionChains(page.driver, duration=10).move_to_element(element).click_and_hold()
     away = round((to - 0.5) * element.size["width"])
     actions.move_by_offset(away, 0).release().perform()
-
-
-@pytest.mark.parametrize("path", ["/", "/ui/live", "/ui/gallery?id=C_0000", "/ui/compare", "/docs"])
-def test_a_phone_never_scrolls_sideways(page: Page, path: str) -> None:
-    page.size(390, 844).open(path).until("document.readyState == 'complete'")
-    page.until("document.querySelector(location.pathname == '/docs' ? '.opblock' : 'nav a')")
-    if "gallery" in path:
-        shown(page, "C_0000")
-    assert page.js("document.documentElement.scrollWidth") <= 390

@@ -39,7 +39,6 @@ export class LiveStream {
 
   constructor({ onStatus, onFrame, onLink }) {
     this.on = { status: onStatus, frame: onFrame, link: onLink };
-    this.dropped = 0;
   }
 
   open() {
@@ -87,10 +86,7 @@ export class LiveStream {
       if (message.type === "status") this.on.status(message);
       return;
     }
-    if (this.#newest) {
-      this.dropped += 1;
-      this.#acknowledge(this.#newest);
-    }
+    if (this.#newest) this.#acknowledge(this.#newest); // dropped: there is a newer one
     this.#newest = { ...parseFrame(data), socket: this.#socket };
     if (!this.#busy) this.#work();
   }

@@ -1,0 +1,52 @@
+"""The pages on a phone, by keyboard, in both schemes of colours, and to a screen reader."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from page_parts import Page
+
+CONTRAST = Path(__file__).with_name("contrast.js").read_text()
+OURS = ("/", "/ui/live", "/ui/gallery?id=C_0000", "/ui/compare")
+
+
+def drawn(page: Page, path: str) -> None:
+    """The page, when it shows what it has."""
+    page.open(path)
+    if path in OURS[2:]:
+        page.until("document.querySelector('[data-shown]')")
+    elif path == "/":
+        page.until("document.querySelector('#models tr')")
+    else:
+        page.until("document.querySelector('.opblock, #badge ~ .panel li')")
+
+
+@pytest.mark.parametrize("path", [*OURS, "/docs"])
+def test_a_phone_never_scrolls_sideways(page: Page, path: str) -> None:
+    page.size(390, 844)
+    drawn(page, path)
+    assert page.js("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize("path", OURS)
+def test_what_is_to_be_read_or_operated_can_be(page: Page, path: str) -> None:
+    drawn(page, path)
+    for dark in (False, True):
+        page.size(1280, 720, dark=dark)
+        modes = ("OK", "DEGRADED", "STALE", "FAULT", "NONE") if path == "/ui/live" else ("",)
+        for mode in modes:
+            page.js(
+                "(document.querySelector('#badge') ?? {dataset: {}}).dataset.mode = arguments[0]",
+                mode,
+            )
+            assert page.driver.execute_script(CONTRAST) == [], (dark, mode)
+    for element in page.driver.find_elements("css selector", "a, button, input, select, canvas"):
+        if element.is_displayed():
+            assert element.accessible_name, element.get_attribute("outerHTML")
+
+
+def test_the_audit_finds_what_is_too_faint(page: Page) -> None:
+    drawn(page, "/")
+    page.js("document.querySelector('h1').style.setProperty('color', 'rgb(150, 160, 170)')")
+    assert len(page.driver.execute_script(CONTRAST)) == 1
