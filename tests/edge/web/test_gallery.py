@@ -75,12 +75,6 @@ def test_an_id_is_looked_up(camvid: httpx.Client, path: str) -> None:
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_without_a_data_set(tmp_path: Path) -> None:
-    with server("--socket", tmp_path / "none.sock") as (base, _):
-        answer = httpx.get(base + "/gallery")
-        assert answer.status_code == 404 and "--dataset" in answer.json()["detail"]
-
-
 def test_models_of_peers_are_listed_and_one_that_is_gone_says_so(camvid: httpx.Client) -> None:
     models = {model["name"]: model for model in camvid.get("/models").json()["models"]}
     assert set(models) == {"roadnet-480x352", "roadnet-480x352@desk", "@gone"}

@@ -190,3 +190,10 @@ def closed(viewer: ClientConnection) -> bool:
     except ConnectionClosed:
         return True
     return False
+
+
+def test_every_reason_has_its_words() -> None:
+    from roadmask.web.reasons import REASON_TEXT, explain
+
+    assert set(REASON_TEXT) == {reason for reason in Reason if reason}
+    assert [r.name for r in explain(Reason.DARK | Reason(1 << 31))] == ["DARK", "0x80000000"]
