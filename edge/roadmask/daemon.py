@@ -136,9 +136,7 @@ def run(config: DaemonConfig, stop: threading.Event, times: StageTimes | None = 
                     tensors.feed(frame.prepared)
                     taken_ns = now_ns()
                     engine.invoke()
-                    publication.put(
-                        frame, engine.output, taken_ns, now_ns(), beside=capture.waiting
-                    )
+                    publication.put(frame, taken_ns, now_ns(), beside=capture.waiting)
                     taken += 1
                 elif capture.ended:
                     break

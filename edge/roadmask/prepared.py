@@ -12,18 +12,29 @@ from roadmask import _native
 Tensor = npt.NDArray[Any]
 
 
+def flat_bytes(array: npt.NDArray[Any]) -> memoryview:
+    """The bytes of a contiguous array.
+
+    Assignment between two of these copies and keeps Python's lock. NumPy gives it away during a
+    copy, and the loop would have to wait for the thread that it has just woken to get it back.
+    """
+    return array.reshape(-1).view(np.uint8).data
+
+
 class Prepared:
     """A tensor, and the work on it, with which any thread can help.
 
     Attributes:
         tensor: ``(H, W, 3)`` of the engine's type, to be read after ``finish``.
+        bytes: the same memory, flat.
         ready_ns: CLOCK_BOOTTIME when it was filled.
     """
 
-    __slots__ = ("_job", "_plan", "ready_ns", "tensor")
+    __slots__ = ("_job", "_plan", "bytes", "ready_ns", "tensor")
 
     def __init__(self, tensor: Tensor) -> None:
         self.tensor = tensor
+        self.bytes = flat_bytes(tensor)
         self.ready_ns = 0
         self._plan: _native.PreprocessPlan | None = None
         self._job = 0

@@ -11,7 +11,7 @@ from roadmask import _native
 from roadmask.clock import now_ns
 from roadmask.engine import Engine
 from roadmask.geometry import Geometry, geometry
-from roadmask.prepared import Prepared, Tensor
+from roadmask.prepared import Prepared, Tensor, flat_bytes
 from roadmask.sources.source import Frame
 
 _DEFAULT_NORMALISATION = (1 / 127.5, -1.0)
@@ -108,7 +108,7 @@ class TensorPool:
     def __init__(self, engine: Engine, geometry: Geometry) -> None:
         self.preprocess = Preprocess(engine, geometry)
         self.needed = geometry.needed
-        self._input = engine.input
+        self._input, self._input_bytes = engine.input, flat_bytes(engine.input)
         # append and pop of a deque are atomic: it needs no lock.
         self._free = deque(Prepared(np.empty_like(engine.input)) for _ in range(4))
         self._direct = deque([Prepared(self._input)])
@@ -128,14 +128,14 @@ class TensorPool:
     def feed(self, prepared: Prepared) -> None:
         """Put the tensor into the network's input, unless it is there."""
         if prepared.tensor is not self._input:
-            np.copyto(self._input, prepared.tensor)
+            self._input_bytes[:] = prepared.bytes
 
     def keep(self, prepared: Prepared) -> Prepared:
         """The same tensor where the network's next input does not overwrite it."""
         if prepared.tensor is not self._input:
             return prepared
         kept = self._free.popleft()
-        np.copyto(kept.tensor, prepared.tensor)
+        kept.bytes[:] = prepared.bytes
         self._direct.append(prepared)
         return kept
 

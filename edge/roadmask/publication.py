@@ -16,6 +16,7 @@ from roadmask.geometry import Geometry
 from roadmask.health import Health
 from roadmask.modes import Flag, Reason
 from roadmask.postprocess import Postprocess
+from roadmask.prepared import flat_bytes
 from roadmask.preprocess import TensorPool
 from roadmask.publisher import FrameInfo, Publisher
 from roadmask.scene import SceneCheck
@@ -67,7 +68,9 @@ class Publication:
         self._transform = geometry.transform(geometry.camera)
         self._change = threading.Condition()  # guards all below
         self._pending: _Inferred | None = None
-        self._output: npt.NDArray[Any] | None = None
+        self._output = np.empty_like(engine.output)
+        self._output_bytes = flat_bytes(self._output)
+        self._engine_bytes = flat_bytes(engine.output)
         self._error: Exception | None = None
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="publication", daemon=True)
@@ -92,7 +95,6 @@ class Publication:
     def put(
         self,
         frame: Captured,
-        output: npt.NDArray[Any],
         taken_ns: int,
         inferred_ns: int,
         *,
@@ -105,10 +107,9 @@ class Publication:
 
         Args:
             frame: what was inferred, with its times.
-            output: the network's; copied for a publication beside it.
             taken_ns, inferred_ns: when the inference began and ended.
-            beside: in the thread, because the network has the next frame to infer. Else here: to
-                wake a thread costs more than the publication.
+            beside: in the thread, with a copy of the network's output, because it has the next
+                frame to infer. Else here: to wake a thread costs more than the publication.
         """
         with self._change:
             self._change.wait_for(lambda: self._pending is None)
@@ -116,13 +117,11 @@ class Publication:
                 raise self._error
             if beside:
                 frame = frame._replace(prepared=self._tensors.keep(frame.prepared))
-                if self._output is None:
-                    self._output = np.empty_like(output)
-                np.copyto(self._output, output)
+                self._output_bytes[:] = self._engine_bytes
                 self._pending = _Inferred(frame, taken_ns, inferred_ns)
                 self._change.notify_all()
         if not beside:
-            self._publish(_Inferred(frame, taken_ns, inferred_ns), output)
+            self._publish(_Inferred(frame, taken_ns, inferred_ns), self._engine.output)
 
     def _run(self) -> None:
         while True:
@@ -139,7 +138,7 @@ class Publication:
                 self._pending = None
                 self._change.notify_all()
 
-    def _publish(self, done: _Inferred, output: npt.NDArray[Any] | None) -> None:
+    def _publish(self, done: _Inferred, output: npt.NDArray[Any]) -> None:
         frame = done.frame
         slot = self._publisher.begin()
         counts = self._postprocess.into(slot.mask, slot.confidence, output)

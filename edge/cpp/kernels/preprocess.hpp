@@ -95,6 +95,7 @@ class PreprocessPlan {
   // Work on the job until it is done; any thread, any number of times. Returns the time at which
   // it was done, ns CLOCK_BOOTTIME (of a later job, where eight have been done since).
   std::int64_t finish(Job job);
+  bool is_done(Job job) const { return done_.load(std::memory_order_acquire) >= job; }
 
  private:
   // The rows that sum to a target row.

@@ -208,7 +208,9 @@ std::int64_t finish_preprocess(PreprocessPlan& plan, k::PreprocessPlan::Job job)
   if (job > plan.job)
     refuse("job: given " + std::to_string(job) + ", expected one that was started");
   std::int64_t done_ns;
-  {
+  if (plan.is_done(job)) {
+    done_ns = plan.finish(job);  // at once: no reason to let others have the interpreter
+  } else {
     nb::gil_scoped_release release;
     done_ns = plan.finish(job);
   }
