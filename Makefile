@@ -7,7 +7,7 @@ NATIVE := CMakeLists.txt pyproject.toml $(shell find edge/cpp -name '*.cpp' -o -
 # LiteRT and TensorFlow speak to the terminal from C++; errors still show.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test test-slow setup lint bench fuzz clean
+.PHONY: demo test test-slow test-v4l2 setup lint bench fuzz clean
 
 demo: $(VENV)/.core  ## the daemon on the synthetic town, a subscriber beside it
 	$(BIN)/roadmask demo
@@ -17,6 +17,9 @@ test: $(VENV)/.test lint  ## linters, types and every test under ten minutes
 
 test-slow: $(VENV)/.test  ## the long tests too
 	$(BIN)/python -m pytest tests -m 'slow or not slow' --timeout=3600
+
+test-v4l2: $(VENV)/.test  ## cameras on real drivers, in QEMU: apt install qemu-system-x86 kmod busybox-static
+	$(BIN)/python tests/v4l2
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

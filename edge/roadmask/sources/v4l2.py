@@ -5,6 +5,7 @@
 * A read that blocks: ``waitAny`` waits with a limit below a second, and raises on unplugging.
 * Old pictures in the driver's buffers after a pause: dropped by the driver's stamp.
 * Refused settings: ``set`` says True to an impossible value, so every value is read back.
+* Lost frames and damaged buffers: the driver is asked for its sequence number and error flag.
 
 OpenCV's four buffers stay: it gives a raw buffer back to the driver *before* copying it, and only
 the others in the queue keep the driver from writing into it meanwhile.
@@ -35,6 +36,7 @@ from roadmask.sources.source import (
     SourceKind,
 )
 from roadmask.sources.uri import SourceUri
+from roadmask.sources.v4l2_queue import DriverQueue
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +65,7 @@ CONTROLS = {
 _MAX_QUEUED = 8  # more than OpenCV ever asks the driver for (4)
 _OLD_PERIODS = 1.5  # above this age a newer frame may be waiting behind this one
 _STALE_S = 1.0  # above this age a frame is dropped, and the next one waited for
+_MAX_GAP = 1000  # frames; a greater one is a driver that counts anew
 _FUTURE_NS = 1_000_000  # rounding of POS_MSEC and of the two clocks' difference
 
 
@@ -105,7 +108,9 @@ class V4l2Source(Source):
         self._refused: list[str] = []
         self._pool = BufferPool()
         self._raw_shape: tuple[int, ...] = ()  # of the last raw buffer
-        self._count = 0  # frames taken from the driver
+        self._frame_id = -1  # of the last frame taken from the driver
+        self._sequence: int | None = None  # its number there
+        self._bad = False  # the driver says so
         self._read_ns = 0
         self._last_stamp_ns = 0
         self._streaming = False
@@ -119,6 +124,7 @@ class V4l2Source(Source):
         except BaseException:
             self._capture.release()
             raise
+        self._queue = DriverQueue(self._device)
         self._decode: Decoder | None = None
         if self._raw_mode:
             self._decode = Decoder(self.pixel_format, self.size, end_mark=end_mark)
@@ -129,7 +135,8 @@ class V4l2Source(Source):
     def read(self, timeout_s: float) -> Frame | None:
         """The newest frame that the driver has, waiting ``timeout_s`` for one.
 
-        ``frame_id`` counts what the driver delivered; OpenCV hides its sequence numbers.
+        ``frame_id`` goes by the driver's sequence numbers, where it tells them: a gap is a frame
+        that it lost. Else it counts what the driver delivered.
         """
         deadline = now_ns() + round(timeout_s * 1e9)
         old_s = _OLD_PERIODS / self.fps
@@ -138,8 +145,8 @@ class V4l2Source(Source):
             return None
         for attempt in range(1, _MAX_QUEUED + 1):
             captured, driver_time, age_s = self._stamp(stale_s)
+            self._count()
             data = self._retrieve()
-            self._count += 1
             if age_s <= old_s or attempt == _MAX_QUEUED:
                 break
             stale = age_s >= stale_s
@@ -153,7 +160,7 @@ class V4l2Source(Source):
             captured, driver_time = now_ns(), False
         self._read_ns = now_ns()
         image, layout, size = self._picture(data)
-        return Frame(image, captured, self._count - 1, driver_time, layout, size)
+        return Frame(image, captured, self._frame_id, driver_time, layout, size)
 
     def allow_raw(self, needed: tuple[int, int]) -> None:
         """YUYV, NV12 and GREY as they are, MJPEG at a reduced scale."""
@@ -247,6 +254,17 @@ class V4l2Source(Source):
         waited_s = (now - self._read_ns) * 1e-9 if self._read_ns else 0.0
         return now, False, min(waited_s, 0.9 * stale_s)
 
+    def _count(self) -> None:
+        """Number the grabbed frame; called before ``retrieve`` gives its buffer back."""
+        state = self._queue.filled(self._capture.get(cv2.CAP_PROP_POS_MSEC))
+        gap = 1
+        self._bad = state is not None and state.bad
+        if state is not None:
+            if self._sequence is not None:
+                gap = (state.sequence - self._sequence) % 2**32
+            self._sequence = state.sequence
+        self._frame_id += gap if 1 <= gap <= _MAX_GAP else 1
+
     def _retrieve(self) -> Image | None:
         # OpenCV writes into the array that it is given when the shape fits, as it does but for
         # JPEGs, whose length varies.
@@ -259,9 +277,11 @@ class V4l2Source(Source):
         return data  # type: ignore[return-value]
 
     def _picture(self, data: Image | None) -> Picture:
-        index = self._count - 1
+        index = self._frame_id
         if data is None:
             raise PictureError(f"{self.name}: frame {index} is empty")
+        if self._bad:
+            raise PictureError(f"{self.name}: frame {index} is damaged, says the driver")
         try:
             if self._decode:
                 return self._decode(data)
