@@ -19,6 +19,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_accuracy(commands)
     _add_latency(commands)
+    _add_camera(commands)
     _add_compare(commands)
     return parser
 
@@ -71,6 +72,20 @@ def _add_latency(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--labels", default="", help="label set of a model that names none")
     parser.add_argument("--frames", type=int, default=300, help="in each phase; default: 300")
     parser.set_defaults(body=_latency)
+
+
+def _add_camera(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _add(
+        commands,
+        "camera",
+        "CPU time per frame outside the network, beside the loop that is usually written",
+        "Motion JPEG of 1280x720, in turns, one thread for the network on both sides.",
+    )
+    parser.add_argument("model", help="a .tflite file, or the name of a shipped model")
+    parser.add_argument("--labels", default="", help="label set of a model that names none")
+    parser.add_argument("--frames", type=int, default=150, help="of each turn; default: 150")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each; default: 5")
+    parser.set_defaults(body=_camera)
 
 
 def _add_compare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -142,6 +157,18 @@ def _latency(options: argparse.Namespace) -> int:
     if options.json:
         write_result(options.json, result)
     print(latency_table(result))
+    return 0
+
+
+def _camera(options: argparse.Namespace) -> int:
+    from benchmarks.camera import CameraPlan, camera_table, measure_camera
+    from benchmarks.results import write_result
+
+    plan = CameraPlan(options.model, options.frames, options.rounds, options.labels)
+    result = measure_camera(plan)
+    if options.json:
+        write_result(options.json, result)
+    print(camera_table(result))
     return 0
 
 

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from benchmarks.__main__ import main
+from benchmarks.avi import write_avi
+from benchmarks.camera_sides import WARM_UP, Meter
+from roadmask.engine import Engine
+
+
+@pytest.mark.parametrize("backend", [cv2.CAP_FFMPEG, cv2.CAP_OPENCV_MJPEG])
+def test_an_avi_holds_the_very_jpegs(tmp_path: Path, backend: int) -> None:
+    pictures = [np.full((48, 64, 3), level, np.uint8) for level in (30, 90, 200)]
+    jpegs = [cv2.imencode(".jpg", picture)[1].tobytes() for picture in pictures]
+    jpegs[1] += b"\0"  # of odd length, as one of the others may be: chunks are padded
+    write_avi(tmp_path / "a.avi", jpegs, (64, 48), 30)
+    capture = cv2.VideoCapture(str(tmp_path / "a.avi"), backend)
+    assert capture.get(cv2.CAP_PROP_FPS) == 30
+    for picture in pictures:
+        good, image = capture.read()
+        assert good and np.abs(image.astype(int) - picture).max() <= 2
+    assert not capture.read()[0]
+
+
+def test_the_meter_leaves_out_the_network_and_the_warm_up(shipped_model: Path) -> None:
+    def work(seconds: float) -> None:
+        end = time.thread_time() + seconds
+        while time.thread_time() < end:
+            pass
+
+    engine = Engine(shipped_model)
+    engine.invoke = lambda: work(0.004)  # type: ignore[method-assign]
+    meter = Meter(20)
+    meter.measure(engine)
+    for index in range(WARM_UP + 20):
+        engine.invoke()
+        work(0.0 if index < WARM_UP else 0.002)
+        assert meter.frame() == (index == WARM_UP + 19)
+    assert meter.result["invoke_ms"] == pytest.approx(4, rel=0.1)
+    assert meter.result["cpu_ms"] == pytest.approx(2, rel=0.3)  # other threads of the tests too
+
+
+@pytest.mark.slow
+def test_camera_bytes_to_mask_for_less_than_half(tmp_path: Path, shipped_model: Path) -> None:
+    path = tmp_path / "camera.json"
+    assert main(["camera", str(shipped_model), "--rounds", "3", "--json", str(path)]) == 0
+    result = json.loads(path.read_text())
+    assert result["kind"] == "camera"
+    assert result["loop_area_ratio"] >= 2.2
+    assert result["loop_linear_ratio"] > 1
