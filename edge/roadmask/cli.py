@@ -14,6 +14,7 @@ from roadmask.command import run_command, stop_on_signal
 from roadmask.doctorcli import DOCTOR_TEXT, add_doctor
 from roadmask.recordcli import RECORD_TEXT, REPLAY_TEXT, add_record, add_replay
 from roadmask.runcli import RUN_EXAMPLES, RUN_TEXT, add_run
+from roadmask.topcli import TOP_EXAMPLES, TOP_TEXT, add_top
 from roadmask.web.servecli import SERVE_TEXT, add_serve
 
 _ADVANCED = f"""\
@@ -23,6 +24,7 @@ advanced:
   bridge    {BRIDGE_TEXT}
   serve     {SERVE_TEXT}
   doctor    {DOCTOR_TEXT}
+  top       {TOP_TEXT}
 
 start with 'roadmask demo'
 """
@@ -45,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     add_bridge(_add(commands, "bridge", BRIDGE_TEXT, advanced=True))
     add_serve(_add(commands, "serve", SERVE_TEXT, advanced=True))
     add_doctor(_add(commands, "doctor", DOCTOR_TEXT, advanced=True))
+    add_top(_add(commands, "top", TOP_TEXT, TOP_EXAMPLES, advanced=True))
     return parser
 
 
