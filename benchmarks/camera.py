@@ -25,9 +25,9 @@ from tqdm import tqdm
 
 from benchmarks.avi import write_avi
 from benchmarks.daemonrun import finish, start
-from benchmarks.device import read_device
 from benchmarks.results import number, table
 from roadmask.client import Subscriber
+from roadmask.device import read_device
 from roadmask.engine import Engine
 from roadmask.errors import ConfigError
 from roadmask.synthetic import Town

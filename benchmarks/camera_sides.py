@@ -7,11 +7,13 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
 from roadmask.engine import Engine
+from roadmask.modelfile import model_path
 
 WARM_UP = 30  # frames
 
@@ -26,16 +28,16 @@ class Meter:
         self._begin_ns = (0, 0)
         self.result: dict[str, float] = {}
 
-    def measure(self, engine: Engine) -> None:
-        """Add up the thread's CPU time in the engine's ``invoke``."""
-        invoke = engine.invoke
+    def measure(self, network: Any) -> None:
+        """Add up the thread's CPU time in the ``invoke`` of an engine or an interpreter."""
+        invoke = network.invoke
 
         def measured() -> None:
             begin = time.thread_time_ns()
             invoke()
             self._invoke_ns += time.thread_time_ns() - begin
 
-        engine.invoke = measured  # type: ignore[method-assign]
+        network.invoke = measured
 
     def frame(self) -> bool:
         """Count a frame; True when it was the last one."""
@@ -75,18 +77,17 @@ def run_daemon(model: str, video: str, socket: str, labels: str, meter: Meter) -
     daemon.run(config, stop, Times(1))
 
 
-def run_loop(
-    model: str, video: str, socket: str, labels: str, meter: Meter, interpolation: int
-) -> None:
+def run_loop(model: str, video: str, socket: str, meter: Meter, interpolation: int) -> None:
     """The loop that is usually written, with OpenCV, LiteRT's tensors, NumPy and ZeroMQ."""
     import zmq
+    from ai_edge_litert.interpreter import Interpreter
 
-    engine = Engine(model, 1, labels or None)
-    meter.measure(engine)
-    width, height = engine.input_size
-    interpreter = engine._interpreter
+    interpreter = Interpreter(model_path=str(model_path(model)), num_threads=1)
+    interpreter.allocate_tensors()
+    meter.measure(interpreter)
     given = interpreter.get_input_details()[0]
     got = interpreter.get_output_details()[0]
+    _, height, width, _ = given["shape"]
     scale, zero_point = got["quantization"]
     with zmq.Context() as context, context.socket(zmq.PUB) as outlet:
         outlet.bind(f"ipc://{socket}")
@@ -99,7 +100,7 @@ def run_loop(
             small = cv2.resize(frame, (width, height), interpolation=interpolation)
             rgb = cv2.cvtColor(small, cv2.COLOR_BGR2RGB)
             interpreter.set_tensor(given["index"], rgb[None].astype(given["dtype"]))
-            engine.invoke()
+            interpreter.invoke()
             logits = interpreter.get_tensor(got["index"])[0].astype(np.float32)
             logits = (logits - zero_point) * scale
             whole = cv2.resize(logits, (width, height), interpolation=cv2.INTER_LINEAR)
@@ -123,7 +124,7 @@ def main() -> None:
         run_daemon(model, video, socket, labels, meter)
     else:
         kind = cv2.INTER_AREA if side == "loop_area" else cv2.INTER_LINEAR
-        run_loop(model, video, socket, labels, meter, kind)
+        run_loop(model, video, socket, meter, kind)
     Path(result).write_text(json.dumps(meter.result))
 
 
