@@ -9,6 +9,7 @@ import sys
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from roadmask.command import EXIT_DONE, stop_on_signal
 from roadmask.errors import ConfigError
 from roadmask.web.app import create_app
 from roadmask.web.settings import ServeConfig
@@ -86,8 +87,10 @@ def serve(config: ServeConfig) -> int:
         timeout_keep_alive=10,
         timeout_graceful_shutdown=5,
     )
+    # uvicorn raises the signal that ended it once more; ours makes that a plain end.
+    stop_on_signal()
     uvicorn.Server(settings).run(sockets=[listener])
-    return 0
+    return EXIT_DONE
 
 
 def _listen(config: ServeConfig) -> socket.socket:

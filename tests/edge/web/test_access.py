@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -233,3 +234,13 @@ def test_the_api_page_needs_no_network(client: httpx.Client) -> None:
     script = client.get("/docs/files/swagger-ui-bundle.js")
     assert script.status_code == 200 and len(script.content) > 100_000
     assert client.get("/openapi.json").json()["paths"]["/predict/"]["post"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_in_order(tmp_path: Path, number: signal.Signals) -> None:
+    with server("--socket", tmp_path / "s") as (base, process):
+        with connect(base.replace("http", "ws") + "/live") as viewer:
+            assert viewer.recv(timeout=30)
+            process.send_signal(number)
+            assert process.wait(30) == 0
+        assert process.stderr is not None and process.stderr.read() == ""

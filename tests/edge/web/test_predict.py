@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import subprocess
+import threading
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ import numpy as np
 import pytest
 from web_parts import decoded, encoded, engines_own, town_picture
 
+from roadmask.client import Subscriber
+from roadmask.daemon import DaemonConfig, run
 from roadmask.metrics import ConfusionMatrix
 from roadmask.overlay import colours, overlay
 from roadmask.synthetic import Town
@@ -105,3 +108,29 @@ def test_batch(client: httpx.Client, shipped_model: Path) -> None:
     items = client.post("/predict/batch?format=json", files=files).json()["predictions"]
     assert [item["name"] for item in items] == ["../0.png", "bad.png", "../1.png"]
     assert items[0]["prediction"] and items[1]["problem"]["status"] == 422
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_the_mask_is_what_the_daemon_publishes(
+    client: httpx.Client, shipped_model: Path, tmp_path: Path, suffix: str
+) -> None:
+    data = encoded(town_picture(), suffix)
+    picture, stop = tmp_path / f"frame{suffix}", threading.Event()
+    picture.write_bytes(data)
+    config = DaemonConfig(
+        source=f"{picture}?loop=1",
+        model=str(shipped_model),
+        socket=str(tmp_path / "masks.sock"),
+        mask_size="camera",
+        max_age_ms=5000,
+    )
+    daemon = threading.Thread(target=run, args=(config, stop))
+    daemon.start()
+    try:
+        with Subscriber(config.socket, allow_not_live=True, max_age_ms=5000) as subscriber:
+            mask = subscriber.receive(timeout_s=60)
+            assert mask is not None, subscriber.reason_text
+    finally:
+        stop.set()
+        daemon.join(30)
+    assert np.array_equal(decoded(post(client, data).content), mask.pixels)
