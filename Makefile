@@ -7,7 +7,7 @@ NATIVE := CMakeLists.txt pyproject.toml $(shell find edge/cpp -name '*.cpp' -o -
 # LiteRT and TensorFlow speak to the terminal from C++; errors still show.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test test-slow test-v4l2 setup lint bench fuzz clean
+.PHONY: demo test test-slow test-v4l2 setup setup-peers lint bench fuzz clean
 
 demo: $(VENV)/.core  ## the daemon on the synthetic town, a subscriber beside it
 	$(BIN)/roadmask demo
@@ -32,6 +32,12 @@ bench: $(VENV)/.test  ## timings, as ratios in one run
 	$(BIN)/python -m pytest benchmarks -o python_files='bench_*.py' --benchmark-only
 	$(BIN)/python -m benchmarks.stream
 	$(BIN)/python -m benchmarks.stream.faults
+
+setup-peers: $(VENV)/.test  ## .venv-peers, which `python -m benchmarks peers` compares with
+	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check $$($(BIN)/python -c \
+		"from pathlib import Path; from roadmask.config import read_toml; \
+		print(*read_toml(Path('pyproject.toml'))['project']['optional-dependencies']['peers'])")
 
 fuzz: $(VENV)/.test  ## ten million inputs for the C++ codec; needs clang with libFuzzer
 	cmake -S . -B build/fuzz -DCMAKE_CXX_COMPILER=clang++ -DROADMASK_FUZZ=ON \

@@ -21,6 +21,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_latency(commands)
     _add_camera(commands)
     _add_compare(commands)
+    _add_peers(commands)
     return parser
 
 
@@ -98,6 +99,28 @@ def _add_compare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("first", type=Path, metavar="A.json")
     parser.add_argument("second", type=Path, metavar="B.json")
     parser.set_defaults(body=_compare)
+
+
+def _add_peers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _add(
+        commands,
+        "peers",
+        "the same model through MediaPipe, OpenVINO, ONNX Runtime, a plain loop",
+        "Needs `make setup-peers`. Example: python -m benchmarks peers roadnet-480x352 "
+        "--json peers.json --plot peers.svg",
+    )
+    parser.add_argument("model", help="a .tflite file, or the name of a shipped model")
+    parser.add_argument("--source", default="", help="frames without truth; default: --dataset")
+    parser.add_argument("--dataset", default="town", help="frames with truth; default: town")
+    parser.add_argument("--root", type=Path, help="the data set's folder; the town needs none")
+    parser.add_argument("--split", default="val", help="default: val")
+    parser.add_argument("--frames", type=int, default=24, help="of them, repeated; default: 24")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each peer; default: 5")
+    parser.add_argument("--threads", type=int, default=1, help="of each network; default: 1")
+    parser.add_argument("--rival", default="", metavar="MODEL", help="another model beside it")
+    parser.add_argument("--rival-labels", default="cityscapes-19", help="default: cityscapes-19")
+    parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="mean IoU over latency")
+    parser.set_defaults(body=_peers)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -182,6 +205,39 @@ def _compare(options: argparse.Namespace) -> int:
     print(comparison.text)
     print(f"verdict: {comparison.verdict} ({comparison.reason})")
     return 1 if comparison.verdict == "worse" else 0
+
+
+def _peers(options: argparse.Namespace) -> int:
+    from benchmarks.peers import PeersPlan, measure_peers, peers_table
+    from benchmarks.peersplot import peers_plot
+    from benchmarks.results import check_writable, write_result
+    from roadmask.atomic import write_text
+    from roadmask.errors import ConfigError
+
+    check_writable(options.plot)
+    for name in ("frames", "rounds", "threads"):
+        if getattr(options, name) < 1:
+            raise ConfigError(f"--{name} {getattr(options, name)}: expected 1 or more")
+    result = measure_peers(
+        PeersPlan(
+            options.model,
+            options.source,
+            options.dataset,
+            options.root,
+            options.split,
+            options.frames,
+            options.rounds,
+            threads=options.threads,
+            rival=options.rival,
+            rival_labels=options.rival_labels,
+        )
+    )
+    if options.json:
+        write_result(options.json, result)
+    if options.plot:
+        write_text(options.plot, peers_plot(result))
+    print(peers_table(result))
+    return 0
 
 
 if __name__ == "__main__":

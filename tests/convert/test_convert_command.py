@@ -71,15 +71,26 @@ def test_bad_input_is_one_line_and_2_and_leaves_nothing(
     free.save(inputs / "free.keras")
     five = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Conv2D(5, 1)])
     five.save(inputs / "five.keras")
+    image = keras.Input((32, 32, 3))
+    strange = keras.Model(image, keras.layers.Conv2D(8, 1)(keras.ops.erfinv(image)))
+    strange.save(inputs / "strange.keras")
+    (inputs / "history").mkdir()
+    (inputs / "history" / "roadnet-96x64.json").write_text("{")
 
     model, train = str(keras_file), str(camvid_folder / "train")
     camvid = ["--eval-dataset", "camvid", "--eval-root", str(camvid_folder)]
+    history = ["--history", str(inputs / "history")]
     cases = [
         ([str(inputs / "none.keras"), *camvid], "is missing"),
         ([str(inputs / "fake.keras"), *camvid], "fake.keras cannot be read"),
         ([str(camvid_folder), *camvid], "is missing"),
         ([str(inputs / "free.keras"), *camvid], "fixed size"),
         ([str(inputs / "five.keras"), *camvid], "--labels"),
+        ([str(inputs / "strange.keras"), *camvid, "--calibration", train], "cannot be converted"),
+        ([model, *camvid, "--calibration", train, "--float-layers", "conv9"], "conv9"),
+        ([model, *camvid, "--mode", "float16", "--repair"], "--repair goes with --mode int8"),
+        ([model, *camvid, "--repair", "--float-layers", "logits"], "not both"),
+        ([model, *camvid, "--calibration", train, *history], "roadnet-96x64.json"),
         ([model, *camvid, "--calibration", str(inputs / "nowhere")], "is missing"),
         ([model, *camvid, "--calibration", str(inputs / "empty")], "holds no picture"),
         ([model, *camvid, "--calibration", str(inputs / "corrupt")], "a.png"),
