@@ -22,7 +22,7 @@ def peers_plot(result: dict[str, Any]) -> str:
         return float(_LEFT + (math.log(ms) - low) / (high - low) * _WIDE)
 
     def y(miou: float) -> float:
-        return _TOP + (top - miou) / (top - bottom) * _HIGH
+        return float(_TOP + (top - miou) / (top - bottom) * _HIGH)
 
     parts = [
         f'<rect x="{_LEFT}" y="{_TOP}" width="{_WIDE}" height="{_HIGH}" fill="none" stroke="#888"/>'
