@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.results import number, points, read_result, table
 from roadmask.errors import DataError
 
@@ -14,6 +16,7 @@ _POINT = 0.01
 # Differences below are no difference, whatever the spread says.
 _SAME_POINTS = 0.05
 _SAME_SHARE = 0.02
+_REPLICATES = 2000
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,11 @@ def compare_files(first: Path, second: Path) -> Comparison:
         DataError: unreadable, or of different kinds or data.
     """
     a, b = read_result(first), read_result(second)
-    kinds = {"accuracy": compare_accuracy, "latency": compare_latency}
+    kinds = {
+        "accuracy": compare_accuracy,
+        "latency": compare_latency,
+        "conversion": compare_conversions,
+    }
     if a.get("kind") != b.get("kind") or a.get("kind") not in kinds:
         raise DataError(
             f"{first} holds {a.get('kind')!r} and {second} {b.get('kind')!r}: give two results of "
@@ -78,7 +85,11 @@ def compare_accuracy(a: dict[str, Any], b: dict[str, Any]) -> Comparison:
 
 
 def compare_latency(a: dict[str, Any], b: dict[str, Any]) -> Comparison:
-    """Milliseconds; the spread is that of the medians of the runs' blocks."""
+    """Milliseconds; the noise is a 95 % bootstrap interval over the runs' blocks.
+
+    A run's blocks see what disturbs it while it lasts, not what differs between two days: only
+    results of one machine, one after the other, are worth a verdict.
+    """
     keys = {
         "invoke": ("invoke_ms",),
         **{f"  {s}": ("stages_ms", s) for s in a["stages_ms"]},
@@ -94,17 +105,42 @@ def compare_latency(a: dict[str, Any], b: dict[str, Any]) -> Comparison:
         for name, key in (("fps", "fps"), ("memory, MiB", "rss_mib"), ("start-up", "startup_ms"))
     ]
     x, y = a["invoke_ms"]["p50"], b["invoke_ms"]["p50"]
-    low = max(min(a["invoke_blocks_ms"]), min(b["invoke_blocks_ms"]))
-    high = min(max(a["invoke_blocks_ms"]), max(b["invoke_blocks_ms"]))
-    overlap = low <= high
     share = (y - x) / x
-    verdict = "same" if overlap else _verdict(-share, _SAME_SHARE)
-    reason = (
-        f"invoke {100 * share:+.1f} %, the runs' blocks {'overlap' if overlap else 'lie apart'}"
-    )
+    low, high = _block_interval(a["invoke_blocks_ms"], b["invoke_blocks_ms"])
+    verdict = "same" if low <= 0 <= high else _verdict(-share, _SAME_SHARE)
+    reason = f"invoke {100 * share:+.1f} %, noise {100 * low:+.1f} to {100 * high:+.1f} %"
     if a["device"] != b["device"] or a["threads"] != b["threads"]:
         reason += f"; on {a['device']} x{a['threads']} and {b['device']} x{b['threads']}"
     return Comparison(verdict, reason, table(rows, ("p50, ms", "A", "B", "B - A")))
+
+
+def compare_conversions(a: dict[str, Any], b: dict[str, Any]) -> Comparison:
+    """The converted models of two reports: accuracy and latency; the worse verdict holds."""
+    parts = []
+    for key, compare in (("accuracy", compare_accuracy), ("latency", compare_latency)):
+        parts.append(compare(_converted(a, key), _converted(b, key)))
+    verdicts = {part.verdict for part in parts}
+    verdict = next((v for v in ("worse", "better") if v in verdicts), "same")
+    return Comparison(
+        verdict, "; ".join(p.reason for p in parts), "\n\n".join(p.text for p in parts)
+    )
+
+
+def _converted(report: dict[str, Any], key: str) -> dict[str, Any]:
+    interval = report["certificate"]["intervals"]["int8_miou"]
+    return {**report[key][report["mode"]], "miou_interval": interval}
+
+
+def _block_interval(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
+    """Where the relative change of the median block lies, were the runs repeated as they were."""
+    rng = np.random.default_rng(0)
+    medians = []
+    for blocks in (first, second):
+        values = np.asarray(blocks, np.float64)
+        medians.append(np.median(rng.choice(values, (_REPLICATES, values.size)), axis=1))
+    change = (medians[1] - medians[0]) / medians[0]
+    low, high = np.percentile(change, (2.5, 97.5))
+    return float(low), float(high)
 
 
 def _verdict(difference: float, noise: float) -> str:

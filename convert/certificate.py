@@ -16,6 +16,8 @@ from convert.graph import ExportGraph
 from convert.intervals import bootstrap
 from convert.layers import layer_errors
 from convert.operators import count_dtypes, count_operators, float_operators, read_operators
+from roadmask.labels import CATEGORY_NAMES, VOID
+from roadmask.metrics import ConfusionMatrix
 
 CERTIFICATE_NAME = "ROADMASK_CERTIFICATE"
 _PROBED_FRAMES = 8  # of the calibration set; the layers' errors settle after a few
@@ -59,6 +61,7 @@ def certify(
         ],
         "pixel_agreement": round(evaluation.pixel_agreement, 5),
         "worst_frames": [{"id": i, "agreement": round(a, 4)} for a, i in worst],
+        "iou": {"float": _iou(evaluation.before), "int8": _iou(evaluation.after)},
         "intervals": bootstrap(np.stack(evaluation.frames)).to_json(),
         "digests": {
             "weights": graph.weights_digest,
@@ -66,6 +69,15 @@ def certify(
             "code": _code_digest(),
         },
         "packages": _packages(),
+    }
+
+
+def _iou(matrix: ConfusionMatrix) -> dict[str, float | None]:
+    """Of each category, rounded: the last digits depend on the processor."""
+    categories = CATEGORY_NAMES[VOID + 1 :]
+    return {
+        name: None if np.isnan(value) else round(float(value), 4)
+        for name, value in zip(categories, matrix.category_iou(), strict=True)
     }
 
 

@@ -19,15 +19,18 @@ class Intervals:
     """95 % intervals, fractions; None where a category never occurs.
 
     Attributes:
-        float_miou, int8_miou: of the mean IoU.
+        float_miou, int8_miou: of the mean IoU; ``int8`` is the converted model, whatever its mode.
         drop: of float − INT8, over the same resampled frames.
         category_drop: the same for each category.
+        float_iou, int8_iou: of each category's IoU.
     """
 
     float_miou: Interval
     int8_miou: Interval
     drop: Interval
     category_drop: dict[str, Interval]
+    float_iou: dict[str, Interval]
+    int8_iou: dict[str, Interval]
 
     def to_json(self) -> dict[str, Any]:
         """The intervals, rounded: the last digits depend on the processor."""
@@ -49,15 +52,21 @@ def bootstrap(frames: npt.NDArray[np.int64], *, seed: int = 0) -> Intervals:
     present = ~np.isnan(_iou(frames.sum(axis=0)[None])[0]).any(axis=0)
     iou = iou[..., present]
     mean = np.nanmean(iou, axis=-1) if present.any() else np.full(iou.shape[:2], np.nan)
-    drops = iter(np.moveaxis(iou[:, 0] - iou[:, 1], -1, 0))
+
+    def by_category(values: npt.NDArray[np.float64]) -> dict[str, Interval]:
+        columns = iter(np.moveaxis(values, -1, 0))
+        return {
+            name: _interval(next(columns)) if there else [None, None]
+            for name, there in zip(CATEGORY_NAMES[VOID + 1 :], present, strict=True)
+        }
+
     return Intervals(
         _interval(mean[:, 0]),
         _interval(mean[:, 1]),
         _interval(mean[:, 0] - mean[:, 1]),
-        {
-            name: _interval(next(drops)) if there else [None, None]
-            for name, there in zip(CATEGORY_NAMES[VOID + 1 :], present, strict=True)
-        },
+        by_category(iou[:, 0] - iou[:, 1]),
+        by_category(iou[:, 0]),
+        by_category(iou[:, 1]),
     )
 
 

@@ -56,6 +56,43 @@ def test_latency_is_judged_by_its_blocks(
     assert _compare(tmp_path, _LATENCY, b).verdict == verdict
 
 
+def test_many_blocks_find_what_one_outlier_would_hide(tmp_path: Path) -> None:
+    # 10 % slower; one disturbed block of the first run reaches beyond all of the second.
+    first = [10.0, 10.1, 9.9, 10.0, 10.2, 9.8, 10.0, 10.1, 30.0]
+    a = deepcopy(_LATENCY) | {"invoke_blocks_ms": first}
+    b = deepcopy(_LATENCY) | {
+        "invoke_blocks_ms": [1.1 * v for v in first[:-1]],
+        "invoke_ms": {"p50": 11.0},
+    }
+    assert _compare(tmp_path, a, b).verdict == "worse"
+    assert _compare(tmp_path, b, a).verdict == "better"
+    assert _compare(tmp_path, a, a).verdict == "same"
+
+
+def test_conversions_are_judged_by_accuracy_and_speed(tmp_path: Path) -> None:
+    def report(miou: float, ms: float) -> dict[str, Any]:
+        latency = _LATENCY | {"invoke_ms": {"p50": ms}, "invoke_blocks_ms": [ms, ms, ms]}
+        return {
+            "kind": "conversion",
+            "mode": "int8",
+            "accuracy": {"int8": _ACCURACY | {"miou": miou}},
+            "latency": {"int8": latency},
+            "certificate": {"intervals": {"int8_miou": [miou - 0.001, miou + 0.001]}},
+        }
+
+    first = report(0.8, 10.0)
+    for second, verdict in (
+        (report(0.8, 10.0), "same"),
+        (report(0.81, 10.0), "better"),
+        (report(0.8005, 8.0), "better"),
+        (report(0.81, 12.0), "worse"),  # faster or better in one is no excuse for the other
+        (report(0.79, 8.0), "worse"),
+    ):
+        comparison = _compare(tmp_path, first, second)
+        assert comparison.verdict == verdict
+        assert "mean IoU" in comparison.reason and "invoke" in comparison.reason
+
+
 def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="one kind"):
         _compare(tmp_path, _ACCURACY, _LATENCY)

@@ -23,6 +23,9 @@ def test_equal_frames_leave_no_doubt() -> None:
     assert intervals.float_miou == pytest.approx([0.45, 0.45])
     assert intervals.drop == pytest.approx([0.05, 0.05])
     assert intervals.category_drop["human"] == [None, None]
+    assert intervals.float_iou["flat"] == pytest.approx([0.9, 0.9])
+    assert intervals.int8_iou["flat"] == pytest.approx([0.8, 0.8])
+    assert intervals.int8_iou["human"] == [None, None]
 
 
 def test_unlike_frames_give_a_width_and_a_seed_repeats_it() -> None:
