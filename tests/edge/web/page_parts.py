@@ -151,9 +151,11 @@ def colors_of(ids: U8) -> U8:
 
 
 @contextmanager
-def daemon(socket: Path, size: tuple[int, int] = (320, 240)) -> Iterator[subprocess.Popen[bytes]]:
+def daemon(
+    socket: Path, town: str = "width=320&height=240&fps=15"
+) -> Iterator[subprocess.Popen[bytes]]:
     """``roadmask run`` on a small town with the preview, patient as the machine may be busy."""
-    source = f"synthetic:town?seed=7&width={size[0]}&height={size[1]}&fps=15"
+    source = f"synthetic:town?seed=7&{town}"
     command = [sys.executable, "-m", "roadmask", "run", "--source", source, "--preview"]
     command += ["--socket", str(socket), "--max-age-ms", "2000"]
     path = os.pathsep.join(filter(None, sys.path))

@@ -17,12 +17,13 @@ from page_parts import Page, daemon, start_chromium
 from PIL import Image
 from web_parts import server
 
+from roadmask.labels import CATEGORY_COLORS_RGB
 from roadmask.modelfile import DEFAULT_MODEL
 
 _FRAME = "town2000_000051"
 _SHOWN = "document.querySelector('[data-shown]')"
 _TOWN = "width=1280&height=720&fps=15&prerender=96"
-_PLOT_S = 45.0  # until the plots have something to show
+_PLOT_S = 40.0  # until the plots have something to show
 
 
 def main(folder: Path, models: list[str]) -> None:
@@ -46,10 +47,8 @@ def main(folder: Path, models: list[str]) -> None:
 
 def _take(page: Page, daemon_pid: int, folder: Path) -> None:
     def save(name: str) -> None:
-        # 256 colours are enough, and a third of the bytes.
         taken = Image.open(io.BytesIO(page.driver.get_screenshot_as_png())).convert("RGB")
-        taken = taken.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-        taken.save(folder / f"console-{name}.png", optimize=True)
+        _few_colors(taken).save(folder / f"console-{name}.png", optimize=True)
 
     page.size(1280, 720).open("/").until("document.querySelectorAll('#models tr').length > 0")
     save("start")
@@ -64,10 +63,20 @@ def _take(page: Page, daemon_pid: int, folder: Path) -> None:
     page.until("document.querySelector('#badge').dataset.mode == 'STALE'")
     save("live-stale")
     os.kill(daemon_pid, signal.SIGCONT)
-    page.open(f"/ui/gallery?id={_FRAME}").until(_SHOWN)
+    for _ in range(2):  # the first prediction of a network is slower than the others
+        page.open(f"/ui/gallery?id={_FRAME}").until(_SHOWN)
     save("gallery")
     page.size(1280, 720, dark=True).open(f"/ui/compare?id={_FRAME}").until(_SHOWN)
     save("compare")
+
+
+def _few_colors(picture: Image.Image) -> Image.Image:
+    """256 colours, a third of the bytes; those of the categories as they are."""
+    exact = CATEGORY_COLORS_RGB.ravel().tolist()
+    found = picture.quantize(256 - len(CATEGORY_COLORS_RGB)).getpalette() or []
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(exact + found)
+    return picture.quantize(palette=palette, dither=Image.Dither.NONE)
 
 
 if __name__ == "__main__":
