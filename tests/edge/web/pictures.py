@@ -63,11 +63,11 @@ def _take(page: Page, daemon_pid: int, folder: Path) -> None:
     page.until("document.querySelector('#badge').dataset.mode == 'STALE'")
     save("live-stale")
     os.kill(daemon_pid, signal.SIGCONT)
-    for _ in range(2):  # the first prediction of a network is slower than the others
-        page.open(f"/ui/gallery?id={_FRAME}").until(_SHOWN)
-    save("gallery")
-    page.size(1280, 720, dark=True).open(f"/ui/compare?id={_FRAME}").until(_SHOWN)
-    save("compare")
+    for name, dark in (("gallery", False), ("compare", True)):
+        page.size(1280, 720, dark=dark)
+        for _ in range(2):  # the first prediction of a network is slower than the others
+            page.open(f"/ui/{name}?id={_FRAME}").until(_SHOWN)
+        save(name)
 
 
 def _few_colors(picture: Image.Image) -> Image.Image:

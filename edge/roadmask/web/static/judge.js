@@ -3,18 +3,23 @@
 const SILENT_MS = 1500; // the server says something every 500 ms
 const NETWORK_MS = 250; // what the way to this page may add to a picture's age
 
+/** Now, by a clock that never jumps and by one that runs on while a laptop sleeps. */
+export const stamp = () => ({ running: performance.now(), wall: Date.now() });
+
+/** Time since a stamp: the longer of both clocks', so that neither sleep nor a set-back hides any. */
+const since = ({ running, wall }) => Math.max(performance.now() - running, Date.now() - wall);
+
 /**
  * `{mode, reasons, usable, band}`: the words for the badge, whether the picture may be looked at
  * as it is, and the words across it when it may not.
  *
  * The page's own clock counts too: a server, a network or a daemon that falls silent cannot say so.
  */
-export function judge({ open, linkText, paused, heardMs, status, frame }, nowMs) {
-  const old = frame ? ageMs(frame, nowMs) : null;
+export function judge({ open, linkText, paused, heard, status, frame }) {
+  const old = frame ? frame.info.age_ms + since(frame.arrived) : null;
   if (paused) return dead("PAUSED", ["This page takes no frames."], old);
-  if (!open && heardMs == null) return dead("NONE", [linkText || "Connecting to the server."], old);
-  const silentMs = nowMs - heardMs;
-  if (!open || silentMs > SILENT_MS) {
+  if (!open && !heard) return dead("NONE", [linkText || "Connecting to the server."], old);
+  if (!open || since(heard) > SILENT_MS) {
     const why = open ? "The server says nothing any more." : linkText;
     return dead(frame ? "STALE" : "NONE", [why], old);
   }
@@ -30,11 +35,6 @@ export function judge({ open, linkText, paused, heardMs, status, frame }, nowMs)
     return dead("STALE", ["No new picture reached this page in time.", ...reasons], old);
   }
   return { mode: status.state, reasons, usable: true, band: "" };
-}
-
-/** Time since capture: what the server knew of it, and what passed here since. */
-function ageMs({ info, arrivedMs }, nowMs) {
-  return info.age_ms + nowMs - arrivedMs;
 }
 
 function dead(mode, reasons, old) {

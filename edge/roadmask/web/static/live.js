@@ -1,7 +1,7 @@
 // The live page: newest frame with its mask, the mode, and what the stream says of itself.
 
 import { Facts } from "./facts.js";
-import { judge } from "./judge.js";
+import { judge, stamp } from "./judge.js";
 import { Legend } from "./legend.js";
 import { byId, make, notice, openPage } from "./page.js";
 import { compose, decode, IdMask, loadLabels, Painter } from "./picture.js";
@@ -11,7 +11,7 @@ import { LiveStream } from "./stream.js";
 const TICK_MS = 100;
 
 /** What the page knows; the picture is drawn from it alone, also when nothing comes any more. */
-const known = { open: false, linkText: "", paused: false, heardMs: null, status: null, frame: null };
+const known = { open: false, linkText: "", paused: false, heard: null, status: null, frame: null };
 
 const nextPaint = () => new Promise((resolve) => { requestAnimationFrame(resolve); });
 
@@ -53,7 +53,7 @@ async function start() {
 }
 
 function heard() {
-  known.heardMs = performance.now();
+  known.heard = stamp();
 }
 
 // A refused socket tells no reason; any request does, and leads to the login.
@@ -63,13 +63,13 @@ const openSession = () => fetch("/config").then((answer) => {
 
 async function show({ info, mask, preview }, view) {
   heard();
-  const arrivedMs = performance.now();
+  const arrived = stamp();
   const [maskBitmap, picture] = await Promise.all([decode(mask), preview && decode(preview)]);
   const ids = new IdMask(maskBitmap);
   maskBitmap.close();
   await nextPaint();
   known.frame?.picture?.close();
-  known.frame = { info, ids, picture, arrivedMs };
+  known.frame = { info, ids, picture, arrived };
   view.draw();
   view.frame(info);
 }
@@ -153,7 +153,7 @@ class View {
 
   /** Show the mode; touch the page only where something changed. */
   judge() {
-    const { mode, reasons, usable, band } = judge(known, performance.now());
+    const { mode, reasons, usable, band } = judge(known);
     byId("stage").classList.toggle("dead", !usable);
     byId("band").hidden = !band;
     byId("band").textContent = band;

@@ -1,0 +1,71 @@
+"""The mode that the live page shows, from what it knows: every case, in the browser itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from page_parts import Page
+
+FRESH = {"running": 0, "wall": 0}  # milliseconds ago
+SLEPT = {"running": 0, "wall": 3_600_000}  # the lid was closed for an hour
+SET_BACK = {"running": 5000, "wall": -86_400_000}  # the clock was set back by a day
+OK = {
+    "connected": True,
+    "state": "OK",
+    "reasons": [],
+    "why": None,
+    "max_age_ms": 250,
+}
+HOT = OK | {"state": "DEGRADED", "reasons": [{"name": "THERMAL", "text": "hot"}]}
+FAULT = OK | {"state": "FAULT", "reasons": [{"name": "CAMERA_LOST", "text": "gone"}]}
+NOBODY = OK | {"connected": False, "state": "NONE", "why": "no publisher"}
+CALL = """
+const [known, done] = arguments;
+const ago = ({running, wall}) => ({running: performance.now() - running, wall: Date.now() - wall});
+import('/static/judge.js').then(({judge}) => {
+  if (known.heard) known.heard = ago(known.heard);
+  if (known.frame) known.frame = {info: {age_ms: known.frame.age_ms}, arrived: ago(known.frame)};
+  done(judge(known));
+});
+"""
+
+
+def frame(age_ms: float = 20, arrived: dict[str, int] = FRESH) -> dict[str, Any]:
+    return {"age_ms": age_ms, **arrived}
+
+
+def known(**changes: Any) -> dict[str, Any]:
+    """A page on a stream that is well."""
+    good = {"open": True, "linkText": "", "paused": False, "heard": FRESH, "status": OK}
+    return {**good, "frame": frame(), **changes}
+
+
+@pytest.mark.parametrize(
+    ("state", "mode", "said"),
+    [
+        (known(), "OK", ""),
+        (known(status=HOT), "DEGRADED", "hot"),
+        (known(status=FAULT), "FAULT", "gone"),
+        (known(status=FAULT, frame=None), "FAULT", "gone"),
+        (known(status=NOBODY), "STALE", "no publisher"),
+        (known(status=NOBODY, frame=None), "NONE", "no publisher"),
+        (known(frame=None), "NONE", "first picture"),
+        (known(frame=frame(age_ms=480)), "OK", ""),
+        (known(frame=frame(age_ms=520)), "STALE", "No new picture"),
+        (known(frame=frame(arrived={"running": 600, "wall": 600})), "STALE", "No new picture"),
+        (known(frame=frame(arrived=SET_BACK)), "STALE", "No new picture"),
+        (known(heard=SLEPT), "STALE", "says nothing"),
+        (known(heard={"running": 1600, "wall": 1600}), "STALE", "says nothing"),
+        (known(open=False, linkText="It is lost."), "STALE", "It is lost."),
+        (known(open=False, heard=None, frame=None), "NONE", "Connecting"),
+        (known(paused=True), "PAUSED", "takes no frames"),
+    ],
+)
+def test_mode(page: Page, state: dict[str, Any], mode: str, said: str) -> None:
+    page.open("/static/judge.js")
+    verdict = page.driver.execute_async_script(CALL, state)
+    assert verdict["mode"] == mode
+    assert said in " ".join(verdict["reasons"]) and bool(said) == bool(verdict["reasons"])
+    assert verdict["usable"] == (mode in ("OK", "DEGRADED"))
+    assert bool(verdict["band"]) == (not verdict["usable"] and state["frame"] is not None)
