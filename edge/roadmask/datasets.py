@@ -7,6 +7,7 @@ mask of categories. NumPy and OpenCV only, so that accuracy can be measured on t
 from __future__ import annotations
 
 import difflib
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -168,14 +169,16 @@ class TownDataset(Dataset):
         self.ids = [f"town{seed}_{frame:06d}" for seed, frame in self._places]
         self._size = size
         self._town: tuple[int, Town] | None = None
+        self._lock = threading.Lock()  # a town draws on one canvas; loaders read in threads
 
     def __getitem__(self, index: int) -> Sample:
         from roadmask.synthetic import Town
 
         seed, number = self._places[index]
-        if self._town is None or self._town[0] != seed:
-            self._town = (seed, Town(seed, *self._size))
-        frame = self._town[1].frame(number)
+        with self._lock:
+            if self._town is None or self._town[0] != seed:
+                self._town = (seed, Town(seed, *self._size))
+            frame = self._town[1].frame(number)
         mask = np.asarray(cv2.LUT(frame.label_ids, CITYSCAPES_34.truth_table), np.uint8)
         instances = single_objects(frame.instance_ids)
         return Sample(self.ids[index], frame.image, mask, instances, frame.label_ids)

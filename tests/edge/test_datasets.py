@@ -1,4 +1,5 @@
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -147,6 +148,16 @@ def test_hidden_files_and_absent_instances_are_fine(cityscapes: Path, tmp_path: 
     for path in root.glob("gtFine/val/*/*_instanceIds.png"):
         path.unlink()
     assert open_dataset("cityscapes", root, "val")[0].instances is None
+
+
+def test_threads_get_the_frames_of_the_town_that_they_ask_for() -> None:
+    dataset = open_dataset("town", count=12, size=(64, 48))  # two streets
+    alone = [dataset[index] for index in range(12)]
+    with ThreadPoolExecutor(3) as pool:
+        together = list(pool.map(dataset.__getitem__, range(12)))
+    for a, b in zip(alone, together, strict=True):
+        assert np.array_equal(a.image, b.image)
+        assert np.array_equal(a.mask, b.mask)
 
 
 def test_town_splits_share_no_street() -> None:
