@@ -8,6 +8,7 @@ from typing import Any
 import cv2
 import httpx
 import numpy as np
+import pytest
 from page_parts import (
     ENTER,
     TOKEN,
@@ -19,7 +20,7 @@ from page_parts import (
     percent,
     write_picture,
 )
-from web_parts import decoded, town_picture
+from web_parts import decoded, server, town_picture
 
 from roadmask.images import read_image
 from roadmask.synthetic import Town
@@ -188,3 +189,29 @@ def drag(page: Page, css: str, to: float) -> None:
     actions = ActionChains(page.driver, duration=10).move_to_element(element).click_and_hold()
     away = round((to - 0.5) * element.size["width"])
     actions.move_by_offset(away, 0).release().perform()
+
+
+@pytest.mark.slow
+def test_a_long_list_is_loaded_as_it_is_read(
+    chromium: Any, camvid_folder: Path, tmp_path: Path
+) -> None:
+    for folder in ("val", "valannot"):
+        (tmp_path / folder).mkdir()
+        for number in range(450):
+            copy = tmp_path / folder / f"L_{number:04d}.png"
+            copy.hardlink_to(camvid_folder / folder / "C_0000.png")
+    with server("--dataset", "camvid", "--root", tmp_path) as (base, _):
+        page = Page(chromium, base).open("/ui/gallery?id=L_0449")
+        shown(page, "L_0449")
+        rows = "document.querySelectorAll('#ids li').length"
+        assert page.js(rows) == 200
+        page.js("document.querySelector('#ids').focus()")
+        page.keys(END)
+        page.until(f"{rows} == 400")
+        page.keys(END)
+        page.until(f"{rows} == 450")
+        page.keys(END, ENTER)
+        page.until("document.querySelector('#ids [aria-selected=true]')?.textContent == 'L_0449'")
+        page.element("#previous").click()
+        shown(page, "L_0448")
+        chromium.get("about:blank")

@@ -8,7 +8,8 @@ export const loadModels = () => getJson("/models");
 /** Fill a `<select>`; `chosen` is selected when it is there and can be used. */
 export function fillModels(select, { models, default: standard }, chosen) {
   for (const model of models) {
-    const text = `${model.name} · ${model.available ? model.kind : model.reason}`;
+    const about = model.available ? model.kind : model.reason;
+    const text = about ? `${model.name} · ${about}` : model.name;
     select.append(make("option", { value: model.name, disabled: !model.available }, text));
   }
   const usable = models.filter((model) => model.available).map((model) => model.name);
