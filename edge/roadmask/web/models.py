@@ -11,7 +11,13 @@ import numpy as np
 
 from roadmask.engine import Engine
 from roadmask.errors import ConfigError
-from roadmask.modelfile import MODELS_FOLDER, digest, read_metadata, read_model
+from roadmask.modelfile import (
+    MODELS_FOLDER,
+    digest,
+    model_path,
+    read_metadata,
+    read_model,
+)
 from roadmask.web.answers import png
 from roadmask.web.imagefile import U8, decode_picture
 from roadmask.web.predictor import Outcome, Predictor
@@ -109,7 +115,10 @@ def load_networks(config: ServeConfig) -> dict[str, LocalNetwork]:
     """
     networks: dict[str, LocalNetwork] = {}
     for given in config.models:
-        engine = Engine(given, config.threads, config.labels or None)
+        path = model_path(given)
+        # A model that names its label set keeps it: a foreign one may stand beside ours.
+        own = read_metadata(read_model(path)) is not None
+        engine = Engine(path, config.threads, None if own else config.labels or None)
         names = (engine.name, engine.path.stem, *(f"{engine.path.stem}-{n}" for n in range(2, 99)))
         name = next(n for n in names if n not in networks and "@" not in n)
         networks[name] = LocalNetwork(name, engine, config.limits.queue)
