@@ -7,7 +7,8 @@ import os
 import sys
 from pathlib import Path
 
-from roadmask.artefacts import fetch, location
+from roadmask.address import location
+from roadmask.artefacts import fetch
 from roadmask.command import run_command
 
 

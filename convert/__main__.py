@@ -11,7 +11,8 @@ from benchmarks.history import FOLDER
 from convert.calibration import SHIPPED, TOWN_SIZE
 from convert.gates import Gates
 from convert.quantise import MODES
-from roadmask.artefacts import fetch, fetch_folder, location
+from roadmask.address import location
+from roadmask.artefacts import fetch, fetch_folder
 from roadmask.command import EXIT_DONE, EXIT_GATE, run_command
 from roadmask.errors import ConfigError
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from roadmask.artefacts import location
+from roadmask.address import location
 from roadmask.command import parse_size, stop_on_signal
 from roadmask.datasets import Dataset, Subset, open_dataset
 from roadmask.errors import ConfigError

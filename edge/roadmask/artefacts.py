@@ -12,38 +12,23 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 import shutil
 import sys
 import tarfile
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit
 
+from roadmask.address import LIBRARIES, Address, is_address, parse_address
 from roadmask.atomic import atomic_path, write_text
 from roadmask.errors import ConfigError, DataError, RoadmaskError
 
 _BLOCK = 1 << 20
-_LIBRARIES = {"s3": "s3fs", "gs": "gcsfs", "https": "aiohttp", "http": "aiohttp", "memory": ""}
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-_LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 # What tells one content of an object from the next, in the stores' own words.
 _MARKS = ("ETag", "etag", "md5Hash", "crc32c", "LastModified", "updated", "created")
-
-
-def is_address(location: str | Path) -> bool:
-    """Whether ``location`` is more than a path: an address, or pinned to a digest."""
-    return isinstance(location, str) and ("://" in location or "#sha256=" in location)
-
-
-def location(text: str) -> str | Path:
-    """For argparse: an address as it is, anything else as a path."""
-    return text if is_address(text) else Path(text)
 
 
 def cache_folder() -> Path:
@@ -68,8 +53,8 @@ def fetch(location: str | Path, sha256: str | None = None) -> Path:
         if sha256 is not None:
             _check(str(path), _digest_of(path), sha256)
         return path
-    address = _parse(str(location), sha256)
-    if "://" not in address.url:
+    address = parse_address(str(location), sha256)
+    if not address.scheme:
         return fetch(Path(address.url), address.sha256)
     target = _place(address)
     if address.sha256 and target.is_file() and _digest_of(target) == address.sha256:
@@ -90,14 +75,14 @@ def fetch_folder(location: str | Path) -> Path:
     Raises:
         ConfigError, DataError: as ``fetch``; an archive that is none, or an empty prefix.
     """
-    if not is_address(location):
-        return Path(location)
-    address = _parse(str(location), None)
-    if address.name.endswith(_ARCHIVES):
+    address = parse_address(str(location)) if is_address(location) else Address(str(location), None)
+    if address.name.endswith(_ARCHIVES) and not Path(address.url).is_dir():
         return _unpacked(fetch(location), address)
     if address.sha256:
         raise ConfigError(f"{address}: a folder has no digest; pack it as .tar or .zip to pin it")
-    if urlsplit(address.url).scheme in ("http", "https"):
+    if not address.scheme:
+        return Path(address.url)
+    if address.scheme in ("http", "https"):
         raise ConfigError(
             f"{address}: folders cannot be listed over https; give a {' or '.join(_ARCHIVES[:3])} "
             "file, or an s3:// or gs:// address"
@@ -120,44 +105,8 @@ def fetch_folder(location: str | Path) -> Path:
     return target
 
 
-@dataclass(frozen=True)
-class _Address:
-    url: str  # without the digest
-    sha256: str | None
-
-    @property
-    def name(self) -> str:
-        return PurePosixPath(urlsplit(self.url).path).name or "artefact"
-
-    def __str__(self) -> str:
-        # A signed address carries its secret in the query.
-        return f"artefact {self.url.partition('?')[0]}"
-
-
-def _parse(text: str, sha256: str | None) -> _Address:
-    url, _, pin = text.partition("#")
-    if pin and not pin.startswith("sha256="):
-        raise ConfigError(f"artefact {url}: '#{pin}' is unknown; expected #sha256=HEX")
-    digest = (sha256 or pin.removeprefix("sha256=")).lower() or None
-    address = _Address(url, digest)
-    if digest and not _DIGEST.fullmatch(digest):
-        raise ConfigError(f"{address}: {digest!r} is no SHA-256; expected 64 hex digits")
-    parts = urlsplit(url)
-    if "://" not in url:
-        return address
-    if parts.scheme not in _LIBRARIES:
-        raise ConfigError(f"{address}: give an s3://, gs:// or https:// address, or a path")
-    if parts.password or (parts.username and parts.scheme != "gs"):
-        raise ConfigError("an artefact's address holds a password: leave it to the environment")
-    if parts.scheme == "http" and not digest and parts.hostname not in _LOCAL_HOSTS:
-        raise ConfigError(
-            f"{address}: over http anybody may change it; add #sha256=HEX or use https"
-        )
-    return address
-
-
-def _open(address: _Address) -> tuple[Any, str]:
-    scheme = urlsplit(address.url).scheme
+def _open(address: Address) -> tuple[Any, str]:
+    scheme = address.scheme
     try:
         import fsspec
 
@@ -170,7 +119,7 @@ def _open(address: _Address) -> tuple[Any, str]:
         # use_listings_cache: a store that has changed since is seen by the same process.
         files, path = fsspec.core.url_to_fs(address.url, use_listings_cache=False, **options)
     except ImportError as error:
-        library = _LIBRARIES[scheme] or "fsspec"
+        library = LIBRARIES[scheme]
         raise ConfigError(
             f"{address} needs {library}: install the extra, pip install 'roadmask[cloud]'"
         ) from error
@@ -178,7 +127,7 @@ def _open(address: _Address) -> tuple[Any, str]:
 
 
 @contextlib.contextmanager
-def _errors(address: _Address) -> Iterator[None]:
+def _errors(address: Address) -> Iterator[None]:
     """Whatever a store's library raises, as one line."""
     try:
         yield
@@ -197,12 +146,12 @@ def _errors(address: _Address) -> Iterator[None]:
         raise DataError(f"{address} cannot be fetched: {_plain(error, address)}") from error
 
 
-def _plain(error: Exception, address: _Address) -> str:
+def _plain(error: Exception, address: Address) -> str:
     text = " ".join(str(error).replace(address.url, str(address)).split())[:300]
     return f"{type(error).__name__} {text}"
 
 
-def _place(address: _Address) -> Path:
+def _place(address: Address) -> Path:
     key = hashlib.sha256(address.url.encode()).hexdigest()[:16]
     return cache_folder() / "artefacts" / key / address.name
 
@@ -224,7 +173,7 @@ def _mark(info: dict[str, Any]) -> str:
     return " ".join((f"size={info.get('size')}", *marks)) if marks else ""
 
 
-def _download(files: Any, path: str, target: Path, address: _Address, show: bool = True) -> None:
+def _download(files: Any, path: str, target: Path, address: Address, show: bool = True) -> None:
     digest, size = hashlib.sha256(), files.info(path).get("size")
     with atomic_path(target) as temporary, files.open(path, "rb") as source:
         with temporary.open("wb") as out:
@@ -258,11 +207,12 @@ def _digest_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _unpacked(archive: Path, address: _Address) -> Path:
+def _unpacked(archive: Path, address: Address) -> Path:
     """The archive's folder, unpacked once for each content."""
-    target = archive.parent / _digest_of(archive)
+    target = cache_folder() / "unpacked" / _digest_of(archive)
     if not target.is_dir():
-        scratch = Path(tempfile.mkdtemp(dir=archive.parent, prefix=".unpack-"))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=".unpack-"))
         try:
             _unpack(archive, scratch)
             scratch.replace(target)

@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from roadmask.artefacts import fetch, is_address
+from roadmask.address import is_address
+from roadmask.artefacts import fetch
 from roadmask.errors import ModelError
 
 METADATA_NAME = "ROADMASK"

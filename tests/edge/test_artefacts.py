@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from roadmask.artefacts import fetch, fetch_folder, location
+from roadmask.address import location
+from roadmask.artefacts import fetch, fetch_folder
 from roadmask.datasets import open_dataset
 from roadmask.engine import Engine
 from roadmask.errors import ConfigError, DataError
@@ -72,6 +73,10 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
         yield server
         server.shutdown()
         thread.join()
+
+
+def digest_of(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def files_in(folder: Path) -> list[Path]:
@@ -168,6 +173,9 @@ def test_a_data_set_in_an_archive(shop: Shop, camvid_folder: Path, suffix: str) 
     assert dataset[0].image.shape == (72, 96, 3)
     assert open_dataset("camvid", f"{shop.url}/{archive.name}", "val").ids == dataset.ids
     assert shop.taken == 1
+    assert open_dataset("camvid", archive, "val").ids == dataset.ids
+    assert open_dataset("camvid", f"{archive}#sha256={digest_of(archive)}", "val").ids
+    assert set(shop.folder.iterdir()) == {shop.folder / "thing.bin", archive}
 
 
 def test_an_archive_that_leaves_its_folder(shop: Shop, cache: Path) -> None:

@@ -12,7 +12,6 @@ import contextlib
 import json
 import logging
 import os
-from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -28,58 +27,14 @@ from roadmask.web.liveframe import Recent, encode_frame
 from roadmask.web.machine import subscribers, temperature_c
 from roadmask.web.reasons import explain
 from roadmask.web.schemas import LiveModel, LiveStatus
+from roadmask.web.viewer import Viewer
 
 _STATUS_S = 0.5
-_IN_FLIGHT = 2  # frames: one under way while the other is drawn
 _MAX_AGE_MS = 2000.0  # for eyes; the daemon's own limit holds as well
 _NICE = 10  # the daemon comes first
 _TOO_MANY, _MALFORMED = 1013, 1007
 _log = logging.getLogger("roadmask.web")
 router = APIRouter()
-
-
-class Viewer:
-    """One page that looks: what is to be sent to it, and what it has not drawn yet."""
-
-    def __init__(self) -> None:
-        self.change = asyncio.Event()
-        self._frame: tuple[int, bytes] | None = None
-        self._status: str | None = None
-        self._in_flight: deque[int] = deque()
-
-    @property
-    def ready(self) -> bool:
-        """It has drawn what it got, and may have a frame."""
-        return self._frame is None and len(self._in_flight) < _IN_FLIGHT
-
-    def offer(self, sequence: int, frame: bytes) -> None:
-        """A new frame; one that was not sent yet makes room for it."""
-        if len(self._in_flight) < _IN_FLIGHT:
-            self._frame = (sequence, frame)
-            self.change.set()
-
-    def tell(self, status: str) -> None:
-        """A new status, in place of one that was not sent yet."""
-        self._status = status
-        self.change.set()
-
-    def acknowledge(self, sequence: int) -> None:
-        """It has drawn that frame, and with it all before."""
-        while sequence in self._in_flight:
-            self._in_flight.popleft()
-
-    async def send_to(self, socket: WebSocket) -> None:
-        """Send what is there, for ever."""
-        while True:
-            await self.change.wait()
-            self.change.clear()
-            if self._status is not None:
-                status, self._status = self._status, None
-                await socket.send_text(status)
-            if self._frame is not None:
-                (sequence, data), self._frame = self._frame, None
-                self._in_flight.append(sequence)
-                await socket.send_bytes(data)
 
 
 class LiveHub:
