@@ -6,6 +6,7 @@ import argparse
 import importlib
 import sys
 from pathlib import Path
+from typing import Any
 
 from roadmask.command import EXIT_INTERRUPTED, run_command
 from train.options import add_training_options, prepare, stopping_signals
@@ -19,6 +20,7 @@ Examples:
       --crop 352x288 --epochs 120 --out runs/roadnet
   python -m train --model unet_mini --dataset town --size 256x256 --epochs 2 --out runs/try
 
+python -m train --list-models                      every network, a line each
 python -m train compare RUN... --out REPORT.html   one report over several runs
 python -m train ablate ...                         what each recipe brings, over several seeds
 python -m train record RUN --out DIR               the small files of a run, for committing
@@ -35,11 +37,25 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("-v", "--verbose", action="store_true", help="show tracebacks")
+    parser.add_argument("--list-models", action=_ListModels, help="show the zoo and end")
     add_training_options(parser)
     parser.add_argument("--recipe", default="full", metavar="NAME|FILE", help=_RECIPE)
     parser.add_argument("--seed", type=int, default=1, help="default: 1")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     return parser
+
+
+class _ListModels(argparse.Action):
+    """Print the zoo; imported only then, for it loads Keras."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(nargs=0, **options)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from train.models import list_models
+
+        print(list_models())
+        parser.exit()
 
 
 _RECIPE = "augmentation: a name of train/recipes or a .toml file (default: full)"

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from roadmask.errors import ConfigError, ModelError
-from train.models import MODELS, build_model, count_macs, list_models
+from train.__main__ import main
+from train.models import MODELS, build_model, count_macs
 from train.models.encoders import encode
 from train.models.pooling import grid_pool
 
@@ -16,8 +17,13 @@ def trainable(model: keras.Model) -> int:
     return sum(int(np.prod(w.shape)) for w in model.trainable_weights)
 
 
-def test_the_list_names_every_network_with_its_stride() -> None:
-    lines = list_models().splitlines()
+def test_the_list_names_every_network_with_its_stride(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--list-models"])
+    assert ended.value.code == 0
+    lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 1 + len(MODELS)
     assert max(map(len, lines)) <= 140
     fast_scnn = next(line for line in lines if line.startswith("fast_scnn"))
