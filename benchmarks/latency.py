@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +114,9 @@ def measure_latency(
         "model_bytes": engine.path.stat().st_size,
         "input_size": list(engine.input_size),
         "runtime": engine.runtime,
+        # Results of another class are of another machine: see docs/daemon.md.
+        "latency_class": engine.placement.latency_class,
+        "placement": asdict(engine.placement),
     }
 
 

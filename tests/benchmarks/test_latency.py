@@ -36,6 +36,8 @@ def test_every_key_of_the_contract_is_filled(result: dict[str, Any]) -> None:
     for key in ("overhead_ratio", "fps", "bare_invoke_fps", "rss_mib", "startup_ms", "threads"):
         assert result[key] > 0, key
     assert result["device"] and result["threads"] == 1
+    assert result["latency_class"] == "cpu" and not result["placement"]["fallback"]
+    assert 0 < result["placement"]["on_xnnpack"] <= result["placement"]["operators"]
     assert latency_table(result).count("\n") >= 10
 
 

@@ -1,3 +1,5 @@
+import argparse
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -5,6 +7,7 @@ import pytest
 from roadmask.config import from_table, read_toml
 from roadmask.daemon import DaemonConfig
 from roadmask.errors import ConfigError
+from roadmask.runcli import add_run
 
 
 def test_values_over_defaults(tmp_path: Path) -> None:
@@ -36,3 +39,20 @@ def test_missing_and_broken_files(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="not TOML"):
         read_toml(tmp_path / "bad.toml")
+
+
+def test_the_daemons_page_names_every_option(tmp_path: Path) -> None:
+    """The example in docs/daemon.md is taken as it stands, and it leaves nothing out."""
+    page = (Path(__file__).parents[2] / "docs" / "daemon.md").read_text(encoding="utf-8")
+    example = page.split("```toml\n")[1].split("```")[0]
+    path = tmp_path / "daemon.toml"
+    path.write_text(example)
+    table = read_toml(path)["daemon"]
+    from_table(DaemonConfig, table, "docs/daemon.md")
+    # Per run, or for S4's own account: named elsewhere.
+    unnamed = {f.name for f in dataclasses.fields(DaemonConfig)} - set(table)
+    assert unnamed == {"frames", "labels", "allow_users", "scene"}
+    parser = argparse.ArgumentParser()
+    add_run(parser)
+    on_the_command_line = {action.dest for action in parser._actions}
+    assert set(table) - on_the_command_line == {"socket_mode", "allow_groups"}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from roadmask import _native, kernels_reference
+from roadmask import _native, daemon, kernels_reference
+from roadmask.client import Subscriber
+from roadmask.daemon import DaemonConfig
 from roadmask.engine import Engine
 from roadmask.errors import ConfigError
 from roadmask.geometry import Geometry, Rect, geometry
@@ -223,3 +226,39 @@ def test_a_float_network_is_letterboxed_too() -> None:
     preprocess.into(np.full((64, 64, 3), 255, np.uint8), tensor)
     np.testing.assert_allclose(tensor[:, 8:40], 1, atol=1e-6)
     assert (tensor[:, :8] == 0).all() and (tensor[:, 40:] == 0).all()
+
+
+def test_the_stream_tells_how_to_map_the_mask(shipped_model: Path, tmp_path: Path) -> None:
+    """Through the whole daemon, for both mask sizes: what the header says, what is void."""
+    for mask_size in ("camera", "network"):
+        config = DaemonConfig(
+            source="synthetic:town?seed=1&width=640&height=360&prerender=4",
+            model=str(shipped_model),
+            socket=str(tmp_path / f"{mask_size}.sock"),
+            crop="0,120,640,160",
+            fit="letterbox",
+            mask_size=mask_size,
+            max_age_ms=5000,
+        )
+        stop = threading.Event()
+        thread = threading.Thread(target=daemon.run, args=(config, stop))
+        thread.start()
+        try:
+            with Subscriber(config.socket, allow_not_live=True, max_age_ms=5000) as subscriber:
+                mask = subscriber.receive(timeout_s=60)
+                assert mask is not None, subscriber.reason_text
+        finally:
+            stop.set()
+            thread.join(30)
+        plan = geometry(
+            (640, 360), (480, 352), crop=config.crop, fit="letterbox", mask_size=mask_size
+        )
+        expected = plan.transform((640, 360))
+        assert mask.camera_size == (640, 360) and mask.size == plan.mask_size
+        assert mask.scale == pytest.approx(expected.scale)
+        assert mask.offset == pytest.approx(expected.offset)
+        x, y, width, height = plan.mask_inner
+        shown = np.zeros(mask.pixels.shape, bool)
+        shown[y : y + height, x : x + width] = True
+        assert (mask.pixels[~shown] == 0).all() and (mask.pixels[shown] != 0).all()
+        assert mask.shares[0] == pytest.approx(1 - shown.mean(), abs=1e-4)
