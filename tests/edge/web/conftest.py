@@ -64,9 +64,9 @@ def api(served: str) -> Iterator[httpx.Client]:
 @pytest.fixture
 def page(chromium: Any, served: str) -> Iterator[Page]:
     """A page of that server after the login; its console is clean when the test is over."""
-    page = Page(chromium, served).size(1280, 720).open("/ui/compare")
+    page = Page(chromium, served).size(1280, 720).open("/labels")
     if page.js("location.pathname == '/login'"):
-        log_in(page, TOKEN, "/ui/compare")
+        log_in(page, TOKEN, "/labels")
     page.open("about:blank").complaints()
     yield page
     assert page.complaints() == []

@@ -215,3 +215,31 @@ def test_a_long_list_is_loaded_as_it_is_read(
         page.element("#previous").click()
         shown(page, "L_0448")
         chromium.get("about:blank")
+
+
+@pytest.mark.slow
+def test_compare_with_a_network_of_another_server(
+    chromium: Any, camvid_folder: Path, shipped_model: Path
+) -> None:
+    dataset = ("--dataset", "camvid", "--root", camvid_folder)
+    name = shipped_model.stem
+    with server() as (desk, process), server("--peer", f"desk={desk}", *dataset) as (base, _):
+        page = Page(chromium, base).open("/ui/compare")
+        shown(page, "C_0000", "#stage")
+        assert (page.text("#tag-a"), page.text("#tag-b")) == (name, f"{name}@desk")
+        table = page.table("#scores")
+        assert table["Mean IoU"][0] == table["Mean IoU"][1] != "–"
+        assert page.text("#agreement") == "They agree on 100.0 % of the pixels."
+        process.terminate()
+        process.wait()
+        page.element("#next").click()
+        page.until("document.querySelector('#notice').textContent.includes('desk')")
+        gone = "document.querySelector('#b option:disabled')?.textContent.startsWith('@desk')"
+
+        def said() -> bool:
+            page.open("/ui/compare").until("document.querySelector('#b').options.length > 1")
+            return bool(page.js(gone))
+
+        page.wait(said, "the list of networks says that the server is gone")
+        page.until("document.querySelector('#notice').textContent.includes('one network')")
+        page.open("about:blank").complaints()
