@@ -12,7 +12,7 @@ from typing import Any, cast
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.history import last_accuracy, read_history
+from benchmarks.history import LOCAL, last_accuracy, read_history
 from benchmarks.results import json_ready
 from convert.calibration import Calibration, Image, Sample, read_calibration
 from convert.certificate import CERTIFICATE_NAME, certificate_bytes, certify
@@ -77,7 +77,11 @@ def convert(plan: ConversionPlan) -> Conversion:
         output_stride=graph.output_stride,
         training=_training_record(plan.model) | {"weights_sha256": graph.weights_digest},
     )
-    history = read_history(plan.history, graph.name) if plan.history else []
+    history, times = (
+        [read_history(folder, graph.name) for folder in (plan.history, plan.history / LOCAL)]
+        if plan.history
+        else ([], [])
+    )
     frames = {"dataset": dataset.name, "split": plan.eval_split, "images": len(dataset)}
     # Before the converter runs: what is wrong with the frames shows in seconds.
     calibration = _calibrate(plan, info)
@@ -133,7 +137,7 @@ def convert(plan: ConversionPlan) -> Conversion:
         "accuracy": {"float": trial.before, plan.mode: trial.after},
         "last_accepted": bench.accepted,
         "latency": latency,
-        "latency_change": latency_change(history, latency[plan.mode]),
+        "latency_change": latency_change(times, latency[plan.mode]),
         "operators": certificate["operators"],
         "float_operators": certificate["float_operators"],
         "certificate": certificate,

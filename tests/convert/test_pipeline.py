@@ -50,7 +50,7 @@ def test_a_network_made_hard_is_rejected_and_repaired_by_naming_the_layer(tmp_pa
     second.set_weights([second.get_weights()[0] * factor[:, None]])
     hard = tmp_path / "hard.keras"
     model.save(hard)
-    arguments = [str(hard), "--eval-count", "20", "--latency-frames", "20", "--no-history"]
+    arguments = [str(hard), "--eval-count", "12", "--latency-frames", "20", "--no-history"]
     assert main([*arguments, "--out", str(tmp_path / "plain.tflite")]) == 1
     rejected = json.loads((tmp_path / "plain.rejected.json").read_text())
     assert any("fell by" in sentence for sentence in rejected["missed"])
