@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 
 from roadmask.client import Mask, Subscriber
 from roadmask.clock import now_ns
-from roadmask.modes import names
+from roadmask.modes import NoMask, names
 from roadmask.watch import percentiles
 
 CATEGORIES = ("void", "flat", "construction", "object", "nature", "sky", "human", "vehicle")
+_NO_TROUBLE = (NoMask.NONE, NoMask.NO_NEW_FRAME)
 _WINDOW_S = 5.0  # that rates and percentiles are of
 _COLORS = {"OK": "\x1b[32m", "DEGRADED": "\x1b[33m", "STALE": "\x1b[31m", "FAULT": "\x1b[31m"}
 
@@ -77,7 +78,7 @@ class StreamView:
             **self._facts,
             "mode": status.mode.name if status else None,
             "reasons": [] if not status or not status.reasons else names(status.reasons).split("|"),
-            "no_mask": None if not subscriber.reason else subscriber.reason_text,
+            "no_mask": None if subscriber.reason in _NO_TROUBLE else subscriber.reason_text,
             "frames": self.frames,
             "modes": dict(self.modes),
             "fps": _rate(seen, of_camera=False),
