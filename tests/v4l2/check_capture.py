@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
+import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +16,7 @@ from conftest import Webcam, nodes, wait_for
 
 from roadmask.clock import now_ns
 from roadmask.errors import CaptureError
-from roadmask.sources import Frame, PictureError, Source, SourceError, open_source
+from roadmask.sources import FaultCode, Frame, PictureError, Source, SourceError, open_source
 
 
 @pytest.fixture
@@ -171,3 +173,55 @@ def test_vivid_in_each_raw_layout(vivid: str, pixel_format: str, layout: str) ->
     assert first.layout == layout and first.size == (640, 360)
     assert second.frame_id > first.frame_id
     assert second.capture_ns > first.capture_ns
+
+
+def press(device: str, name: str) -> None:
+    """Set off one of the faults that vivid offers as buttons among its controls."""
+    with Path(device).open("rb", buffering=0) as descriptor:
+        query = bytearray(68)  # struct v4l2_queryctrl
+        control = 0
+        while True:
+            struct.pack_into("=I", query, 0, control | 0x80000000)  # the one after it
+            fcntl.ioctl(descriptor, 0xC0445624, query)  # fails behind the last one
+            (control,) = struct.unpack_from("=I", query)
+            if query[8:40].rstrip(b"\0").decode() == name:
+                fcntl.ioctl(descriptor, 0xC008561C, struct.pack("=Ii", control, 1))
+                return
+
+
+def test_a_buffer_that_the_driver_calls_damaged_is_an_error(vivid: str) -> None:
+    with open_source(f"v4l2:{vivid}?width=640&height=360&fps=15&format=YUYV") as source:
+        read(source)
+        press(vivid, "Inject V4L2_BUF_FLAG_ERROR")
+
+        def look() -> str | None:
+            try:
+                source.read(2.0)
+            except PictureError as error:
+                return str(error)
+            return None
+
+        assert "damaged" in wait_for("named", look)
+        assert read(source).driver_time
+
+
+def test_a_fatal_streaming_error_is_a_lost_camera_and_a_new_start(vivid: str) -> None:
+    source = open_source(f"v4l2:{vivid}?width=640&height=360&fps=15&format=YUYV")
+    try:
+        read(source)
+        press(vivid, "Inject Fatal Streaming Error")
+
+        def look() -> SourceError | None:
+            try:
+                source.read(2.0)
+            except PictureError:
+                return None
+            except SourceError as error:
+                return error
+            return None
+
+        assert wait_for("named", look).code is FaultCode.CAMERA_LOST
+    finally:
+        source.close()
+    with source.reopen() as again:
+        assert read(again).driver_time
