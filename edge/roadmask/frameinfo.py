@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from roadmask.modes import Flag, Mode, Reason
-from roadmask.protocol import CATEGORY_COUNT, Identity
+from roadmask.protocol import CATEGORY_COUNT, Identity, Stages
 from roadmask.ring import RingLayout
 
 _UNKNOWN = Identity("unknown")
@@ -39,6 +39,7 @@ class FrameInfo(NamedTuple):
         scale, offset: camera pixel = scale x mask pixel + offset, (x, y).
         counts: pixels of each category, in any common unit.
         identity: indices of model, calibration, camera and labels.
+        stages: where the time went besides the network.
     """
 
     capture_ns: int
@@ -53,6 +54,7 @@ class FrameInfo(NamedTuple):
     offset: tuple[float, float] = (0.0, 0.0)
     counts: Sequence[int] = (0,) * CATEGORY_COUNT
     identity: tuple[int, int, int, int] = (0, 1, 2, 3)
+    stages: Stages = Stages(0, 0, 0, 0)
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,11 @@ from roadmask.protocol import (
     FrameHeader,
     Identity,
     IdentityKind,
+    Stages,
     Welcome,
     decode_header,
     decode_identity,
+    decode_stages,
     decode_times,
 )
 
@@ -191,6 +193,11 @@ class Mask:
     def infer_us(self) -> int:
         """Time of the network alone."""
         return self.header.infer_us
+
+    @property
+    def stages(self) -> Stages:
+        """Where the time went besides the network, µs; all 0 from a publisher that does not say."""
+        return decode_stages(self._bytes)
 
     @property
     def mode(self) -> Mode:

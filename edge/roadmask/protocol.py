@@ -15,7 +15,7 @@ from roadmask.modes import Flag, MessageType, Mode, Reason
 
 MAGIC = b"RMSK"
 MAJOR = 1
-MINOR = 0
+MINOR = 1
 MESSAGE_BYTES = 256
 MAX_MESSAGE_BYTES = 4096  # a later minor version may append up to here
 CATEGORY_COUNT = 8
@@ -24,6 +24,8 @@ DEFAULT_SOCKET = "/run/roadmask/masks.v1.sock"
 _PREFIX = struct.Struct("<4sHHHH")
 _FRAME = struct.Struct("<4sHHHHI 7Q 5I 4B 4I 2Q 2I Q 2I 4f 2I 8H")
 _WELCOME = struct.Struct("<4sHHHHI 6Q 2I 2Q 2I Q 4I Q")
+_STAGES = struct.Struct("<4I")
+_STAGES_OFFSET = _FRAME.size  # from minor version 1 on; 0 before
 _TYPE, _MODE, _TIME = struct.Struct("<H"), struct.Struct("<I"), struct.Struct("<Q")
 _TIMES = struct.Struct("<16x6Q20xI60xI")  # of FrameHeader: the fields of Times
 _IDENTITY = struct.Struct("<II 32s 88s 128s")
@@ -187,6 +189,25 @@ def encode(message: Message) -> bytes:
 def encode_frame_into(buffer: bytearray, *fields: object) -> None:
     """Write the fields of a ``FrameHeader``, in its order, into 256 zeroed bytes."""
     _FRAME.pack_into(buffer, 0, *fields)
+
+
+class Stages(NamedTuple):
+    """Where the time of a frame went besides the network, µs; all 0 where nobody says so."""
+
+    capture: int  # from exposure until it was decoded
+    preprocess: int
+    wait: int  # for the network
+    postprocess: int
+
+
+def encode_stages_into(buffer: bytearray, stages: Stages) -> None:
+    """Add the stages to a FRAME's bytes."""
+    _STAGES.pack_into(buffer, _STAGES_OFFSET, *(min(max(stage, 0), 0xFFFFFFFF) for stage in stages))
+
+
+def decode_stages(data: bytes) -> Stages:
+    """The stages of a FRAME that is known to be one."""
+    return Stages._make(_STAGES.unpack_from(data, _STAGES_OFFSET))
 
 
 def turn_into_status(buffer: bytearray, kind: MessageType, sent_ns: int, mode_bits: int) -> None:

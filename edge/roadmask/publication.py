@@ -18,6 +18,7 @@ from roadmask.modes import Flag, Reason
 from roadmask.postprocess import Postprocess
 from roadmask.prepared import flat_bytes
 from roadmask.preprocess import TensorPool
+from roadmask.protocol import Stages
 from roadmask.publisher import FrameInfo, Publisher
 from roadmask.scene import SceneCheck
 from roadmask.sources import Source, SourceKind
@@ -165,6 +166,12 @@ class Publication:
                 scale=self._transform.scale,
                 offset=self._transform.offset,
                 counts=tuple(counts),
+                stages=Stages(
+                    (frame.available_ns - frame.capture_ns) // 1000,
+                    (frame.ready_ns - frame.available_ns) // 1000,
+                    (done.taken_ns - frame.ready_ns) // 1000,
+                    (postprocessed_ns - done.inferred_ns) // 1000,
+                ),
             )
         )
         if self._scene.due(frame.capture_ns):  # after the mask is out: it is for the next ones

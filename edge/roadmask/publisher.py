@@ -32,6 +32,7 @@ from roadmask.protocol import (
     encode,
     encode_frame_into,
     encode_identity,
+    encode_stages_into,
     turn_into_status,
 )
 
@@ -303,6 +304,7 @@ class Publisher:
                 *info.camera_size,
                 *((count * 65535 + total // 2) // total for count in info.counts),
             )
+            encode_stages_into(self._message, info.stages)
         except struct.error as error:
             raise PublishError(f"{info} does not fit the header: {error}") from error
 

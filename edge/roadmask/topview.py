@@ -7,6 +7,7 @@ board is) is read from this machine's ``/proc`` and ``/sys``.
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 from roadmask.client import Mask, Subscriber
 from roadmask.clock import now_ns
 from roadmask.modes import NoMask, names
+from roadmask.protocol import Stages
 from roadmask.watch import percentiles
 
 CATEGORIES = ("void", "flat", "construction", "object", "nature", "sky", "human", "vehicle")
@@ -30,6 +32,7 @@ class _Seen(NamedTuple):
     publish_ns: int
     infer_us: int
     frame_id: int
+    stages: Stages
 
 
 @dataclass
@@ -64,6 +67,7 @@ class StreamView:
                 mask.publish_timestamp_ns,
                 mask.infer_us,
                 mask.frame_id,
+                mask.stages,
             )
         )
 
@@ -84,12 +88,7 @@ class StreamView:
             "fps": _rate(seen, of_camera=False),
             "camera_fps": _rate(seen, of_camera=True),
             "stages_ms": {
-                # From the camera's exposure: transfer, decoding, waiting, preprocessing, and
-                # what comes behind the network.
-                "around_network": percentiles(
-                    [(s.publish_ns - s.capture_ns) / 1e6 - s.infer_us / 1e3 for s in seen]
-                ),
-                "network": percentiles([s.infer_us / 1e3 for s in seen]),
+                **_stages(seen),
                 "frame_to_mask": percentiles([(s.publish_ns - s.capture_ns) / 1e6 for s in seen]),
                 "mask_to_reader": percentiles([(s.received_ns - s.publish_ns) / 1e6 for s in seen]),
             },
@@ -100,6 +99,16 @@ class StreamView:
             "temperature_c": read_temperature(),
             "shares": dict(zip(CATEGORIES, map(_three, last.shares), strict=True)) if last else {},
         }
+
+
+def _stages(seen: Iterable[_Seen]) -> dict[str, dict[str, float | None]]:
+    """Percentiles of each stage up to the mask, ms; none of a publisher that does not say."""
+    told = [s for s in seen if any(s.stages)]
+    parts = {
+        name: percentiles([getattr(s.stages, name) / 1e3 for s in told]) for name in Stages._fields
+    }
+    behind = parts.pop("postprocess")
+    return parts | {"network": percentiles([s.infer_us / 1e3 for s in seen]), "postprocess": behind}
 
 
 def _facts(mask: Mask) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import pytest
 from roadmask.client import Subscriber
 from roadmask.clock import now_ns
 from roadmask.modes import Mode, Reason
-from roadmask.protocol import Identity
+from roadmask.protocol import Identity, Stages
 from roadmask.publisher import FrameInfo, Publisher, StreamIdentity
 from roadmask.topview import StreamView, count_subscribers, read_temperature, render
 
@@ -38,6 +38,7 @@ def publish(publisher: Publisher, frame_id: int, **changes: object) -> None:
         camera_size=(1280, 720),
         frame_id=frame_id,
         infer_us=5000,
+        stages=Stages(8000, 300, 50, 400),
         counts=(0, 3, 1, 0, 0, 0, 0, 0),
     )
     publisher.publish(info._replace(**changes))  # type: ignore[arg-type]
@@ -59,6 +60,7 @@ def test_a_view_of_a_stream(publisher: Publisher) -> None:
     assert (shot["mode"], shot["reasons"], shot["modes"]) == ("DEGRADED", ["DARK"], {"DEGRADED": 3})
     assert (shot["frames"], shot["dropped"], shot["skipped"]) == (3, 0, 27)
     assert shot["stages_ms"]["network"]["p50"] == 5.0
+    assert [shot["stages_ms"][name]["p50"] for name in Stages._fields] == [8.0, 0.3, 0.05, 0.4]
     total = shot["stages_ms"]["frame_to_mask"]["p50"]
     assert total >= 20 and shot["age_ms"]["p50"] >= total
     assert shot["camera_fps"] == pytest.approx(10 * shot["fps"], rel=0.01)
