@@ -189,22 +189,6 @@ def press(device: str, name: str) -> None:
                 return
 
 
-def test_a_buffer_that_the_driver_calls_damaged_is_an_error(vivid: str) -> None:
-    with open_source(f"v4l2:{vivid}?width=640&height=360&fps=15&format=YUYV") as source:
-        read(source)
-        press(vivid, "Inject V4L2_BUF_FLAG_ERROR")
-
-        def look() -> str | None:
-            try:
-                source.read(2.0)
-            except PictureError as error:
-                return str(error)
-            return None
-
-        assert "damaged" in wait_for("named", look)
-        assert read(source).driver_time
-
-
 def test_a_fatal_streaming_error_is_a_lost_camera_and_a_new_start(vivid: str) -> None:
     source = open_source(f"v4l2:{vivid}?width=640&height=360&fps=15&format=YUYV")
     try:
@@ -224,4 +208,4 @@ def test_a_fatal_streaming_error_is_a_lost_camera_and_a_new_start(vivid: str) ->
     finally:
         source.close()
     with source.reopen() as again:
-        assert read(again).driver_time
+        assert read(again).size == (640, 360)

@@ -5,7 +5,7 @@
 * A read that blocks: ``waitAny`` waits with a limit below a second, and raises on unplugging.
 * Old pictures in the driver's buffers after a pause: dropped by the driver's stamp.
 * Refused settings: ``set`` says True to an impossible value, so every value is read back.
-* Lost frames and damaged buffers: the driver is asked for its sequence number and error flag.
+* Frames that the driver lost: it is asked for its sequence numbers.
 
 OpenCV's four buffers stay: it gives a raw buffer back to the driver *before* copying it, and only
 the others in the queue keep the driver from writing into it meanwhile.
@@ -110,7 +110,6 @@ class V4l2Source(Source):
         self._raw_shape: tuple[int, ...] = ()  # of the last raw buffer
         self._frame_id = -1  # of the last frame taken from the driver
         self._sequence: int | None = None  # its number there
-        self._bad = False  # the driver says so
         self._read_ns = 0
         self._last_stamp_ns = 0
         self._streaming = False
@@ -256,13 +255,12 @@ class V4l2Source(Source):
 
     def _count(self) -> None:
         """Number the grabbed frame; called before ``retrieve`` gives its buffer back."""
-        state = self._queue.filled(self._capture.get(cv2.CAP_PROP_POS_MSEC))
+        sequence = self._queue.sequence(self._capture.get(cv2.CAP_PROP_POS_MSEC))
         gap = 1
-        self._bad = state is not None and state.bad
-        if state is not None:
+        if sequence is not None:
             if self._sequence is not None:
-                gap = (state.sequence - self._sequence) % 2**32
-            self._sequence = state.sequence
+                gap = (sequence - self._sequence) % 2**32
+            self._sequence = sequence
         self._frame_id += gap if 1 <= gap <= _MAX_GAP else 1
 
     def _retrieve(self) -> Image | None:
@@ -280,8 +278,6 @@ class V4l2Source(Source):
         index = self._frame_id
         if data is None:
             raise PictureError(f"{self.name}: frame {index} is empty")
-        if self._bad:
-            raise PictureError(f"{self.name}: frame {index} is damaged, says the driver")
         try:
             if self._decode:
                 return self._decode(data)

@@ -1,4 +1,4 @@
-"""What the driver says of a buffer and OpenCV keeps to itself: sequence number, error flag.
+"""The sequence number that the driver gives each frame, and OpenCV keeps to itself.
 
 OpenCV keeps the camera's descriptor to itself. It is a descriptor of this process, though, so it is
 found in ``/proc/self/fd``, and the driver asked on it about the buffer that OpenCV holds
@@ -11,26 +11,13 @@ import fcntl
 import os
 import struct
 from pathlib import Path
-from typing import NamedTuple
 
 # struct v4l2_buffer of a 64-bit kernel: index, type, bytesused, flags, field, time, timecode,
 # sequence, memory, offset, length, two that are reserved.
 _BUFFER = struct.Struct("=5I4xqq16sIIQIII4x")
 _QUERYBUF = 0xC0585609  # _IOWR('V', 9, struct v4l2_buffer)
-_CAPTURE, _ERROR = 1, 0x40
+_CAPTURE = 1
 _MAX_BUFFERS = 10  # OpenCV's
-
-
-class BufferState(NamedTuple):
-    """One filled buffer.
-
-    Attributes:
-        sequence: the driver's count of frames, lost ones included.
-        bad: the driver knows that its content is damaged.
-    """
-
-    sequence: int
-    bad: bool
 
 
 class DriverQueue:
@@ -44,8 +31,11 @@ class DriverQueue:
         self._descriptor = _own_descriptor(device)
         self._next = 0  # the buffers go round
 
-    def filled(self, stamp_ms: float) -> BufferState | None:
-        """The buffer with this time stamp; None when the driver does not tell."""
+    def sequence(self, stamp_ms: float) -> int | None:
+        """Of the frame with this time stamp: the driver's count, frames that it lost included.
+
+        None when the driver does not tell.
+        """
         if self._descriptor is None:
             return None
         stamp_us = round(stamp_ms * 1000)
@@ -60,10 +50,10 @@ class DriverQueue:
                     self._descriptor = None  # closed, or a driver of several planes
                     return None
                 continue  # above the last one
-            _, _, _, flags, _, seconds, microseconds, _, sequence, *_ = _BUFFER.unpack(query)
+            _, _, _, _, _, seconds, microseconds, _, sequence, *_ = _BUFFER.unpack(query)
             if abs(1_000_000 * seconds + microseconds - stamp_us) <= 1:
                 self._next = index + 1
-                return BufferState(sequence, bool(flags & _ERROR))
+                return int(sequence)
         return None
 
 
