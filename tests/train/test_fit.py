@@ -8,18 +8,22 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from tqdm import tqdm
 
 from roadmask.datasets import open_dataset
 from roadmask.errors import ConfigError, DataError
+from roadmask.metrics import ConfusionMatrix
 from train.__main__ import main
 from train.config import FitConfig
 from train.data import Part
+from train.evaluation import Evaluation
 from train.fit import CHECKPOINT, Fit, Interrupted
 from train.models import build_model, count_macs
 
 TOY = FitConfig(
-    input_size=(96, 64),
-    crop_size=(64, 64),
+    model="unet_mini",
+    input_size=(48, 32),
+    crop_size=(32, 32),
     epochs=3,
     batch_size=2,
     warmup_epochs=1.0,
@@ -113,6 +117,62 @@ def test_a_weight_that_is_no_number_is_named_and_never_saved(
         fit.save()
     assert (tmp_path / CHECKPOINT).read_bytes() == before
     assert [p.name for p in tmp_path.glob(".checkpoint*")] == []
+
+
+def _scripted(monkeypatch: pytest.MonkeyPatch, mious: list[float]) -> None:
+    """Validation gives these scores, one after another."""
+    scores = iter(mious)
+
+    class Scripted(ConfusionMatrix):
+        def mean_iou(self) -> float:
+            return score
+
+    def evaluate(*_: object) -> Evaluation:
+        nonlocal score
+        score = next(scores)
+        return Evaluation(Scripted(), 1.0)
+
+    score = 0.0
+    monkeypatch.setattr("train.fit.evaluate", evaluate)
+
+
+def test_early_stopping_keeps_the_best_weights(
+    parts: list[Part], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _scripted(monkeypatch, [0.2, 0.5, 0.4, 0.3, 0.6])
+    config = replace(TOY, epochs=5, patience=2, validate_every=1)
+    fit = Fit(config, parts, parts[0].dataset, tmp_path)
+    network = fit.run()
+    assert (fit.progress.epoch, fit.progress.best.best_epoch) == (4, 2)
+    assert fit.progress.stopped_early
+    # The weights of epoch 2, not the last: the run that ends there gives the same.
+    _scripted(monkeypatch, [0.2, 0.5])
+    short = Fit(config, parts, parts[0].dataset, tmp_path / "short")
+    stop = short.progress
+    while stop.epoch < 2:
+        short._train_epoch(tqdm(disable=True))
+        short._end_epoch()
+    assert _weights(network) == _weights(short.full)
+    # Started again it stays stopped, and still ends with the best.
+    assert _weights(Fit(config, parts, parts[0].dataset, tmp_path).run()) == _weights(network)
+
+
+def test_a_plateau_lowers_the_rate_and_a_resumed_run_remembers(
+    parts: list[Part], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _scripted(monkeypatch, [0.5, 0.4, 0.4, 0.4, 0.4])
+    config = replace(TOY, epochs=5, schedule="plateau", plateau_patience=2, validate_every=1)
+    config = replace(config, warmup_epochs=0.0, precision="mixed_float16")
+    stop = threading.Event()
+    fit = Fit(config, parts, parts[0].dataset, tmp_path, stop=stop)
+    _Steps(fit, 7, stop)  # in the third epoch
+    with pytest.raises(Interrupted):
+        fit.run()
+    resumed = Fit(config, parts, parts[0].dataset, tmp_path)
+    network = resumed.run()
+    rates = [row["learning_rate"] / config.learning_rate for row in resumed.progress.history]
+    assert rates == pytest.approx([1, 1, 1, 0.3, 0.3])
+    assert {str(v.dtype) for v in network.variables} == {"float32"}
 
 
 @pytest.mark.parametrize("damage", ["cut", "text", "other network"])
