@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import queue
 import threading
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from roadmask.capture import CaptureThread
 from roadmask.clock import now_ns
 from roadmask.errors import CaptureError
+from roadmask.prepared import Prepared
 from roadmask.sources import (
     EndOfStream,
     FaultCode,
@@ -267,3 +269,48 @@ def test_a_real_folder_through_the_thread(tmp_path: Path) -> None:
                 seen.append((frame.frame_id, frame.skipped))
     assert seen == [(0, 0), (1, 0), (2, 0), (4, 1), (5, 0)]
     assert capture.statistics.decode_errors == 1
+
+
+class CountedPool:
+    """Prepares nothing, and counts how often it is asked to."""
+
+    needed = (8, 6)
+
+    def __init__(self) -> None:
+        self.begun = self.released = 0
+
+    def begin(self, frame: Frame, idle: bool) -> Prepared:
+        self.begun += 1
+        return Prepared(np.zeros((6, 8, 3), np.uint8))
+
+    def release(self, prepared: Prepared) -> None:
+        self.released += 1
+
+
+def test_a_rate_limit_leaves_out_frames_before_they_cost_anything() -> None:
+    pool = CountedPool()
+    source = open_source("synthetic:town?seed=1&width=64&height=64&fps=200&prerender=4")
+    with CaptureThread(source, preparation=pool, max_fps=25) as capture:
+        began_ns, taken = now_ns(), []
+        while len(taken) < 12:
+            frame = capture.newest(30)
+            assert frame is not None
+            taken.append(frame)
+            pool.release(frame.prepared)
+        elapsed_s = (now_ns() - began_ns) * 1e-9
+        # Eleven intervals of 40 ms, less a quarter of the camera's period each.
+        assert elapsed_s >= 11 * (0.040 - 0.25 / 200) - 0.01
+        for before, after in itertools.pairwise(taken):
+            assert after.skipped == after.frame_id - before.frame_id - 1 >= 1
+        assert pool.begun <= 25 * elapsed_s + 4  # not those that were left out
+        assert capture.fault is None
+
+
+def test_a_rate_limit_slows_a_file_down_and_loses_nothing() -> None:
+    source = open_source("synthetic:town?seed=1&width=64&height=64&prerender=4&realtime=0&count=9")
+    with CaptureThread(source, max_fps=100) as capture:
+        began_ns, ids = now_ns(), []
+        while (frame := capture.newest(30)) is not None:
+            ids.append(frame.frame_id)
+        assert capture.ended and ids == list(range(9))
+        assert now_ns() - began_ns >= 7 * 0.010 * 1e9
