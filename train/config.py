@@ -6,6 +6,7 @@ import difflib
 from dataclasses import dataclass
 
 from roadmask.errors import ConfigError
+from roadmask.labels import label_set
 from train.schedules import SCHEDULES
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -21,6 +22,7 @@ class FitConfig:
 
     model: str = "roadnet"
     weights: str | None = None  # where they come from at the start; None: random
+    labels: str = "cityscapes-8"  # the label set that is trained, or its .toml file
     recipe: str = "full"  # augmentation
     input_size: tuple[int, int] = (480, 352)  # px, of the finished model
     crop_size: tuple[int, int] = (352, 288)  # px, of the training samples
@@ -41,6 +43,7 @@ class FitConfig:
     seed: int = 1
 
     def __post_init__(self) -> None:
+        label_set(self.labels)
         _known("schedule", self.schedule, tuple(SCHEDULES))
         _known("precision", self.precision, PRECISIONS)
         for name in ("epochs", "batch_size", "learning_rate", "devices", "validate_every"):

@@ -179,8 +179,3 @@ def class_shares(
         counts += np.bincount(np.asarray(ids).ravel(), minlength=256)
     counts = counts[: labels.class_count]
     return np.asarray(counts / max(1, counts.sum()))
-
-
-def category_shares(dataset: Dataset, frames: int = 200) -> npt.NDArray[np.float64]:
-    """``(8,)``: share of each category among the pixels of up to ``frames`` frames."""
-    return class_shares(dataset, frames=frames)

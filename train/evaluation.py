@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from roadmask.datasets import Dataset, Sample
+from roadmask.labels import CITYSCAPES_8, LabelSet
 from roadmask.metrics import ConfusionMatrix
 
 Mask = npt.NDArray[np.uint8]
@@ -41,19 +42,24 @@ def evaluate(
     model: keras.Model,
     dataset: Dataset,
     loss: keras.losses.Loss,
+    labels: LabelSet = CITYSCAPES_8,
     batch_size: int = 4,
 ) -> Evaluation:
-    """Score every frame: stretched to the input, argmax over 1–7, nearest to the truth's size."""
+    """Score every frame: stretched to the input, argmax over the classes, nearest to the truth.
+
+    Raises:
+        ConfigError: the data set has no class of ``labels``, which the network is trained in.
+    """
     _, height, width, _ = model.input_shape
-    matrix, total = ConfusionMatrix(), 0.0
+    matrix, total = ConfusionMatrix(labels), 0.0
+    table = labels.table_from(dataset.labels)
     for samples in _batches(dataset, batch_size):
         logits = predict_logits(model, samples)
-        for sample, frame_logits in zip(samples, logits, strict=True):
-            truth_height, truth_width = sample.mask.shape
-            mask = mask_from_logits(frame_logits, (width, height))
-            mask = _resize(mask, (truth_width, truth_height))
-            matrix.update(sample.mask, mask, sample.instances)
-        truth = np.stack([_resize(s.mask, (width, height)) for s in samples])
+        masks = [np.asarray(cv2.LUT(s.label_ids, table), np.uint8) for s in samples]
+        for sample, truth, frame_logits in zip(samples, masks, logits, strict=True):
+            mask = mask_from_logits(frame_logits, (width, height), labels.first_competing)
+            matrix.update(truth, _resize(mask, truth.shape[::-1]), sample.instances)
+        truth = np.stack([_resize(mask, (width, height)) for mask in masks])
         total += float(loss(truth.astype(np.int32), logits)) * len(samples)
     return Evaluation(matrix, total / max(1, len(dataset)))
 
@@ -68,10 +74,12 @@ def predict_logits(model: keras.Model, samples: list[Sample]) -> npt.NDArray[np.
     return np.asarray(model.predict_on_batch(images), np.float32)
 
 
-def mask_from_logits(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> Mask:
-    """``(h, w, C)`` logits → ``(H, W)`` categories 1–7 at ``size`` (width, height)."""
-    full = cv2.resize(logits[..., 1:], size, interpolation=cv2.INTER_LINEAR)
-    return np.asarray(np.argmax(full, axis=-1) + 1, np.uint8)
+def mask_from_logits(
+    logits: npt.NDArray[np.float32], size: tuple[int, int], first: int = 1
+) -> Mask:
+    """``(h, w, C)`` logits → ``(H, W)`` ids from ``first`` on at ``size`` (width, height)."""
+    full = cv2.resize(logits[..., first:], size, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(np.argmax(full, axis=-1) + first, np.uint8)
 
 
 def _resize(mask: Mask, size: tuple[int, int]) -> Mask:

@@ -20,12 +20,13 @@ from tqdm import tqdm
 from roadmask.atomic import atomic_path
 from roadmask.datasets import Dataset
 from roadmask.errors import DataError
+from roadmask.labels import label_set
 from train.augment import load_recipe
 from train.backend import low_precision, prepare_backend
 from train.checkpoint import load_variables, remove_leftovers, save_checkpoint
 from train.config import FitConfig
 from train.curves import draw_curves
-from train.data import Part, TrainingData, category_shares
+from train.data import Part, TrainingData, class_shares
 from train.evaluation import evaluate
 from train.losses import SegmentationLoss
 from train.models import build_model
@@ -74,23 +75,27 @@ class Fit:
         self._checkpoint_s, self._stop = checkpoint_s, stop or threading.Event()
         remove_leftovers(self.checkpoint)
         prepare_backend(config.seed, config.devices)
+        self.labels = label_set(config.labels)
+        first = self.labels.first_competing
         self.record = RunRecord(config, parts, validation)
         self.progress = Progress.restore(self.checkpoint, self.record.identity)
         if not self.progress.category_shares:
-            self.progress.category_shares = category_shares(parts[0].dataset)[1:].tolist()
+            shares = class_shares(parts[0].dataset, self.labels)[first:]
+            self.progress.category_shares = shares.tolist()
         self.data = TrainingData(
             parts,
             size=config.crop_size,
             batch_size=config.batch_size,
             seed=config.seed,
             recipe=load_recipe(config.recipe),
+            labels=self.labels,
         )
-        self.loss = SegmentationLoss(self.progress.class_weights(), config.loss)
+        self.loss = SegmentationLoss(self.progress.class_weights(), config.loss, first_class=first)
         self.model = self._build()
         if self.checkpoint.is_file():
             load_variables(self.checkpoint, self.model)
         # The same weights at the size that ships, for validation and for the finished file.
-        self.full = build_model(config.model, config.input_size)
+        self.full = build_model(config.model, config.input_size, self.labels.class_count)
         self.record.measure(self.full)
         self.progress.begin_session()
         self._write_record()
@@ -99,7 +104,9 @@ class Fit:
     def _build(self) -> keras.Model:
         config = self.config
         with low_precision(config.precision):
-            model = build_model(config.model, config.crop_size, weights=config.weights)
+            model = build_model(
+                config.model, config.crop_size, self.labels.class_count, config.weights
+            )
         optimizer = AveragedAdamW(
             config.learning_rate,
             weight_decay=config.weight_decay,
@@ -183,7 +190,7 @@ class Fit:
     def _validate(self, dataset: Dataset, epoch: int) -> dict[str, float]:
         """Score the EMA weights; the columns of the history."""
         self._load_average()
-        result = evaluate(self.full, dataset, self.loss)
+        result = evaluate(self.full, dataset, self.loss, self.labels)
         miou = result.matrix.mean_iou()
         if self._judge(miou, epoch) or not self.config.patience:
             self.progress.scores = {"dataset": dataset.name, "epoch": epoch, **result.to_json()}

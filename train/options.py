@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from train.data import Part
 
 _MIX = "draw this share of each epoch's samples from another data set, e.g. town=0.2"
+_LABELS = (
+    "label set to train, one output a class: cityscapes-8 (default), cityscapes-19, or a .toml "
+    "file whose classes name the data set's in their sources (see docs/training.md)"
+)
 _HOLD_OUT = "leave out the training frames whose id begins so and validate on them instead"
 _LOSS = (
     "sum of ce, focal, dice, jaccard, lovasz and ohem, with weights and options "
@@ -37,8 +41,9 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     add("--size", type=parse_size, default=(480, 352), help="its input; default: 480x352 px")
     add("--weights", metavar="imagenet|FILE", help="start from these (default: random)")
     add = parser.add_argument_group("data").add_argument
-    add("--dataset", required=True, help="camvid, cityscapes or town")
+    add("--dataset", required=True, help="camvid, cityscapes, cityscapes-coarse or town")
     add("--root", type=location, help="the data set's folder, or its address (s3://…)")
+    add("--labels", default="cityscapes-8", metavar="SET|FILE", help=_LABELS)
     add("--train-split", default="train", help="default: train")
     add("--val-split", default="val", help="default: val; 'none' to skip")
     add("--mix", action="append", default=[], metavar="NAME[:ROOT]=SHARE", help=_MIX)
@@ -81,6 +86,7 @@ def prepare(options: argparse.Namespace) -> tuple[FitConfig, list[Part], Dataset
     config = FitConfig(
         model=options.model,
         weights=options.weights,
+        labels=options.labels,
         recipe=options.recipe,
         input_size=options.size,
         crop_size=options.crop or options.size,

@@ -7,7 +7,7 @@ from roadmask.datasets import open_dataset
 from roadmask.errors import ConfigError
 from roadmask.labels import CITYSCAPES_19, CITYSCAPES_34, label_set
 from train.augment import load_recipe
-from train.data import Part, TrainingData, category_shares, class_shares
+from train.data import Part, TrainingData, class_shares
 
 
 @pytest.fixture
@@ -55,8 +55,8 @@ def test_an_epoch_holds_every_frame_of_a_part_that_it_repeats(camvid_folder: Pat
     assert sorted(order[:, 1]) == sorted(list(range(6)) * 2)
 
 
-def test_category_shares_add_up(camvid_folder: Path) -> None:
-    shares = category_shares(open_dataset("camvid", camvid_folder, "train"))
+def test_class_shares_add_up(camvid_folder: Path) -> None:
+    shares = class_shares(open_dataset("camvid", camvid_folder, "train"))
     assert shares.shape == (8,)
     assert shares.sum() == pytest.approx(1)
     assert shares[1] > 0.1  # there is a road
