@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from roadmask.datasets import Dataset
 from roadmask.errors import DataError
+from roadmask.labels import CITYSCAPES_8, label_set
 from roadmask.overlay import colours, overlay
 from train.evaluation import mask_from_logits, predict_logits
 from train.runs import Run
@@ -40,7 +41,9 @@ def frame_sheet(runs: Sequence[Run], dataset: Dataset, count: int) -> Picture:
             raise DataError(f"network {network} cannot be read: train it anew") from error
         _, height, width, _ = model.input_shape
         logits = predict_logits(model, samples)
-        masks = [mask_from_logits(frame, (width, height)) for frame in logits]
+        labels = label_set(run.record["config"].get("labels", CITYSCAPES_8.name))
+        first, category = labels.first_competing, labels.category_table
+        masks = [category[mask_from_logits(frame, (width, height), first)] for frame in logits]
         pictures = [overlay(s.image, mask, 0.75) for s, mask in zip(samples, masks, strict=True)]
         rows.append(_row(run.name, pictures))
     return np.concatenate(rows)

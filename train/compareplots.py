@@ -41,7 +41,8 @@ def class_bars(runs: list[Run]) -> str:
     width = 0.8 / len(runs)
     places = np.arange(len(names) + 1)
     for number, run in enumerate(runs):
-        iou = [run.scores["iou"].get(name) for name in names] + [run.scores["miou"]]
+        mean = run.scores.get("class_miou", run.scores["miou"])
+        iou = [*(run.class_iou.get(name) for name in names), mean]
         heights = [100 * (math.nan if v is None else v) for v in iou]
         axes.bar(places + (number - (len(runs) - 1) / 2) * width, heights, width, label=run.name)
     axes.set_xticks(places, [*names, "mean"])

@@ -68,7 +68,7 @@ def class_table(runs: Sequence[Run]) -> list[list[str]]:
     names = runs[0].class_names
     rows = [["run", *names]]
     for run in runs:
-        rows.append([run.name, *(_number(run.scores["iou"].get(n), "{:.1f}", 100) for n in names)])
+        rows.append([run.name, *(_number(run.class_iou.get(n), "{:.1f}", 100) for n in names)])
     return rows
 
 

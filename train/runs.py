@@ -43,7 +43,13 @@ class Run:
     @property
     def class_names(self) -> list[str]:
         """Of the classes that are scored, in order."""
-        return list(self.scores.get("iou", {}))
+        return list(self.class_iou)
+
+    @property
+    def class_iou(self) -> dict[str, float | None]:
+        """IoU of each class of the label set that was trained."""
+        iou: dict[str, float | None] = self.scores.get("class_iou", self.scores.get("iou", {}))
+        return iou
 
 
 def read_run(folder: Path, conversion: Path | None = None) -> Run:
