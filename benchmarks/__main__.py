@@ -43,7 +43,9 @@ def _add_accuracy(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         "Example: python -m benchmarks accuracy roadnet-480x352 --dataset town --split val",
     )
     parser.add_argument("model", help=".tflite, .keras, or the name of a shipped model")
-    parser.add_argument("--dataset", required=True, help="camvid, cityscapes or town")
+    parser.add_argument(
+        "--dataset", required=True, help="camvid, cityscapes, cityscapes-coarse or town"
+    )
     parser.add_argument("--root", type=location, help="the data set's folder; the town needs none")
     parser.add_argument("--split", default="val", help="default: val")
     parser.add_argument("--labels", help="label set of a model that names none")

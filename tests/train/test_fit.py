@@ -232,6 +232,8 @@ def test_the_command_trains_and_records(camvid_folder: Path, tmp_path: Path) -> 
         (["--dataset", "town", "--schedule", "cosin"], "did you mean cosine"),
         (["--dataset", "town", "--precision", "float16"], "mixed_float16"),
         (["--dataset", "town", "--epochs", "0"], "more than 0"),
+        (["--dataset", "town", "--labels", "cityscapes-91"], "did you mean cityscapes-19"),
+        (["--dataset", "cityscape", "--root", "."], "did you mean cityscapes"),
         (["--dataset", "town", "--devices", "3"], "multiple of --devices"),
         (["--dataset", "town", "--devices", "2"], "KERAS_BACKEND=jax"),
     ],
