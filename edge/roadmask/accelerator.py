@@ -85,7 +85,9 @@ class Placement:
         parts = [f"{self.on_xnnpack} on XNNPACK", f"{own} on LiteRT's own kernels"]
         if self.accelerator:
             parts.insert(0, f"{self.accelerated} on {self.accelerator}")
-        text = f"{self.operators} operators: {', '.join(parts)}; {self.partitions} partitions"
+        plural = "" if self.partitions == 1 else "s"
+        text = f"{self.operators} operators: {', '.join(parts)}; "
+        text += f"{self.partitions} delegated part{plural}"
         return f"{text}; CPU fallback: {self.fallback}" if self.fallback else text
 
 
