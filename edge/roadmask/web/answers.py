@@ -6,6 +6,7 @@ import base64
 import io
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 import cv2
 import numpy as np
@@ -42,7 +43,7 @@ def headers_of(outcome: Outcome) -> dict[str, str]:
     """What a picture's answer says beside its pixels."""
     height, width = outcome.mask.shape
     return {
-        "X-Roadmask-Model": outcome.model,
+        "X-Roadmask-Model": quote(outcome.model, safe=" @+"),  # a file may call itself anything
         "X-Roadmask-Invoke-Ms": f"{outcome.invoke_ms:.3f}",
         "X-Roadmask-Size": f"{width}x{height}",
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import cv2
 import numpy as np
@@ -47,10 +48,9 @@ def shown_gallery(state: State) -> Gallery:
 
 
 def links(frame_id: str) -> GalleryItem:
-    """Where a frame's pictures are; ids of data sets are file names, so plain in a URL."""
-    return GalleryItem(
-        id=frame_id, image=f"/gallery/{frame_id}/image", truth=f"/gallery/{frame_id}/truth"
-    )
+    """Where a frame's pictures are."""
+    here = f"/gallery/{quote(frame_id, safe='')}"
+    return GalleryItem(id=frame_id, image=f"{here}/image", truth=f"{here}/truth")
 
 
 @router.get("")

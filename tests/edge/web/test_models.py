@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from roadmask.errors import ModelError
 from roadmask.labels import CATEGORY_NAMES
+from roadmask.web.answers import headers_of
+from roadmask.web.gallery import links
 from roadmask.web.models import load_networks
+from roadmask.web.predictor import Outcome
 from roadmask.web.settings import ServeConfig
 
 _LABELS = 'name = "own"\n' + "".join(
@@ -25,6 +29,14 @@ def test_labels_are_for_the_model_that_names_none(shipped_model: Path, tmp_path:
     models = {name: n.describe() for name, n in load_networks(config).items()}
     assert models[shipped_model.stem].labels == "cityscapes-8"
     assert models["foreign"].labels == "own" and models["foreign"].scores == {}
+
+
+def test_names_that_are_no_plain_words() -> None:
+    mask = np.zeros((2, 2), np.uint8)
+    outcome = Outcome("netz\r\nSet-Cookie: größe", "", mask, None, 1.0, {})
+    assert headers_of(outcome)["X-Roadmask-Model"].isascii()
+    assert "\n" not in headers_of(outcome)["X-Roadmask-Model"]
+    assert links("a #1?").image == "/gallery/a%20%231%3F/image"
 
 
 def test_models_of_one_name_are_told_apart(shipped_model: Path, tmp_path: Path) -> None:

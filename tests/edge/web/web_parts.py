@@ -50,7 +50,7 @@ def server(
     finally:
         running.send_signal(signal.SIGTERM)
         try:
-            running.wait(20)
+            assert running.wait(20) == 0
         finally:
             running.kill()
             assert running.stderr is not None
