@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from roadmask import _native
 from roadmask.accelerator import (
     Accelerator,
     InterpreterRunner,
@@ -17,6 +18,7 @@ from roadmask.accelerator import (
     accelerated,
 )
 from roadmask.errors import ConfigError, ModelError
+from roadmask.inputcast import int8_input
 from roadmask.labels import LabelSet, label_set
 from roadmask.modelfile import ModelInfo, digest, model_path, read_metadata, read_model
 
@@ -51,7 +53,8 @@ class Engine:
         ConfigError: no label set is known, or it does not fit the output.
 
     Attributes:
-        input: ``(H, W, 3)``, the interpreter's own input buffer: write here.
+        input: ``(H, W, 3)``: write here. The interpreter's own input buffer, or, for a network
+            that begins with a conversion of uint8, one that is converted into that.
         output: ``(h, w, C)`` logits or ``(h, w)`` ids, its own output buffer: read after invoke.
     """
 
@@ -69,7 +72,9 @@ class Engine:
         self.digest = digest(data)
         self.info: ModelInfo | None = read_metadata(data)
         self.threads = threads
-        self._processor = InterpreterRunner(self.path, data, threads)
+        # A delegate is shown the network as it is.
+        cast = None if accelerator.name else int8_input(data)
+        self._processor = InterpreterRunner(self.path, cast or data, threads)
         interpreter = self._processor.interpreter
         self.runtime = interpreter.package
         self.input_spec = _spec(interpreter.inputs[0])
@@ -78,6 +83,14 @@ class Engine:
         self.labels = self._choose_labels(labels)
         self.input, self.output = self._processor.input, self._processor.output
         self._runner: Runner = self._processor
+        self._casts = cast is not None
+        if self._casts:
+            self.input_spec = replace(
+                self.input_spec,
+                dtype=np.dtype(np.uint8),
+                zero_point=self.input_spec.zero_point + 128,
+            )
+            self.input = np.zeros(self.input.shape, np.uint8)
         self._placement: Placement | None = None  # of a fallback
         self._required = accelerator.required
         if accelerator.name:
@@ -103,6 +116,10 @@ class Engine:
         """
         runner = self._runner
         try:
+            if self._casts:
+                _native.flip_top_bits(self.input, runner.input)
+                runner.invoke()
+                return
             if runner.input is self.input:
                 runner.invoke()
                 return

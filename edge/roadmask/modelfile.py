@@ -136,12 +136,12 @@ def read_block(data: bytes, name: str) -> bytes | None:
         ModelError: the file's tables point outside it.
     """
     try:
-        model = _u32(data, 0)
-        buffers = _vector(data, model, _MODEL_BUFFERS)
-        for entry in _vector(data, model, _MODEL_METADATA):
+        model = read_u32(data, 0)
+        buffers = read_vector(data, model, _MODEL_BUFFERS)
+        for entry in read_vector(data, model, _MODEL_METADATA):
             if _bytes(data, entry, _METADATA_NAME) == name.encode():
-                at = _field(data, entry, _METADATA_BUFFER)
-                index = _u32(data, at) if at else 0
+                at = read_field(data, entry, _METADATA_BUFFER)
+                index = read_u32(data, at) if at else 0
                 return _bytes(data, buffers[index], _BUFFER_DATA)
     except (struct.error, IndexError) as error:
         raise ModelError(
@@ -168,11 +168,12 @@ def write_metadata(data: bytes, blocks: dict[str, bytes]) -> bytes:
     return bytes(builder.Output())
 
 
-def _u32(data: bytes, at: int) -> int:
+def read_u32(data: bytes, at: int) -> int:
+    """The number at a place of a FlatBuffer."""
     return int(struct.unpack_from("<I", data, at)[0])
 
 
-def _field(data: bytes, table: int, slot: int) -> int:
+def read_field(data: bytes, table: int, slot: int) -> int:
     """Position of a table's field, 0 where it is absent."""
     vtable = table - struct.unpack_from("<i", data, table)[0]
     size = struct.unpack_from("<H", data, vtable)[0]
@@ -183,25 +184,25 @@ def _field(data: bytes, table: int, slot: int) -> int:
     return table + inside if inside else 0
 
 
-def _vector(data: bytes, table: int, slot: int) -> list[int]:
+def read_vector(data: bytes, table: int, slot: int) -> list[int]:
     """Positions of the tables that a field's vector lists."""
-    at = _field(data, table, slot)
+    at = read_field(data, table, slot)
     if not at:
         return []
-    start = at + _u32(data, at)
-    count = _u32(data, start)
+    start = at + read_u32(data, at)
+    count = read_u32(data, start)
     if start + 4 + 4 * count > len(data):
         raise IndexError(f"vector of {count} at {start}")
     places = range(start + 4, start + 4 + 4 * count, 4)
-    return [place + _u32(data, place) for place in places]
+    return [place + read_u32(data, place) for place in places]
 
 
 def _bytes(data: bytes, table: int, slot: int) -> bytes:
-    at = _field(data, table, slot)
+    at = read_field(data, table, slot)
     if not at:
         return b""
-    start = at + _u32(data, at)
-    size = _u32(data, start)
+    start = at + read_u32(data, at)
+    size = read_u32(data, start)
     if start + 4 + size > len(data):
         raise IndexError(f"{size} bytes at {start}")
     return data[start + 4 : start + 4 + size]

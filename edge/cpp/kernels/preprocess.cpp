@@ -57,6 +57,10 @@ WindowsView view(const Windows& windows, int stride) {
 
 }  // namespace
 
+void flip_top_bits(const std::uint8_t* source, std::ptrdiff_t bytes, std::uint8_t* out) {
+  for (std::ptrdiff_t i = 0; i < bytes; ++i) out[i] = source[i] ^ 0x80;
+}
+
 PreprocessPlan::RowTaps PreprocessPlan::row_taps(int source, int target) {
   RowTaps r{axis_taps(source, target, 256), {}};
   const std::size_t count = static_cast<std::size_t>(r.taps.count);

@@ -73,6 +73,9 @@ struct Picture {
   std::ptrdiff_t stride;
 };
 
+// uint8 → int8: out = source with the top bit of every byte flipped.
+void flip_top_bits(const std::uint8_t* source, std::ptrdiff_t bytes, std::uint8_t* out);
+
 // Tables and buffers of one shape of picture and tensor; a run allocates nothing.
 //
 // A run is a job of strips of rows, which any thread may help with: the one that waits for the

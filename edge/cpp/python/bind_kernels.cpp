@@ -225,6 +225,12 @@ void run_preprocess(PreprocessPlan& plan, nb::handle source, nb::handle out) {
   finish_preprocess(plan, start_preprocess(plan, source, out));
 }
 
+void flip_top_bits(nb::handle source, nb::handle out) {
+  const ArrayView in("source", source, "B", {-1, -1, 3}, ArrayView::kRead);
+  const ArrayView result("out", out, "b", {in.shape(0), in.shape(1), 3}, ArrayView::kWrite);
+  k::flip_top_bits(in.bytes(), in.shape(0) * in.shape(1) * 3, result.writable_bytes());
+}
+
 void overlay(nb::handle bgr, nb::handle mask, nb::handle palette, int alpha, nb::handle out) {
   const ArrayView frame("bgr", bgr, "B", {-1, -1, 3}, ArrayView::kReadRows);
   const std::ptrdiff_t height = frame.shape(0), width = frame.shape(1);
@@ -292,6 +298,8 @@ void bind_kernels(nb::module_& m) {
       .def("finish", &finish_preprocess, nb::arg("job"),
            "Work on a run until it is done, from any thread, even beside the one that started it; "
            "return when it was done, ns CLOCK_BOOTTIME.");
+  m.def("flip_top_bits", &flip_top_bits, nb::arg("source").none(), nb::arg("out").none(),
+        "uint8 → int8: the top bit of every byte.");
   m.def("overlay", &overlay, nb::arg("bgr").none(), nb::arg("mask").none(),
         nb::arg("palette_bgr").none(), nb::arg("alpha"), nb::arg("out").none(),
         "The mask's colours over the frame; out may be bgr.");
