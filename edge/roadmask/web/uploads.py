@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import anyio
 from fastapi import Request
@@ -13,6 +14,9 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from roadmask.web.problems import ProblemError
 from roadmask.web.settings import MIB, Limits
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
 
 _DISCARD_BYTES, _DISCARD_S = 128 * MIB, 10.0
 _PARTS = 64
@@ -80,15 +84,18 @@ async def read_form(request: Request, limits: Limits) -> list[Part]:
         ProblemError: 400, 408, 413 or 415.
     """
     boundary = _boundary(request.headers.get("content-type", ""))
-    form = _Form(boundary)
+    form = _Form()
     try:
+        parser = MultipartParser(boundary, form.callbacks)
         with anyio.fail_after(limits.body_s):
             received = 0
             async for chunk in request.stream():
                 received += len(chunk)
                 if received > limits.upload_bytes:
                     raise _too_large(received, limits)
-                form.feed(chunk)
+                parser.write(chunk)
+    except FormParserError as error:
+        raise ProblemError(400, f"the body is no valid multipart/form-data: {error}") from error
     except TimeoutError:
         raise ProblemError(408, f"the body did not arrive within {limits.body_s:g} s") from None
     return form.finish()
@@ -128,32 +135,28 @@ def _too_large(size: int, limits: Limits) -> ProblemError:
 
 
 class _Form:
-    def __init__(self, boundary: bytes) -> None:
+    """What a parser tells of a form. It does not hold the parser: in a cycle of references the
+    bodies would lie about until the garbage collector comes, which large ones do not hasten.
+    """
+
+    def __init__(self) -> None:
         self._parts: list[Part] = []
         self._headers: dict[bytes, bytes] = {}
         self._name, self._value = b"", b""
         self._ended = False
-        try:
-            self._parser = MultipartParser(
-                boundary,
-                {
-                    "on_part_begin": self._headers.clear,
-                    "on_header_field": self._on_name,
-                    "on_header_value": self._on_value,
-                    "on_header_end": self._on_header_end,
-                    "on_headers_finished": self._on_headers,
-                    "on_part_data": self._on_data,
-                    "on_end": self._on_end,
-                },
-            )
-        except FormParserError as error:
-            raise _malformed(error) from error
 
-    def feed(self, chunk: bytes) -> None:
-        try:
-            self._parser.write(chunk)
-        except FormParserError as error:
-            raise _malformed(error) from error
+    @property
+    def callbacks(self) -> MultipartCallbacks:
+        """For ``MultipartParser``."""
+        return {
+            "on_part_begin": self._headers.clear,
+            "on_header_field": self._on_name,
+            "on_header_value": self._on_value,
+            "on_header_end": self._on_header_end,
+            "on_headers_finished": self._on_headers,
+            "on_part_data": self._on_data,
+            "on_end": self._on_end,
+        }
 
     def finish(self) -> list[Part]:
         if not self._ended:
@@ -185,7 +188,3 @@ class _Form:
 
     def _on_end(self) -> None:
         self._ended = True
-
-
-def _malformed(error: Exception) -> ProblemError:
-    return ProblemError(400, f"the body is no valid multipart/form-data: {error}")

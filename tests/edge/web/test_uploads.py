@@ -358,3 +358,31 @@ def test_a_body_that_does_not_come_is_given_up(
         thread.join(30)
         listener.close()
     assert not thread.is_alive()
+
+
+def test_a_body_is_freed_at_once() -> None:
+    """Not when the garbage collector comes: fifty large bodies do not make it come."""
+    import asyncio
+    import gc
+    import weakref
+
+    from fastapi import Request
+
+    from roadmask.web.settings import Limits
+    from roadmask.web.uploads import read_form
+
+    async def receive() -> dict[str, Any]:
+        body = b'--a\r\nContent-Disposition: form-data; name="image"\r\n\r\nxyz\r\n--a--\r\n'
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    headers = [(b"content-type", b"multipart/form-data; boundary=a")]
+    request = Request({"type": "http", "method": "POST", "headers": headers}, receive)
+    gc.disable()
+    try:
+        parts = asyncio.run(read_form(request, Limits()))
+        assert parts[0].data == b"xyz"
+        watched = weakref.ref(parts[0])
+        del parts
+        assert watched() is None
+    finally:
+        gc.enable()
