@@ -118,7 +118,7 @@ def _add_peers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--root", type=Path, help="the data set's folder; the town needs none")
     parser.add_argument("--split", default="val", help="default: val")
     parser.add_argument("--frames", type=int, default=24, help="of them, repeated; default: 24")
-    parser.add_argument("--rounds", type=int, default=5, help="turns of each peer; default: 5")
+    parser.add_argument("--rounds", type=int, default=8, help="turns of each peer; default: 8")
     parser.add_argument("--threads", type=int, default=1, help="of each network; default: 1")
     parser.add_argument("--rival", default="", metavar="MODEL", help="another model beside it")
     parser.add_argument("--rival-labels", default="cityscapes-19", help="default: cityscapes-19")

@@ -69,8 +69,8 @@ class PeersPlan:
     root: Path | None = None
     split: str = "val"
     frames: int = 24
-    rounds: int = 5
-    each_round: int = 20
+    rounds: int = 8
+    each_round: int = 10
     threads: int = 1
     rival: str = ""
     rival_labels: str = "cityscapes-19"
