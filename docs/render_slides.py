@@ -28,7 +28,7 @@ _SHOWN = ("run", "epochs", "accuracy", "Dice", "mIoU", "parameters, M", "GMAC", 
 _STYLE = """
 * { box-sizing: border-box; } html { scroll-snap-type: y mandatory; }
 body { margin: 0; font: 1.5vw/1.45 system-ui, sans-serif; color: #1c1c1e; background: #ddd; }
-section { width: 100vw; min-height: 100vh; padding: 5vh 7vw; background: #fff; margin-bottom: 2px;
+section { width: 100%; min-height: 100vh; padding: 5vh 7vw; background: #fff; margin-bottom: 2px;
   scroll-snap-align: start; position: relative; }
 section::after { content: attr(data-number); position: absolute; right: 2vw; bottom: 2vh;
   color: #888; font-size: 1vw; }

@@ -41,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     add_training_options(parser)
     parser.add_argument("--recipe", default="full", metavar="NAME|FILE", help=_RECIPE)
     parser.add_argument("--seed", type=int, default=1, help="default: 1")
+    parser.add_argument("--tensorboard", action="store_true", help="logs in OUT/tensorboard")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     return parser
 
@@ -84,6 +85,7 @@ def _train(options: argparse.Namespace) -> int:
             validation,
             options.out,
             checkpoint_s=options.checkpoint_every,
+            tensorboard=options.tensorboard,
             stop=stop,
         )
         try:

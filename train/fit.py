@@ -23,6 +23,7 @@ from roadmask.errors import DataError
 from roadmask.labels import label_set
 from train.augment import load_recipe
 from train.backend import low_precision, prepare_backend
+from train.board import Board
 from train.checkpoint import load_variables, remove_leftovers, save_checkpoint
 from train.config import FitConfig
 from train.curves import draw_curves
@@ -53,6 +54,7 @@ class Fit:
         validation: scored at the end of epochs; None to skip.
         out: the run's folder.
         checkpoint_s: a checkpoint is written when the last is older than this, and every epoch.
+        tensorboard: write event files to ``out/tensorboard`` too.
         stop: when set, the run writes a checkpoint and raises ``Interrupted``.
 
     Raises:
@@ -68,6 +70,7 @@ class Fit:
         out: Path,
         *,
         checkpoint_s: float = 120.0,
+        tensorboard: bool = False,
         stop: threading.Event | None = None,
     ) -> None:
         self.config, self.validation, self.out = config, validation, out
@@ -97,6 +100,8 @@ class Fit:
         # The same weights at the size that ships, for validation and for the finished file.
         self.full = build_model(config.model, config.input_size, self.labels.class_count)
         self.record.measure(self.full)
+        history = self.progress.history
+        self._board = Board(out / "tensorboard", history) if tensorboard else None
         self.progress.begin_session()
         self._write_record()
         self._mark()
@@ -182,6 +187,8 @@ class Fit:
         progress.end_epoch(row)
         self.save()
         write_history(self.out / "history.csv", progress.history)
+        if self._board is not None:
+            self._board.add(row)
         self._write_record()
         scores = [f"{name} {row[name]:.4f}" for name in ("val_loss", "val_miou") if name in row]
         line = ", ".join([f"epoch {epoch}/{config.epochs}: loss {row['loss']:.4f}", *scores])
@@ -251,6 +258,8 @@ class Fit:
         draw_curves(self.progress.history, self.out / "curves.png", self.config.model)
         with atomic_path(self.out / f"{self.config.model}.keras") as path:
             self.full.save(path)
+        if self._board is not None:
+            self._board.close()
         self.progress.finished = True
         self._write_record()
         return self.full
