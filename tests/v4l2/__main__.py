@@ -13,6 +13,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,8 @@ from pathlib import Path
 from frames import write_frames
 from initramfs import write_initramfs
 from kernel import RigError, fetch_kernel
+
+from roadmask.command import run_command
 
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parents[1]
@@ -40,15 +43,16 @@ def main() -> int:
     parser.add_argument("--kvm", action="store_true", help="faster, where /dev/kvm really works")
     parser.add_argument("pytest", nargs="*", help="passed on, e.g. -k unplug (behind --)")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # cleaned up after, as for Ctrl-C
     begin = time.monotonic()
-    try:
+
+    def body() -> int:
         with tempfile.TemporaryDirectory(prefix="roadmask-v4l2-") as folder:
             code = _boot(options, Path(folder))
-    except RigError as error:
-        print(f"v4l2: {error}", file=sys.stderr)
-        return 2
-    print(f"v4l2: {time.monotonic() - begin:.0f} s")
-    return code
+        print(f"v4l2: {time.monotonic() - begin:.0f} s")
+        return code
+
+    return run_command(body, verbose=False)
 
 
 def _boot(options: argparse.Namespace, folder: Path) -> int:

@@ -9,6 +9,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from roadmask.errors import RoadmaskError
+
 # The cloud kernels have no media drivers; the architecture's plain kernel has them all.
 _META_PACKAGE = "linux-image-amd64"
 # Loaded in this order, each after what it depends on. Parameters stand behind the name.
@@ -23,7 +25,7 @@ MODULES = (
 )
 
 
-class RigError(Exception):
+class RigError(RoadmaskError):
     """The machine cannot be made; the message says what is missing and how to get it."""
 
 
