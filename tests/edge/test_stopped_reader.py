@@ -64,7 +64,7 @@ def test_ten_seconds_at_60_hz(tmp_path: Path) -> None:
     """One stopped, one reading in step: that misses nothing and the publisher's memory is flat."""
     path = tmp_path / "masks.sock"
     steady = READER.replace("Subscriber(sys.argv[1])", "Subscriber(sys.argv[1], max_age_ms=6e4)")
-    steady = "import roadmask.stream; roadmask.stream.SILENCE_NS = 6e10\n" + steady
+    steady = "import roadmask.stream; roadmask.stream.SILENCE_NS = 60_000_000_000\n" + steady
     with (
         pytest.MonkeyPatch.context() as patch,
         process(READER, path) as stopped,
