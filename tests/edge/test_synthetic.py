@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 import pytest
 
-import roadmask
 from roadmask.errors import ConfigError
 from roadmask.images import read_image, read_instances, read_mask
 from roadmask.labels import CITYSCAPES_34
@@ -51,13 +50,16 @@ def test_same_frame_in_another_process() -> None:
         "for p in (f.image, f.label_ids, f.instance_ids, f.category_mask): h.update(p.tobytes())\n"
         "print(h.hexdigest())"
     )
-    root = str(Path(roadmask.__path__[0]).parent)
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
         check=True,
-        env={**os.environ, "PYTHONPATH": root, "PYTHONHASHSEED": "5"},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            "PYTHONHASHSEED": "5",
+        },
     )
     assert done.stdout.strip() == digest(Town(3, *SMALL).frame(777))
 

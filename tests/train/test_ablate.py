@@ -38,6 +38,7 @@ def test_differences_are_paired_by_seed() -> None:
     assert result["recipes"]["none"]["miou"]["differences"] == [0, 0]
 
 
+@pytest.mark.slow
 def test_every_recipe_with_every_seed_and_finished_runs_are_skipped(
     camvid_folder: Path, tmp_path: Path
 ) -> None:

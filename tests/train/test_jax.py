@@ -19,6 +19,7 @@ def test_jax_trains_and_resumes_to_the_same_weights(
 ) -> None:
     environment = os.environ | {
         "KERAS_BACKEND": "jax",
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
         "JAX_PLATFORMS": "cpu",
         "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
     }

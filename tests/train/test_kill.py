@@ -1,5 +1,6 @@
 """kill -9 during training, in the middle of checkpoints too, changes no byte of the weights."""
 
+import os
 import re
 import subprocess
 import sys
@@ -9,6 +10,8 @@ import numpy as np
 import pytest
 
 from tests.train import killed_run
+
+PATHS = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
 @pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.slow)])
@@ -21,7 +24,12 @@ def test_killed_runs_end_with_the_same_weights(
     script = [sys.executable, str(killed_run.__file__)]
     arguments = [str(camvid_folder), str(tmp_path / "killed"), str(kills), "seed 1"]
     result = subprocess.run(
-        [*script, *arguments], capture_output=True, text=True, timeout=140 * kills, check=True
+        [*script, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=140 * kills,
+        check=True,
+        env=PATHS,
     )
     print(result.stdout, result.stderr)
     report = re.search(r"killed (\d+), half-written (\d+), last status 0", result.stdout)

@@ -54,6 +54,7 @@ def test_nineteen_classes_are_trained_and_scored(parts: list[Part], tmp_path: Pa
     assert np.isfinite(scores["loss"])
 
 
+@pytest.mark.slow
 def test_an_own_set_is_trained_and_resumed(
     parts: list[Part], camvid_folder: Path, tmp_path: Path
 ) -> None:
