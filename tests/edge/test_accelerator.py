@@ -130,7 +130,7 @@ COMPILED = """
 import sys
 from pathlib import Path
 import numpy as np
-from roadmask.accelerator import Accelerator
+from roadmask.accelerator import Accelerator, CompiledRunner, InterpreterRunner
 from roadmask.engine import Engine
 
 model = Path(sys.argv[1])
