@@ -25,7 +25,7 @@ router = APIRouter(tags=["about"], responses=describe(401, 421))
 @router.get("/models")
 async def models(state: State) -> Models:
     """The networks that can be asked for, with their scores."""
-    return Models(default=state.registry.default, models=await state.registry.describe())
+    return Models(default=state.networks.default, models=await state.networks.describe())
 
 
 @router.get("/labels")

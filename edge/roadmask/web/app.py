@@ -16,9 +16,9 @@ from roadmask.web.guard import Guard
 from roadmask.web.live import LiveHub
 from roadmask.web.metrics import Measure, Metrics
 from roadmask.web.models import LocalNetwork, known_scores, load_networks
+from roadmask.web.networks import Networks
 from roadmask.web.peers import Peer
 from roadmask.web.problems import install_handlers
-from roadmask.web.registry import Registry
 from roadmask.web.settings import ServeConfig, check_config
 from roadmask.web.state import ServerState
 from roadmask.web.uploads import Admission
@@ -39,7 +39,7 @@ def create_app(config: ServeConfig) -> FastAPI:
     networks = load_networks(config)
     state = ServerState(
         config=config,
-        registry=Registry(networks, [Peer(address) for address in config.peers]),
+        networks=Networks(networks, [Peer(address) for address in config.peers]),
         admission=Admission(config.limits),
         gallery=open_gallery(config),
         hub=LiveHub(config.socket, known_scores(networks), config.limits.viewers),
@@ -52,7 +52,7 @@ def create_app(config: ServeConfig) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         await state.hub.close()
-        await state.registry.close()
+        await state.networks.close()
         if state.gallery is not None:
             state.gallery.worker.close()
 

@@ -32,7 +32,7 @@ async def compare(
     truth_labels: TruthLabels = TruthLabels.CITYSCAPES_8,
 ) -> Comparison:
     """Segment ``image`` with both; score both where a ``truth`` is given."""
-    networks = (state.registry.find(a), state.registry.find(b))
+    networks = (state.networks.find(a), state.networks.find(b))
     async with uploaded(request, state, networks) as parts:
         limit = state.config.limits.pixels
         picture = Picture(files(parts, "image", 1)[0].data, max_pixels=limit)
@@ -42,7 +42,7 @@ async def compare(
 @router.get("/gallery/{frame_id}/compare", responses=describe(401, 404, 421, 422, 502, 503))
 async def compare_frame(state: State, frame_id: str, a: Name, b: Name) -> Comparison:
     """The same on a frame of the gallery."""
-    networks = (state.registry.find(a), state.registry.find(b))
+    networks = (state.networks.find(a), state.networks.find(b))
     sample = await shown_gallery(state).sample(frame_id)
     answer = await _compared(networks, Picture(array=sample.image), lambda: sample.mask)
     where = links(frame_id)

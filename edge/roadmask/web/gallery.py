@@ -80,7 +80,7 @@ async def frame(
 ) -> GalleryPrediction:
     """What the network makes of the frame, scored against its truth."""
     gallery = shown_gallery(state)
-    network = state.registry.find(model)
+    network = state.networks.find(model)
     place = gallery.place(frame_id)
     started = time.perf_counter()
     sample = await gallery.sample(frame_id)

@@ -15,15 +15,12 @@ class Metrics:
     """The counters of one server; ``registry`` holds them."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+        here = self.registry = CollectorRegistry()
         names = ("method", "route", "status")
-        self.requests = Counter("roadmask_http_requests", "Answers", names, registry=self.registry)
+        self.requests = Counter("roadmask_http_requests", "Answers", names, registry=here)
+        text = "Time from the request's head to the answer's end"
         self.seconds = Histogram(
-            "roadmask_http_request_seconds",
-            "Time from the request's head to the answer's end",
-            ("route",),
-            buckets=_BUCKETS_S,
-            registry=self.registry,
+            "roadmask_http_request_seconds", text, ("route",), buckets=_BUCKETS_S, registry=here
         )
 
     def watch(self, name: str, text: str, read: Callable[[], float]) -> None:

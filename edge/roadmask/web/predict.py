@@ -130,7 +130,7 @@ async def predict(
     the daemon publishes with ``--mask-size camera``. With a ``truth`` and ``format=json`` the
     mask is scored.
     """
-    network = state.registry.find(model)
+    network = state.networks.find(model)
     async with uploaded(request, state, [network]) as parts:
         started = time.perf_counter()
         limit = state.config.limits.pixels
@@ -173,7 +173,7 @@ async def predict_batch(
 
     The ZIP holds ``NNN-NAME.png`` for each mask and ``NNN-NAME.txt`` for each problem.
     """
-    network = state.registry.find(model)
+    network = state.networks.find(model)
     async with uploaded(request, state, [network]) as parts:
         images = files(parts, "image", state.config.limits.batch)
         if format == BatchFormat.JSON:

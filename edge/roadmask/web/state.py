@@ -12,7 +12,7 @@ from roadmask.web.access import Access
 from roadmask.web.frames import Gallery
 from roadmask.web.live import LiveHub
 from roadmask.web.metrics import Metrics
-from roadmask.web.registry import Registry
+from roadmask.web.networks import Networks
 from roadmask.web.settings import ServeConfig
 from roadmask.web.uploads import Admission
 
@@ -22,7 +22,7 @@ class ServerState:
     """Parts of one server."""
 
     config: ServeConfig
-    registry: Registry
+    networks: Networks
     admission: Admission
     hub: LiveHub
     gallery: Gallery | None

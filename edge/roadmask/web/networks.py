@@ -11,7 +11,7 @@ from roadmask.web.problems import ProblemError
 from roadmask.web.schemas import Model
 
 
-class Registry:
+class Networks:
     """What can be asked for; a name is looked up, never opened as a file or an address."""
 
     def __init__(self, local: Mapping[str, LocalNetwork], peers: Sequence[Peer] = ()) -> None:
