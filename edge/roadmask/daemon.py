@@ -1,9 +1,10 @@
 """The daemon: capture -> preprocess -> infer -> postprocess -> publish.
 
-The loop below does nothing but infer. Capture, decoding and preprocessing of the next frame run in
-one thread, which overwrites a one-frame slot, so that the loop always takes the newest frame;
-postprocessing and publication of the frame before run in another. A third keeps the stream alive
-while there is no frame.
+Capture, decoding and preprocessing of the next frame run in one thread, which overwrites a
+one-frame slot, so that the loop below always takes the newest frame. Where a frame waits, the loop
+does nothing but infer: another thread postprocesses and publishes the frame before. Where none
+waits, the loop helps to preprocess the next and publishes by itself, which costs less than to wake
+a thread. A third keeps the stream alive while there is no frame.
 """
 
 from __future__ import annotations

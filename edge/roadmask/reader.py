@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from roadmask._native import crc32c
+from roadmask.checks import MAX_LIMIT_MS
 from roadmask.clock import now_ns
 from roadmask.connection import Connection
 from roadmask.errors import ProtocolError
@@ -124,7 +125,8 @@ class MaskReader:
 
     def _limit_ns(self, max_age_ms: float | None) -> int:
         limit = self._max_age_ms if max_age_ms is None else min(max_age_ms, self._max_age_ms)
-        return int(limit * 1e6)
+        # No frame may be used longer than the protocol's greatest limit: infinity means that.
+        return int(max(0.0, min(limit, MAX_LIMIT_MS)) * 1e6)
 
     def _next(self, copy: bool) -> Mask | None:
         """A usable mask that was not handed out before."""
@@ -175,9 +177,8 @@ class MaskReader:
             self._refuse(NoMask.OVERWRITTEN)
             stream.pump()
             newest = stream.frame_bytes
-            if (
-                newest is not None and newest[KEY] == frame[KEY]
-            ):  # lapped, and nothing newer has been announced
+            # Lapped, and nothing newer has been announced.
+            if newest is not None and newest[KEY] == frame[KEY]:
                 return None
 
     def _usable(self, limit_ns: int) -> bool:

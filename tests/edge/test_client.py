@@ -165,6 +165,14 @@ def test_the_publishers_limit_holds_too(path: Path) -> None:
         assert subscriber.reason is NoMask.TOO_OLD
 
 
+def test_any_limit_is_taken(publisher: Publisher, subscriber: Subscriber) -> None:
+    publish(publisher)
+    assert subscriber.latest(max_age_ms=float("inf")) is not None
+    for limit in (0, -1, float("-inf")):
+        assert subscriber.latest(max_age_ms=limit) is None
+        assert subscriber.reason is NoMask.TOO_OLD
+
+
 def test_a_future_stamp_never_becomes_fresh(publisher: Publisher, subscriber: Subscriber) -> None:
     publish(publisher)
     assert subscriber.latest() is not None
