@@ -56,6 +56,10 @@ COLUMNS: dict[str, Cell] = {
 }
 
 
+# Settings that have a column of their own; a run may differ in any other.
+_IN_COLUMNS = ("model", "input_size", "epochs", "seed")
+
+
 def table(runs: Sequence[Run]) -> list[list[str]]:
     """The title row, then a row a run; columns in which no run has anything are left out."""
     rows = [list(COLUMNS), *([cell(run) for cell in COLUMNS.values()] for run in runs)]
@@ -78,7 +82,9 @@ def notes(runs: Sequence[Run]) -> list[str]:
     for key, title in (("validation", "validation frames"), ("parts", "training data")):
         if len({str(run.record[key]) for run in runs}) > 1:
             found.append(f"The runs differ in their {title}: scores of one row do not bind another")
-    for key in ("recipe", "loss", "schedule", "learning_rate", "batch_size", "weights"):
+    for key in runs[0].record["config"]:
+        if key in _IN_COLUMNS:
+            continue
         values = {run.name: run.record["config"].get(key) for run in runs}
         if len(set(map(str, values.values()))) > 1:
             text = ", ".join(f"{name}: {value}" for name, value in values.items())

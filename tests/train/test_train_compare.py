@@ -80,7 +80,7 @@ def test_what_a_reader_must_know_before_comparing(
     tiny_run: Path, other_run: Path, tmp_path: Path
 ) -> None:
     record = json.loads((other_run / "run.json").read_text())
-    record["config"] |= {"recipe": "none", "epochs": 9}
+    record["config"] |= {"recipe": "none", "epochs": 9, "precision": "mixed_bfloat16"}
     record["validation"]["ids_sha256"] = "0"
     record["finished"] = False
     (other_run / "run.json").write_text(json.dumps(record))
@@ -90,6 +90,8 @@ def test_what_a_reader_must_know_before_comparing(
     text = out.with_suffix(".md").read_text()
     assert "differ in their validation frames" in text
     assert "recipe (tiny: flip, other: none)" in text
+    assert "precision (tiny: float32, other: mixed_bfloat16)" in text
+    assert "differ in epochs" not in text  # a column shows them
     assert "other is not finished (2 of 9 epochs)" in text
     assert "No INT8 file of tiny" in text
     assert "| 2 of 9 |" in text
