@@ -78,13 +78,14 @@ def read_run(folder: Path, conversion: Path | None = None) -> Run:
 
 
 def find_conversion(folder: Path) -> dict[str, Any]:
-    """The newest conversion that lies in the folder, in short; empty where there is none."""
+    """The newest INT8 conversion that lies in the folder, in short; empty where there is none."""
     found = []
     for path in folder.glob("*.json"):
         if path.name in RECORD_FILES:
             continue
         content = _read_json(path)
-        if content.get("kind") in ("conversion", "conversion-summary"):
+        kinds = ("conversion", "conversion-summary")
+        if content.get("kind") in kinds and content.get("mode", "int8") == "int8":
             found.append((path.stat().st_mtime, path.name, content))
     return summarise(max(found)[2]) if found else {}
 
@@ -114,7 +115,7 @@ def summarise(report: dict[str, Any]) -> dict[str, Any]:
     except (KeyError, TypeError) as error:
         raise DataError(
             f"conversion {report.get('kind')!r} lacks {error}: give the .json that "
-            "`python -m convert` wrote"
+            "`python -m convert` wrote for an INT8 model"
         ) from error
 
 

@@ -59,6 +59,13 @@ def test_the_report_is_one_file_that_loads_nothing(
     assert text.count("](report-") == 4
 
 
+def test_a_conversion_to_another_form_is_not_taken_for_int8(other_run: Path) -> None:
+    """It is newer, and holds no INT8 measurements that the table could show."""
+    report = CONVERSION | {"mode": "float16", "accuracy": {}, "latency": {}}
+    (other_run / "zz.float16.json").write_text(json.dumps(report))
+    assert read_run(other_run).conversion["miou_drop"] == 0.0123
+
+
 def test_the_table_says_what_the_runs_measured(tiny_run: Path, other_run: Path) -> None:
     runs = [read_run(tiny_run), read_run(other_run)]
     head, first, second = table(runs)
