@@ -1,7 +1,15 @@
-"""Make the golden frames of a converted model: drawn frames, reference arithmetic, masks."""
+"""Make the golden frames of a converted model: drawn frames, reference arithmetic, masks.
+
+How far correct arithmetic may be off depends on the network: each kernel's rounding is a step or
+so, and what follows shrinks it (convolutions: 4 to 5 steps of the logits) or lets it grow (the
+normalisations and softmaxes of a transformer: 20 and more). The network tells by itself: each frame
+is asked a second time with its pixels off by one step at random, and the tolerance is the largest
+change of a logit.
+"""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -17,6 +25,7 @@ _SEED, _INDEX = 5, 40
 _SIZE = (240, 176)  # px; small, for every model file carries them
 # As a table of confidence it leaves the lead over the best other category in whole logit steps.
 _STEPS = np.arange(256, dtype=np.uint8)
+_DITHER_SEED = 0
 
 
 def make_golden(engine: Engine) -> Golden:
@@ -27,20 +36,37 @@ def make_golden(engine: Engine) -> Golden:
     """
     reference = _Reference(engine)
     table = engine.labels.category_table[: engine.output_spec.shape[3]]
-    answers, frames = [], []
+    answers, frames, changes = [], [], []
     for weather in WEATHERS:
         image = Town(_SEED, *_SIZE, weather=weather).frame(_INDEX).image
         tensor = np.empty(engine.input_spec.shape[1:], engine.input_spec.dtype)
         Preprocess(engine, _SIZE).into(image, tensor)
-        answers.append((f"town-{weather}", image, reference.logits(tensor)))
+        logits = reference.logits(tensor)
+        answers.append((f"town-{weather}", image, logits))
+        changes.append(_largest_difference(reference.logits(_dithered(engine, tensor)), logits))
     scale, zero_point = _quantisation(engine, [logits for _, _, logits in answers])
+    unit = 1.0 if engine.output_spec.scale else scale  # quantised logits are in steps already
+    steps = max(TOLERANCE_STEPS, math.ceil(max(changes) / unit))
     for name, image, logits in answers:
         quantized = _quantized(logits, scale, zero_point)
         mask, lead, _ = argmax_upsample(
             quantized, engine.input_size, table, engine.labels.first_competing, _STEPS
         )
-        frames.append(GoldenFrame(name, image, quantized, mask, lead > 2 * TOLERANCE_STEPS))
-    return Golden(tuple(frames), scale, zero_point, TOLERANCE_STEPS * scale)
+        frames.append(GoldenFrame(name, image, quantized, mask, lead > 2 * steps))
+    return Golden(tuple(frames), scale, zero_point, steps * scale)
+
+
+def _dithered(engine: Engine, tensor: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The network's input with every pixel value one step lower, the same, or one step higher."""
+    noise = np.random.default_rng(_DITHER_SEED).integers(-1, 2, tensor.shape)
+    if tensor.dtype == np.uint8:
+        return np.asarray(np.clip(tensor + noise, 0, 255), np.uint8)
+    step = engine.info.normalisation[0] if engine.info else 1.0
+    return np.asarray(tensor + noise * step, tensor.dtype)
+
+
+def _largest_difference(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> float:
+    return float(np.abs(a.astype(np.float64) - b).max())
 
 
 def _quantisation(engine: Engine, answers: list[npt.NDArray[Any]]) -> tuple[float, int]:

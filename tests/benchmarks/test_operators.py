@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.operators import by_type, measure_operators, parse_summary
+from benchmarks.operators import CAST, by_type, measure_operators, parse_summary
 
 _SUMMARY = """
 ========================= Run Order =========================
@@ -36,7 +36,9 @@ def test_a_real_model_is_profiled(int8_file: Path) -> None:
     rows = measure_operators(int8_file, 3)
     if rows is None:
         pytest.skip("this LiteRT has no profiler that can be reached")
-    assert rows[0]["operator"] == "QUANTIZE"
+    # As the engine runs it: its own kernel converts the pixels, in a fraction of QUANTIZE's time.
+    assert rows[0]["operator"] == CAST and rows[0]["ms"] > 0
+    assert "QUANTIZE" not in [row["operator"] for row in rows]
     assert sum("Convolution" in row["operator"] for row in rows) > 5
     assert sum(row["share"] for row in rows) == pytest.approx(1, abs=0.01)
 
