@@ -379,7 +379,7 @@ def _miou(masks: U8 | None, truths: Sequence[U8] | None) -> float | None:
 def _packages(python: Path) -> dict[str, str]:
     code = (
         "import json, importlib.metadata as m\n"
-        "names = ('ai-edge-litert', 'mediapipe', 'openvino', 'onnxruntime', 'tflite2onnx')\n"
+        "names = ('ai-edge-litert', 'mediapipe', 'openvino', 'onnxruntime', 'tf2onnx')\n"
         "print(json.dumps({d.name: d.version for d in m.distributions() if d.name in names}))"
     )
     run = subprocess.run([str(python), "-c", code], capture_output=True, text=True, check=False)
