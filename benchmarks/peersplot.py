@@ -55,7 +55,8 @@ def peers_plot(result: dict[str, Any]) -> str:
         f'<text x="14" y="{_TOP + _HIGH / 2:.0f}" text-anchor="middle" '
         f'transform="rotate(-90 14 {_TOP + _HIGH / 2:.0f})">mean IoU, points</text>'
     )
-    width, height = _LEFT + _WIDE + 460, _TOP + _HIGH + _BOTTOM
+    longest = max((len(row["peer"]) for row in rows), default=0) + len(", 100.0 ms")
+    width, height = _LEFT + _WIDE + 40 + 7 * longest, _TOP + _HIGH + _BOTTOM
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
         f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">'

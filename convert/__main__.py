@@ -52,6 +52,9 @@ def _convert_parser() -> argparse.ArgumentParser:
     parser.add_argument("--labels", default="", help="label set, where the classes do not tell")
     _add_quantisation(parser)
     _add_gates(parser)
+    parser.add_argument(
+        "--video", metavar="SOURCE", help="flicker is measured on it; default: a drive in the town"
+    )
     parser.add_argument("--threads", type=int, default=1, help="while timing; default: 1")
     parser.add_argument("--source", help="timed frames; default: 64 town frames of 1280x720")
     parser.add_argument("--latency-frames", type=int, default=200, help="default: 200")
@@ -151,7 +154,7 @@ def _convert(options: argparse.Namespace) -> int:
     from benchmarks.results import check_writable, write_result
     from convert.page import page
     from convert.pipeline import convert
-    from convert.plan import ConversionPlan
+    from convert.plan import DEFAULT_VIDEO, ConversionPlan
     from convert.report import history_entry, summary
     from roadmask.atomic import write_bytes, write_text
 
@@ -181,6 +184,7 @@ def _convert(options: argparse.Namespace) -> int:
             options.max_latency_ms,
         ),
         history=None if options.no_history else options.history,
+        video=options.video or DEFAULT_VIDEO,
         latency_source=options.source or DEFAULT_SOURCE,
         latency_frames=options.latency_frames,
         threads=options.threads,

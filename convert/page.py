@@ -166,13 +166,26 @@ def _accuracy(report: dict[str, Any]) -> str:
     last = report["last_accepted"] or {"iou": {}, "miou": None}
     rows = [(name, x, y, last["iou"].get(name)) for name, x, y in _pairs(before, after)]
     rows.append(("mean", before["miou"], after["miou"], last["miou"]))
+    rows += [
+        (title, before[key], after[key], last.get(key))
+        for title, key in (
+            ("mean iIoU", "iiou"),
+            ("mean Dice", "dice"),
+            ("pixel accuracy", "pixel_accuracy"),
+        )
+    ]
+    rows += [
+        (f"{key} of a drive", before["flicker"][key], after["flicker"][key], None)
+        for key in ("flicker", "consistency")
+    ]
     cells = [
         (name, points(x), points(y), _points_lost(x, y), points(z) if z is not None else "-")
         for name, x, y, z in rows
     ]
     note = (
         f'<p class="note">Points of IoU over {after["images"]} frames of '
-        f"{html.escape(str(after['dataset']))}/{html.escape(str(after['split']))}.</p>"
+        f"{html.escape(str(after['dataset']))}/{html.escape(str(after['split']))}; flicker, of "
+        f"which less is better, over {html.escape(after['flicker']['source'])}.</p>"
     )
     return note + _table(("", "float", report["mode"], "lost", "last accepted"), cells)
 

@@ -12,6 +12,7 @@ from typing import Any, cast
 import numpy as np
 from tqdm import tqdm
 
+from benchmarks.flicker import measure_flicker
 from benchmarks.history import LOCAL, last_accuracy, read_history
 from benchmarks.results import json_ready
 from convert.calibration import Calibration, Image, Sample, read_calibration
@@ -38,6 +39,7 @@ from roadmask.quiet import quiet
 
 _BY_CLASSES = {CATEGORY_COUNT: "cityscapes-8", 19: "cityscapes-19"}
 _ROUNDED = ("miou", "pixel_accuracy")
+_VIDEO_FRAMES = 30
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ def convert(plan: ConversionPlan) -> Conversion:
             last_accuracy(history, frames),
             plan.verbose,
         )
+        flicker = measure_flicker(bench.reference, plan.video, _VIDEO_FRAMES)
         outcome = _quantise(plan, quantiser, bench)
         trial, path = outcome.trial, folder / "model.tflite"
         info = replace(
@@ -122,6 +125,8 @@ def convert(plan: ConversionPlan) -> Conversion:
             for title, each in (("float", float_path), (plan.mode, path))
         }
         checked = verify(engine, golden)
+        trial.before["flicker"] = flicker
+        trial.after["flicker"] = measure_flicker(engine, plan.video, _VIDEO_FRAMES)
         model = path.read_bytes()
     missed = [*trial.missed, *missed_latency(plan.gates, latency[plan.mode])]
     missed += [f"golden frame {v.name} comes out otherwise here" for v in checked if not v.passed]

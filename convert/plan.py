@@ -10,6 +10,8 @@ from convert.gates import Gates
 from convert.quantise import MODES
 from roadmask.errors import ConfigError
 
+DEFAULT_VIDEO = "synthetic:town?seed=3&width=640&height=360"
+
 
 @dataclass(frozen=True)
 class ConversionPlan:
@@ -27,6 +29,7 @@ class ConversionPlan:
         allow_float: let operators without an INT8 form stay in float.
         gates: what it may cost.
         history: folder of the accepted conversions; None judges against the float model alone.
+        video: URI of the drive that flicker is measured on.
         latency_source: URI of the frames that are timed; latency_frames in each phase.
         threads: of the interpreter while timing.
 
@@ -48,6 +51,7 @@ class ConversionPlan:
     allow_float: bool = False
     gates: Gates = field(default_factory=Gates)
     history: Path | None = None
+    video: str = DEFAULT_VIDEO
     latency_source: str = DEFAULT_SOURCE
     latency_frames: int = 200
     threads: int = 1

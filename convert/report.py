@@ -19,6 +19,7 @@ def summary(report: dict[str, Any]) -> str:
     before, after = report["accuracy"]["float"], report["accuracy"][mode]
     pairs = [(name, before["iou"][name], after["iou"][name]) for name in before["iou"]]
     pairs.append(("mean IoU", before["miou"], after["miou"]))
+    pairs.append(("flicker", before["flicker"]["flicker"], after["flicker"]["flicker"]))
     rows: list[tuple[str, ...]] = [
         (name, points(x), points(y), "-" if x is None or y is None else f"{100 * (y - x):+.2f}")
         for name, x, y in pairs

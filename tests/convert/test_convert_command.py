@@ -43,8 +43,10 @@ def test_float_and_int8_are_measured_and_reported(converted: Converted) -> None:
     for kind in ("float", "int8"):
         assert report["accuracy"][kind]["images"] == 3
         assert report["latency"][kind]["invoke_ms"]["p50"] > 0
+        flicker = report["accuracy"][kind]["flicker"]
+        assert flicker["pairs"] == 29 and 0 < flicker["consistency"] < 1
     assert 0.8 < report["pixel_agreement"] <= 1
-    for word in ("mean IoU", "invoke p50", "operators:", "written:"):
+    for word in ("mean IoU", "flicker", "invoke p50", "operators:", "written:"):
         assert word in converted.printed
     assert sorted(p.name for p in converted.model.parent.iterdir()) == [
         "tiny.html",
