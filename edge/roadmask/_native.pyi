@@ -6,9 +6,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from roadmask.frameinfo import FrameInfo
+
 _Bytes = bytes | bytearray | memoryview | mmap.mmap | npt.NDArray[np.uint8]
 # Item types and shapes are checked at run time, with a message that says what was expected.
 _Array = npt.NDArray[Any] | memoryview
+_Pixels = npt.NDArray[np.uint8]
 _Part = tuple[int, int, int, int]  # x, y, width, height in px
 
 def crc32c(data: _Bytes, crc: int = 0) -> int: ...
@@ -23,6 +26,24 @@ def ring_read(
     out: _Bytes,
     stride: int = 0,
 ) -> bool: ...
+def encode_frame(
+    out: bytearray,
+    prepared: bytes,
+    info: FrameInfo,
+    sequence: int,
+    skipped_total: int,
+    crc32c: int,
+    now_ns: int,
+) -> int:
+    """Write the FRAME of ``info`` over what is ``prepared`` for its slot; its mode and reasons.
+
+    Raises:
+        ValueError: a value that its field cannot hold; ``out`` is as it was.
+    """
+
+def readable(fd: int) -> bool:
+    """Whether something waits there, without waiting."""
+
 def send_each(message: bytes | bytearray, sockets: list[int]) -> list[int] | None:
     """Send to each socket without blocking; None, or the errno of each (0: sent)."""
 
@@ -49,23 +70,18 @@ class Inbox:
     """
 
     def __init__(self, welcome: bytes) -> None: ...
-    def read(self, fd: int, most: int = 0) -> int:
+    def read(self, fd: int, most: int = 0, wait_ns: int = 0) -> int:
         """What was found among up to ``most`` messages (0: all), as INBOX_ bits.
+
+        It waits up to ``wait_ns`` for the first, without the interpreter's lock.
 
         Raises:
             OSError: of ``recv``.
         """
-    def copy(
-        self, ring: _Bytes, mask: _Array, confidence: _Array | None, preview: _Array | None
-    ) -> bool:
-        """Copy the newest frame's planes.
-
-        Returns:
-            False if the frame was overwritten meanwhile.
-        """
-    @property
-    def planes(self) -> tuple[int, int, bool, int, int]:
-        """Rows and columns of the mask, confidence or not, rows and columns of the preview."""
+    def take(
+        self, ring: _Bytes, preview: bool, limit_ns: int, silence_ns: int, allow_not_live: bool
+    ) -> tuple[_Pixels, _Pixels | None, _Pixels | None] | int:
+        """Copies of the newest frame's planes, or why it may not be used now, as a NoMask."""
     @property
     def message(self) -> bytes: ...
     @property

@@ -77,19 +77,11 @@ def check_message(header: FrameHeader, welcome: Welcome, last_sequence: int, now
         raise ProtocolError("sequence", f"{header.sequence} after {last_sequence}")
     if header.publish_ns > header.sent_ns:
         raise ProtocolError("clock", f"published {header.publish_ns}, sent {header.sent_ns} ns")
-    check_sent(header.sent_ns, now_ns)
-
-
-def check_sent(sent_ns: int, now_ns: int) -> None:
-    """A message comes from the past.
-
-    Raises:
-        ProtocolError: ``clock``.
-    """
-    if sent_ns > now_ns:
+    if header.sent_ns > now_ns:
         raise ProtocolError(
             "clock",
-            f"sent {sent_ns}, received {now_ns} ns: expected rising times of one CLOCK_BOOTTIME",
+            f"sent {header.sent_ns}, received {now_ns} ns: expected rising times of one "
+            "CLOCK_BOOTTIME",
         )
 
 

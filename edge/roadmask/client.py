@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 from collections.abc import Iterator
 from types import TracebackType
 
@@ -31,22 +30,15 @@ class Subscriber(MaskReader):
             ProtocolError: only with ``reconnect=False``: what the publisher did wrong.
         """
         deadline = None if timeout_s is None else now_ns() + int(timeout_s * 1e9)
-        if self._caught_up:  # only a message can bring a mask: one look less for each frame
-            self._wait(deadline)
+        # Only a message can bring a mask after the newest: one look less for each frame.
+        wait_ns = self._wait_ns(deadline) if self._caught_up else 0
         while True:
-            mask = self._next(copy)
+            mask = self._next(copy, wait_ns)
             if mask is not None or self.ended:
                 return mask
             if deadline is not None and now_ns() >= deadline:
                 return None
-            self._wait(deadline)
-
-    def _wait(self, deadline_ns: int | None) -> None:
-        """Until something came, or it is time to look at the clock."""
-        poll = select.poll()
-        if self.fileno() >= 0:
-            poll.register(self.fileno(), select.POLLIN)
-        poll.poll(max(self._wait_ns(deadline_ns), 0) / 1e6)
+            wait_ns = self._wait_ns(deadline)
 
     def __iter__(self) -> Iterator[Mask]:
         """Every new usable mask, until this subscriber is closed."""

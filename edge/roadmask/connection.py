@@ -1,7 +1,7 @@
 """One connection to a publisher: handshake, messages drained to the newest, why it ended.
 
-Never blocks and never raises for what a publisher does: ``pump`` moves it on as far as it goes,
-``reason`` says where it stands.
+Never raises for what a publisher does: ``pump`` moves it on as far as it goes, ``reason`` says
+where it stands.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ import array
 import os
 import socket
 from pathlib import Path
-
-import numpy as np
 
 from roadmask import ring
 from roadmask._native import (
@@ -23,7 +21,7 @@ from roadmask._native import (
     INBOX_STATUS,
     Inbox,
 )
-from roadmask.checks import check_frame, check_message, check_sent, check_welcome
+from roadmask.checks import check_frame, check_message, check_welcome
 from roadmask.clock import now_ns
 from roadmask.errors import ProtocolError
 from roadmask.mask import MappedRing, Planes
@@ -35,7 +33,6 @@ from roadmask.protocol import (
     Welcome,
     decode,
     decode_header,
-    decode_times,
 )
 from roadmask.stream import Stream, silence_limit_ns
 
@@ -64,8 +61,11 @@ class Connection(Stream):
         """The connection's descriptor, -1 while there is none; it changes with each reconnect."""
         return self._socket.fileno() if self._socket else -1
 
-    def pump(self) -> None:
+    def pump(self, wait_ns: int = 0) -> None:
         """Connect if it is time to, and read every message that is waiting."""
+        if self.ring is None:
+            self.await_news(wait_ns)
+            wait_ns = 0
         if self._socket is None and not self.ended:
             self._connect()
         if self._socket is None:
@@ -73,8 +73,8 @@ class Connection(Stream):
         try:
             if self.ring is None and not self._shake_hands():
                 return
-            while self._read():
-                pass
+            while self._read(wait_ns):
+                wait_ns = 0
         except ProtocolError as error:
             self.error = error
             self._lose(NoMask.MALFORMED, str(error))
@@ -89,19 +89,13 @@ class Connection(Stream):
             return max(0, self._since_ns + _WELCOME_WAIT_NS - now_ns())
         return 3_600_000_000_000
 
-    def take(self, preview: bool) -> Planes | None:
-        """Copies of the newest frame's planes; None if they were overwritten meanwhile."""
+    def take(self, limit_ns: int, allow_not_live: bool, preview: bool) -> Planes | NoMask:
+        """Copies of the newest frame's planes if it may be used, before and after; or why not."""
         assert self._inbox is not None and self.ring is not None
-        rows, columns, confident, preview_rows, preview_columns = self._inbox.planes
-        mask = np.empty((rows, columns), np.uint8)
-        confidence = np.empty((rows, columns), np.uint8) if confident else None
-        picture = (
-            np.empty((preview_rows, preview_columns, 3), np.uint8)
-            if preview and preview_rows
-            else None
+        taken = self._inbox.take(
+            self.ring.memory, preview, limit_ns, self.silence_ns, allow_not_live
         )
-        whole = self._inbox.copy(self.ring.memory, mask, confidence, picture)
-        return Planes(mask, confidence, picture) if whole else None
+        return NoMask(taken) if isinstance(taken, int) else Planes._make(taken)
 
     def close(self) -> None:
         """Leave the stream for good."""
@@ -192,17 +186,17 @@ class Connection(Stream):
         self.silence_ns = silence_limit_ns(welcome)
         self.reason, self.detail, self.error = NoMask.NONE, "", None
 
-    def _read(self) -> bool:
+    def _read(self, wait_ns: int) -> bool:
         """Take in what waits; True if more may."""
         if self._socket is None or self._inbox is None or self.ring is None:
             return False
-        found = self._inbox.read(self._socket.fileno(), self._MESSAGES_AT_ONCE)
+        found = self._inbox.read(self._socket.fileno(), self._MESSAGES_AT_ONCE, wait_ns)
         if found & INBOX_FRAME:
             self.frame_bytes = self.status_bytes = self._inbox.frame
+        if found == INBOX_FRAME and not self._MESSAGES_AT_ONCE:
+            return False  # as nearly always
         if found & INBOX_STATUS:
             self.status_bytes = self._inbox.status
-        if found & _NEWS:
-            check_sent(decode_times(self._inbox.status).sent_ns, now_ns())
         if found & (_NEWS | INBOX_BYE) and self._MESSAGES_AT_ONCE == 1:
             self._heard(decode_header(self._inbox.message), self._inbox.message)
         if found & INBOX_BYE:

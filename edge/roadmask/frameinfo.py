@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -91,13 +91,21 @@ def slot_views(memory: memoryview, layout: RingLayout, index: int) -> Slot:
     return Slot(index, start, plane(0, height, width), confidence, preview)
 
 
-def plane_fields(layout: RingLayout, index: int) -> tuple[int, ...]:
-    """What a header says of the planes in slot ``index``: ``mask_width`` to ``preview_stride``."""
+def plane_fields(layout: RingLayout, index: int) -> dict[str, Any]:
+    """What a header says of the planes in slot ``index``."""
     start = layout.slots_offset + index * layout.slot_bytes
     width, height = layout.mask_size
-    stride, confidence = (width, start + layout.confidence_start) if layout.confidence else (0, 0)
-    preview = (0, 0, 0, 0)
+    fields = {
+        "mask_width": width,
+        "mask_height": height,
+        "mask_stride": width,
+        "mask_offset": start,
+    }
+    if layout.confidence:
+        fields["confidence_stride"] = width
+        fields["confidence_offset"] = start + layout.confidence_start
     if layout.preview_size:
-        w, h = layout.preview_size
-        preview = (w, h, start + layout.preview_start, 3 * w)
-    return (width, height, width, stride, start, confidence, *preview)
+        fields["preview_width"], fields["preview_height"] = layout.preview_size
+        fields["preview_offset"] = start + layout.preview_start
+        fields["preview_stride"] = 3 * layout.preview_size[0]
+    return fields

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from roadmask._native import peer_groups
+from roadmask._native import peer_groups, readable
 from roadmask.errors import PublishError
 
 _LOCK_WAIT_S = 2.0  # a killed owner's janitor needs milliseconds
@@ -64,6 +64,11 @@ class Listener:
         except BaseException:
             os.close(self._lock)
             raise
+
+    @property
+    def waiting(self) -> bool:
+        """Somebody waits to be let in: a fiftieth of the price of an ``accept`` that finds none."""
+        return readable(self.socket.fileno())
 
     def accept(self) -> socket.socket | None:
         """The next waiting connection, or None."""

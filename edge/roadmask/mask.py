@@ -21,7 +21,7 @@ from roadmask.protocol import (
     decode_header,
     decode_identity,
     decode_stages,
-    decode_times,
+    unpack_times,
 )
 
 Pixels = npt.NDArray[np.uint8]
@@ -130,13 +130,17 @@ class Mask:
         self, ring: MappedRing, frame: bytes, limit_ns: int, planes: Planes, copied: bool
     ) -> None:
         self.pixels, self.confidence, self.preview = planes
-        times = decode_times(frame)
-        self.stream_id, self.sequence = times.stream_id, times.sequence
-        self.capture_timestamp_ns = times.capture_ns
-        self.publish_timestamp_ns = times.publish_ns
-        self.frame_id = times.frame_id
-        self.crc32c = times.crc32c
-        self.limit_ns = min(limit_ns, times.max_age_ms * 1_000_000)
+        # Unpacked by hand: with a name for each, this takes as long as a tenth of the copy.
+        (
+            self.stream_id,
+            self.sequence,
+            self.capture_timestamp_ns,
+            self.publish_timestamp_ns,
+            self.frame_id,
+            max_age_ms,
+            self.crc32c,
+        ) = unpack_times(frame)
+        self.limit_ns = min(limit_ns, max_age_ms * 1_000_000)
         self.copied = copied
         self._ring = ring
         self._bytes = frame

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import secrets
-import struct
 import threading
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 
 from roadmask import ring
-from roadmask._native import crc32c, ring_begin, ring_commit
+from roadmask._native import crc32c, encode_frame, ring_begin, ring_commit
 from roadmask.checks import MAX_LIMIT_MS, MAX_SIDE_PX, MAX_SLOTS
 from roadmask.clock import now_ns
 from roadmask.errors import PublishError
@@ -26,13 +25,12 @@ from roadmask.protocol import (
     MESSAGE_BYTES,
     MINOR,
     NO_IDENTITY,
+    FrameHeader,
     Identity,
     IdentityKind,
     Welcome,
     encode,
-    encode_frame_into,
     encode_identity,
-    encode_stages_into,
     turn_into_status,
 )
 
@@ -41,9 +39,6 @@ __all__ = ["FrameInfo", "Publisher", "Slot", "StreamIdentity"]
 HEARTBEAT_MS = 50
 SILENCE_MS = 200
 _PREFIX = (MAGIC, int(MessageType.FRAME), MESSAGE_BYTES, MAJOR, MINOR)
-# A plain number: an enumeration's operators cost microseconds, and this is for each frame.
-_PLANES = int(Flag.CONFIDENCE | Flag.PREVIEW)
-_NOTHING_YET = (0,) * 9 + (NO_IDENTITY,) * 4 + (0,) * 27
 
 
 class Publisher:
@@ -104,10 +99,6 @@ class Publisher:
             ) from error
         view = memoryview(self._memory)
         self._slots = [slot_views(view, self._layout, index) for index in range(slots)]
-        self._planes = [plane_fields(self._layout, index) for index in range(slots)]
-        self._plane_flags = (Flag.CONFIDENCE if confidence else 0) | (
-            Flag.PREVIEW if preview_size else 0
-        )
         self._begun: Slot | None = None
         self._last_slot = 0
         self._fanout = Fanout(self._listener, self._ring_fd, max_clients)
@@ -118,11 +109,11 @@ class Publisher:
         self.stream_id = secrets.randbits(64) | 1
         self.sequence = 0  # of the last published frame
         self.sent_ns = 0  # CLOCK_BOOTTIME when every subscriber had been sent that frame
+        self._prepared = [self._prepare(index) for index in range(slots)]
         # The last FRAME sent, or what stands for it before the first.
-        self._message = bytearray(MESSAGE_BYTES)
+        self._message = bytearray(self._prepared[0])
         self._capture_ns = 0
         self._mode_bits = int(Mode.FAULT | Reason.STARTING)
-        encode_frame_into(self._message, *_PREFIX, 0, self.stream_id, *_NOTHING_YET)
         for kind, entry in zip(
             (
                 IdentityKind.MODEL,
@@ -180,24 +171,32 @@ class Publisher:
             raise PublishError(f"sequence {sequence}: expected more than {self.sequence}")
         crc = crc32c(slot.mask) if self._checksum else 0
         with self._lock:
-            ring_commit(self._memory, slot.index * ring.GENERATION_STRIDE, sequence)
             now = now_ns()
-            mode_bits = int(info.mode) | int(info.reasons)
-            if not 0 < info.capture_ns <= now:
-                mode_bits = Mode.FAULT | Reason.BAD_TIMESTAMP | info.reasons
             skipped_total = self._skipped_total + info.skipped
-            self._encode(info, slot, sequence, now, mode_bits, skipped_total, crc)
+            try:
+                self._mode_bits = encode_frame(
+                    self._message,
+                    self._prepared[slot.index],
+                    info,
+                    sequence,
+                    skipped_total,
+                    crc,
+                    now,
+                )
+            except (TypeError, ValueError) as error:
+                raise PublishError(f"{info} does not fit the header: {error}") from error
+            ring_commit(self._memory, slot.index * ring.GENERATION_STRIDE, sequence)
             self._begun = None
             self._last_slot = slot.index
             self.sequence = sequence
             self._skipped_total = skipped_total
             self._capture_ns = info.capture_ns
-            self._mode_bits = mode_bits
             self._forced_mode = None
             self._fanout.send(self._message, now)
             self.sent_ns = now_ns()
             # After the others have their frame: letting in who waits takes longer than sending.
-            self._accept(bytes(self._message))
+            if self._listener.waiting:
+                self._accept(bytes(self._message))
         return sequence
 
     def set_mode(self, mode: Mode, reasons: Reason = Reason.NONE) -> None:
@@ -268,45 +267,24 @@ class Publisher:
         """The listening socket: readable when a subscriber waits to be accepted."""
         return self._listener.socket.fileno()
 
-    def _encode(
-        self,
-        info: FrameInfo,
-        slot: Slot,
-        sequence: int,
-        now: int,
-        mode_bits: int,
-        skipped_total: int,
-        crc: int,
-    ) -> None:
-        total = sum(info.counts) or 1
-        try:
-            encode_frame_into(
-                self._message,
-                *_PREFIX,
-                int(info.flags) & ~_PLANES | self._plane_flags,
-                self.stream_id,
-                sequence,
-                max(info.capture_ns, 0),
-                now,
-                now,
-                info.frame_id,
-                skipped_total,
-                info.skipped,
-                min(info.infer_us, 0xFFFFFFFF),
-                mode_bits,
-                self._max_age_ms,
-                slot.index,
-                *info.identity,
-                *self._planes[slot.index],
-                crc,
-                *info.scale,
-                *info.offset,
-                *info.camera_size,
-                *((count * 65535 + total // 2) // total for count in info.counts),
+    def _prepare(self, index: int) -> bytes:
+        """What is the same in every FRAME of a slot."""
+        layout = self._layout
+        nothing = FrameHeader._make((*_PREFIX, *(0,) * (len(FrameHeader._fields) - len(_PREFIX))))
+        return encode(
+            nothing._replace(
+                flag_bits=(Flag.CONFIDENCE if layout.confidence else 0)
+                | (Flag.PREVIEW if layout.preview_size else 0),
+                stream_id=self.stream_id,
+                max_age_ms=self._max_age_ms,
+                slot=index,
+                model=NO_IDENTITY,
+                calibration=NO_IDENTITY,
+                camera=NO_IDENTITY,
+                labels=NO_IDENTITY,
+                **plane_fields(layout, index),
             )
-            encode_stages_into(self._message, info.stages)
-        except struct.error as error:
-            raise PublishError(f"{info} does not fit the header: {error}") from error
+        )
 
     def _current_mode(self) -> int:
         if self._forced_mode is not None:

@@ -9,7 +9,7 @@ from roadmask.checks import MAX_LIMIT_MS
 from roadmask.clock import now_ns
 from roadmask.connection import Connection
 from roadmask.errors import ProtocolError
-from roadmask.mask import MappedRing, Mask
+from roadmask.mask import MappedRing, Mask, Planes
 from roadmask.modes import NO_MASK_TEXT, NOT_LIVE, Flag, NoMask, names
 from roadmask.protocol import DEFAULT_SOCKET, KEY, FrameHeader, decode_header
 from roadmask.stream import Stream
@@ -71,7 +71,7 @@ class MaskReader:
         Raises:
             ProtocolError: only with ``reconnect=False``: what the publisher did wrong.
         """
-        return self._newest(self._limit_ns(max_age_ms), copy, repeat=True)
+        return self._newest(self._limit_ns(max_age_ms), copy, True)
 
     def close(self) -> None:
         """Leave the stream. Masks that were handed out stay usable, views by their ``valid``."""
@@ -128,9 +128,9 @@ class MaskReader:
         # No frame may be used longer than the protocol's greatest limit: infinity means that.
         return int(max(0.0, min(limit, MAX_LIMIT_MS)) * 1e6)
 
-    def _next(self, copy: bool) -> Mask | None:
-        """A usable mask that was not handed out before."""
-        return self._newest(self._limit_ns(None), copy, repeat=False)
+    def _next(self, copy: bool, wait_ns: int = 0) -> Mask | None:
+        """A usable mask that was not handed out before, after a wait for any news."""
+        return self._newest(self._limit_ns(None), copy, False, wait_ns)
 
     @property
     def _caught_up(self) -> bool:
@@ -146,10 +146,10 @@ class MaskReader:
     def _refuse(self, reason: NoMask, detail: str = "") -> None:
         self._reason, self._detail = reason, detail
 
-    def _newest(self, limit_ns: int, copy: bool, repeat: bool) -> Mask | None:
+    def _newest(self, limit_ns: int, copy: bool, repeat: bool, wait_ns: int = 0) -> Mask | None:
         stream = self._connection
+        stream.pump(wait_ns)
         while True:
-            stream.pump()
             ring, frame = stream.ring, stream.frame_bytes
             if ring is None:
                 self._refuse(stream.reason, stream.detail)
@@ -159,36 +159,47 @@ class MaskReader:
             if frame is None:
                 self._refuse(NoMask.NO_FRAME, self._mode_text())
                 return None
-            if not self._usable(limit_ns):
-                return None
             if not repeat and frame[KEY] == self._handed_key:
-                self._refuse(NoMask.NO_NEW_FRAME)
+                if self._usable(limit_ns):
+                    self._refuse(NoMask.NO_NEW_FRAME)
                 return None
             mask = self._take(ring, frame, limit_ns, copy)
-            # Again, because the copy takes time and this process may have been stopped.
-            if mask is not None and self._usable(limit_ns):
-                if self._checksum_holds(mask):
-                    self._hand_out(mask, frame)
-                    return mask
-                return None
             if mask is not None:
+                self._refuse(NoMask.NONE)
+                return self._hand_out(mask, frame) if self._checksum_holds(mask) else None
+            if self._reason is not NoMask.OVERWRITTEN:
                 return None
             self.torn += 1
-            self._refuse(NoMask.OVERWRITTEN)
             stream.pump()
             newest = stream.frame_bytes
             # Lapped, and nothing newer has been announced.
             if newest is not None and newest[KEY] == frame[KEY]:
                 return None
 
+    def _take(self, ring: MappedRing, frame: bytes, limit_ns: int, copy: bool) -> Mask | None:
+        """The newest frame; None if it may not be used, and ``_reason`` says why."""
+        if copy:
+            taken = self._connection.take(limit_ns, self._allow_not_live, self._preview)
+            if isinstance(taken, Planes):
+                return Mask(ring, frame, limit_ns, taken, True)
+            self._refuse(taken, self._why(taken, limit_ns))
+            return None
+        planes = ring.planes(decode_header(frame), self._preview)
+        mask = Mask(ring, frame, limit_ns, planes, False)
+        if not self._usable(limit_ns):
+            return None
+        if not mask.whole:
+            self._refuse(NoMask.OVERWRITTEN)
+            return None
+        return mask
+
     def _usable(self, limit_ns: int) -> bool:
         verdict = self._connection.judge(limit_ns, self._allow_not_live)
-        self._reason, self._detail = NoMask.NONE, ""
         if verdict:
-            self._refuse(NoMask(verdict), self._why(verdict, limit_ns))
+            self._refuse(verdict, self._why(verdict, limit_ns))
         return not verdict
 
-    def _why(self, verdict: int, limit_ns: int) -> str:
+    def _why(self, verdict: NoMask, limit_ns: int) -> str:
         frame, status, now = self._connection.frame, self._connection.status, now_ns()
         assert frame is not None and status is not None
         if verdict == NoMask.SILENT:
@@ -202,13 +213,6 @@ class MaskReader:
             return f"{(now - frame.capture_ns) / 1e6:.0f} ms, allowed {limit_ms:.0f} ms"
         return ""
 
-    def _take(self, ring: MappedRing, frame: bytes, limit_ns: int, copy: bool) -> Mask | None:
-        if copy:
-            planes = self._connection.take(self._preview)
-            return None if planes is None else Mask(ring, frame, limit_ns, planes, True)
-        mask = Mask(ring, frame, limit_ns, ring.planes(decode_header(frame), self._preview), False)
-        return mask if mask.whole else None
-
     def _checksum_holds(self, mask: Mask) -> bool:
         expected = mask.crc32c
         if not expected or not mask.copied or crc32c(mask.pixels) == expected:
@@ -216,11 +220,12 @@ class MaskReader:
         self._refuse(NoMask.MALFORMED, "the mask's CRC-32C differs")
         return False
 
-    def _hand_out(self, mask: Mask, frame: bytes) -> None:
+    def _hand_out(self, mask: Mask, frame: bytes) -> Mask:
         stream, sequence = self._handed
         if stream == mask.stream_id and mask.sequence > sequence:
             self.dropped += mask.sequence - sequence - 1
         self._handed, self._handed_key = (mask.stream_id, mask.sequence), frame[KEY]
+        return mask
 
     def _mode_text(self) -> str:
         status = self._connection.status

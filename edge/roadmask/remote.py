@@ -66,8 +66,8 @@ class RemoteSubscriber(Subscriber):
             return self._detail
         return super().reason_text
 
-    def _newest(self, limit_ns: int, copy: bool, repeat: bool) -> Mask | None:
-        return super()._newest(limit_ns, True, repeat)
+    def _newest(self, limit_ns: int, copy: bool, repeat: bool, wait_ns: int = 0) -> Mask | None:
+        return super()._newest(limit_ns, True, repeat, wait_ns)
 
     def __enter__(self) -> RemoteSubscriber:
         return self

@@ -75,19 +75,23 @@ class RemoteStream(Stream):
         self.inbox.close()
         self._stand(NoMask.CLOSED, "closed by this process")
 
-    def take(self, preview: bool) -> Planes | None:
+    def take(self, limit_ns: int, allow_not_live: bool, preview: bool) -> Planes | NoMask:
         """A copy of the mask; confidence and preview are not sent."""
-        return None if self._pixels is None else Planes(self._pixels.copy(), None, None)
+        if self._pixels is None:
+            return NoMask.NO_FRAME
+        planes = Planes(self._pixels.copy(), None, None)
+        return self.judge(limit_ns, allow_not_live) or planes
 
     def uncertainty_ms(self, now: int) -> float | None:
         """Width of the interval that holds the clocks' offset."""
         bounds = self._offset.bounds(now)
         return None if bounds is None else (bounds[1] - bounds[0]) / 1e6
 
-    def pump(self) -> None:
+    def pump(self, wait_ns: int = 0) -> None:
         """Take in what has come, ask the bridge when it is time, say where the stream stands."""
         if self.ended:
             return
+        self.await_news(wait_ns)
         samples, answers = self.inbox.take()
         if self._suspend.slept():
             self._offset = ClockOffset()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 from abc import ABC, abstractmethod
 
 from roadmask._native import judge
@@ -55,26 +56,28 @@ class Stream(ABC):
         """The newest FRAME's or STATUS's values."""
         return None if self.status_bytes is None else decode_header(self.status_bytes)
 
-    def judge(self, limit_ns: int, allow_not_live: bool) -> int:
-        """Why the newest frame may not be used now, as a ``NoMask``; 0: it may."""
+    def judge(self, limit_ns: int, allow_not_live: bool) -> NoMask:
+        """Why the newest frame may not be used now; NONE: it may."""
         if self.frame_bytes is None or self.status_bytes is None:
             return NoMask.NO_FRAME
-        return judge(
-            self.frame_bytes,
-            self.status_bytes,
-            limit_ns,
-            self.silence_ns,
-            allow_not_live,
-            now_ns(),
+        return NoMask(
+            judge(
+                self.frame_bytes,
+                self.status_bytes,
+                limit_ns,
+                self.silence_ns,
+                allow_not_live,
+                now_ns(),
+            )
         )
 
     @abstractmethod
-    def take(self, preview: bool) -> Planes | None:
-        """Copies of the newest frame's planes; None if they were overwritten meanwhile."""
+    def take(self, limit_ns: int, allow_not_live: bool, preview: bool) -> Planes | NoMask:
+        """Copies of the newest frame's planes if it may be used, before and after; or why not."""
 
     @abstractmethod
-    def pump(self) -> None:
-        """Take in what has come, without blocking."""
+    def pump(self, wait_ns: int = 0) -> None:
+        """Take in what has come; wait up to ``wait_ns`` for something, if nothing has."""
 
     @abstractmethod
     def wait_ns(self) -> int:
@@ -83,6 +86,15 @@ class Stream(ABC):
     @abstractmethod
     def fileno(self) -> int:
         """Readable when something came; -1 while there is nothing to wait for."""
+
+    def await_news(self, wait_ns: int) -> None:
+        """Sleep until ``fileno`` is readable, ``wait_ns`` at most."""
+        if wait_ns <= 0:
+            return
+        poll = select.poll()
+        if self.fileno() >= 0:
+            poll.register(self.fileno(), select.POLLIN)
+        poll.poll(wait_ns / 1e6)
 
     @abstractmethod
     def close(self) -> None:

@@ -64,6 +64,11 @@ inline std::string fields_of(const roadmask::FrameHeader& h) {
   f.add("camera_width", h.camera_width), f.add("camera_height", h.camera_height);
   for (std::size_t i = 0; i < h.shares.size(); ++i)
     f.add(("share_" + std::to_string(i)).c_str(), h.shares[i]);
+  const roadmask::Stages& s = h.stages;
+  if (s.capture || s.preprocess || s.wait || s.postprocess) {  // else not told, as by minor 0
+    f.add("capture_us", s.capture), f.add("preprocess_us", s.preprocess);
+    f.add("wait_us", s.wait), f.add("postprocess_us", s.postprocess);
+  }
   return f.line();
 }
 

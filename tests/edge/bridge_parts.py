@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from clock_parts import ShiftedClock
 from stream_parts import process, wait_for
 
 from roadmask.client import Mask, Subscriber
@@ -34,45 +35,39 @@ WELCOME = Welcome(
 KEY = "car/front"
 MS = 1_000_000
 
-# Shifts the clocks by argv[1] ns, and by argv[2] more at each SIGUSR1.
-OTHER_CLOCK = """
-import signal, sys, time
-true_ns, shift = time.clock_gettime_ns, [int(sys.argv[1])]
-time.clock_gettime_ns = lambda clock: true_ns(clock) + shift[0]
-signal.signal(signal.SIGUSR1, lambda *_: shift.append(shift.pop() + int(sys.argv[2])))
-"""
-# At argv[3], flags argv[4], each frame argv[5] ms old; pixels are random, seeded by the sequence.
-PUBLISHER = (
-    OTHER_CLOCK
-    + """
-import threading
+# At argv[1], flags argv[2], each frame argv[3] ms old; its id is its true time of capture, whatever
+# the clock says; pixels are random, seeded by the sequence.
+PUBLISHER = """
+import os, sys, threading, time
 import numpy as np
 from roadmask.clock import now_ns
 from roadmask.modes import Flag
 from roadmask.protocol import Identity
 from roadmask.publisher import FrameInfo, Publisher, StreamIdentity
+def true_ns():
+    shifted = "SHIFTED_CLOCK" in os.environ
+    return time.clock_gettime_ns(1000 if shifted else time.CLOCK_BOOTTIME)
 def publish(stop=lambda: False):
     identity = StreamIdentity(Identity("m", bytes(range(32))), labels=Identity("l", b"x" * 32))
-    old_ns = int(sys.argv[5]) * 1_000_000
-    with Publisher(sys.argv[3], mask_size=(48, 32), max_age_ms=400, identity=identity) as publisher:
+    old_ns = int(sys.argv[3]) * 1_000_000
+    with Publisher(sys.argv[1], mask_size=(48, 32), max_age_ms=400, identity=identity) as publisher:
         while not stop():
             slot = publisher.begin()
             slot.mask[:] = np.random.default_rng(publisher.sequence + 1).integers(0, 8, (32, 48))
             now = now_ns() - old_ns
             publisher.publish(FrameInfo(
-                now, (1280, 720), frame_id=now - shift[0], scale=(2.0, 3.0),
-                flags=Flag(int(sys.argv[4])), counts=(1, 2, 3, 4, 5, 6, 7, 8)))
+                now, (1280, 720), frame_id=true_ns() - old_ns, scale=(2.0, 3.0),
+                flags=Flag(int(sys.argv[2])), counts=(1, 2, 3, 4, 5, 6, 7, 8)))
             time.sleep(1 / 60)
 """
-)
-BRIDGE = OTHER_CLOCK + "from roadmask.cli import main; sys.exit(main(sys.argv[3:]))"
-# Both in one process, so that one signal steps the clock of both.
+BRIDGE = "import sys; from roadmask.cli import main; sys.exit(main(sys.argv[1:]))"
+# Both in one process, so that the clock of both is stepped at once.
 MACHINE = (
     PUBLISHER
     + """
 threading.Thread(target=publish, daemon=True).start()
 from roadmask.bridge import bridge
-bridge(sys.argv[3], "car/front", listen=[sys.argv[6]], stop=threading.Event())
+bridge(sys.argv[1], "car/front", listen=[sys.argv[4]], stop=threading.Event())
 """
 )
 FAR_END = """
@@ -100,8 +95,8 @@ def free_endpoint() -> str:
 def publisher(
     path: Path, flags: Flag = Flag.NONE, old_ms: int = 0, shift_ns: int = 0
 ) -> Iterator[subprocess.Popen[str]]:
-    script = PUBLISHER + "publish()"
-    with process(script, shift_ns, 0, path, int(flags), old_ms) as running:
+    clock = ShiftedClock(path.parent, shift_ns) if shift_ns else None
+    with process(PUBLISHER + "publish()", path, int(flags), old_ms, clock=clock) as running:
         yield running
 
 
@@ -110,7 +105,8 @@ def bridge(
     path: Path, endpoint: str, *more: str, shift_ns: int = 0
 ) -> Iterator[subprocess.Popen[str]]:
     arguments = ("bridge", "--socket", path, "--zenoh", KEY, "--listen", endpoint)
-    with process(BRIDGE, shift_ns, 0, *arguments, *more) as running:
+    clock = ShiftedClock(path.parent, shift_ns) if shift_ns else None
+    with process(BRIDGE, *arguments, *more, clock=clock) as running:
         yield running
 
 

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from clock_parts import ShiftedClock
+
 from roadmask.clock import now_ns
 from roadmask.publisher import FrameInfo, Publisher
 
@@ -42,14 +44,17 @@ def publish(publisher: Publisher, value: int = 1, **changes: Any) -> int:
 
 
 @contextmanager
-def process(script: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+def process(
+    script: str, *arguments: object, clock: ShiftedClock | None = None
+) -> Iterator[subprocess.Popen[str]]:
     """A Python process running ``script``; killed at the end, stopped or not."""
+    path = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     running = subprocess.Popen(
         [sys.executable, "-c", script, *map(str, arguments)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env={**os.environ, **path, **(clock.environment if clock else {})},
     )
     try:
         yield running

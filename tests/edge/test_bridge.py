@@ -21,6 +21,7 @@ from bridge_parts import (
     publisher,
     refused,
 )
+from clock_parts import ShiftedClock
 from stream_parts import drain, process, stop, wait_for
 
 from roadmask.client import Mask, Subscriber
@@ -169,9 +170,10 @@ def test_a_clock_far_off_makes_nothing_fresh(
 def test_a_clock_that_is_stepped_makes_nothing_fresh(
     path: Path, endpoint: str, far: RemoteSubscriber, step_ns: int
 ) -> None:
-    with process(MACHINE, 10**12, step_ns, path, 0, 0, endpoint) as machine:
+    clock = ShiftedClock(path.parent, 10**12)
+    with process(MACHINE, path, 0, 0, endpoint, clock=clock):
         wait_for(lambda: checked(far), "a mask")
-        machine.send_signal(signal.SIGUSR1)
+        clock.shift(10**12 + step_ns)
         wait_for(lambda: checked(far) is None, "the old estimate is given up")
         wait_for(lambda: checked(far), "a mask by the new one")
 

@@ -24,11 +24,10 @@ from roadmask._native import (
     send_each,
 )
 from roadmask.checks import check_frame, check_message
+from roadmask.clock import now_ns
 from roadmask.errors import ProtocolError
 from roadmask.modes import Flag, MessageType, Mode, NoMask
-from roadmask.protocol import FrameHeader, decode, decode_times, encode
-
-LATER = 1 << 62
+from roadmask.protocol import FrameHeader, decode, decode_header, encode
 
 
 @pytest.fixture
@@ -56,7 +55,7 @@ def test_frames_and_statuses_are_kept_apart(ends: tuple[socket.socket, socket.so
     theirs.send(unknown)
     assert inbox.read(ours.fileno()) == INBOX_FRAME | INBOX_STATUS
     assert inbox.frame == encode(FRAME)
-    assert decode_times(inbox.status).sent_ns == FRAME.sent_ns + 5
+    assert decode_header(inbox.status).sent_ns == FRAME.sent_ns + 5
     assert inbox.last_sequence == FRAME.sequence
 
 
@@ -92,7 +91,7 @@ def test_it_refuses_what_the_python_codec_refuses(position: int, garbage: bytes)
     try:
         found = decode(data)
         if isinstance(found, FrameHeader):
-            check_message(found, WELCOME, WELCOME.sequence, LATER)
+            check_message(found, WELCOME, WELCOME.sequence, now_ns())
             if found.type == MessageType.FRAME:
                 check_frame(found, WELCOME, WELCOME.sequence)
     except ProtocolError as error:
@@ -102,27 +101,37 @@ def test_it_refuses_what_the_python_codec_refuses(position: int, garbage: bytes)
         theirs.send(data)
         inbox = Inbox(encode(WELCOME))
         refused = bool(inbox.read(ours.fileno()) & INBOX_MALFORMED)
-    if expected == "clock" and not refused:
-        # A time beyond LATER: the caller asks the clock.
-        assert decode_times(data).sent_ns > LATER
-    else:
-        assert (inbox.check if refused else "none") == expected
+    assert (inbox.check if refused else "none") == expected
 
 
-def test_no_copy_without_a_frame_or_its_ring(ends: tuple[socket.socket, socket.socket]) -> None:
+def test_nothing_is_taken_without_a_frame_or_its_ring(
+    ends: tuple[socket.socket, socket.socket],
+) -> None:
     ours, theirs = ends
-    mask = np.empty((FRAME.mask_height, FRAME.mask_width), np.uint8)
     ring = np.zeros(WELCOME.ring_bytes, np.uint8)
     inbox = Inbox(encode(WELCOME))
+    terms = (True, 60_000_000_000, 60_000_000_000, False)
     with pytest.raises(ValueError, match="no frame yet"):
-        inbox.copy(ring, mask, None, None)
-    theirs.send(encode(FRAME))
+        inbox.take(ring, *terms)
+    now = now_ns()
+    theirs.send(encode(FRAME._replace(capture_ns=now, publish_ns=now, sent_ns=now)))
     inbox.read(ours.fileno())
     with pytest.raises(ValueError, match="ring smaller"):
-        inbox.copy(ring[:-1], mask, None, None)
-    with pytest.raises(ValueError, match="mask: given"):
-        inbox.copy(ring, mask[:-1].copy(), None, None)
-    assert not inbox.copy(ring, mask, None, None), "its generation is 0: overwritten"
+        inbox.take(ring[:-1], *terms)
+    assert inbox.take(ring, *terms) == NoMask.OVERWRITTEN, "its generation is 0"
+    assert inbox.take(ring, True, 0, 60_000_000_000, False) == NoMask.TOO_OLD
+    start = WELCOME.generation_offset + FRAME.slot * WELCOME.generation_stride
+    ring[start : start + 8] = np.frombuffer(FRAME.sequence.to_bytes(8, "little"), np.uint8)
+    ring[FRAME.mask_offset] = 7
+    taken = inbox.take(ring, *terms)
+    assert not isinstance(taken, int)
+    mask, confidence, preview = taken
+    assert mask.shape == (FRAME.mask_height, FRAME.mask_width) and mask[0, 0] == 7
+    assert confidence is not None and confidence.shape == mask.shape
+    assert preview is not None
+    assert preview.shape == (FRAME.preview_height, FRAME.preview_width, 3)
+    mask[0, 0] = 8  # private
+    assert ring[FRAME.mask_offset] == 7
     with pytest.raises(ValueError, match="no WELCOME"):
         Inbox(encode(FRAME))
 

@@ -9,6 +9,7 @@ import pytest
 from bridge_parts import FRAME, WELCOME
 
 from roadmask import bridgewire as wire
+from roadmask.mask import Planes
 from roadmask.modes import Flag, MessageType, Mode, NoMask, Reason
 from roadmask.protocol import FrameHeader, Identity, IdentityKind, encode_identity
 from roadmask.remotestream import RemoteStream
@@ -31,7 +32,8 @@ class FarEnd:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now_ns = 1_000_000 * MS
-        monkeypatch.setattr("roadmask.remotestream.now_ns", lambda: self.now_ns)
+        for module in ("remotestream", "stream"):
+            monkeypatch.setattr(f"roadmask.{module}.now_ns", lambda: self.now_ns)
         self.stream = RemoteStream("car", allowance_ns=100 * MS)
         self.samples: dict[str, tuple[bytes, Any]] = {}
         self.answers: list[tuple[int, bytes, int]] = []
@@ -112,8 +114,8 @@ def test_newest_wins_by_its_stamp_not_by_arrival(far: FarEnd) -> None:
     far.frame(older._replace(sent_ns=newer.sent_ns - 1, publish_ns=newer.sent_ns - 1), value=3)
     stream = far.pump(1)
     assert stream.frame is not None and stream.frame.sequence == 9
-    planes = stream.take(preview=False)
-    assert planes is not None and (planes.mask == 2).all()
+    planes = stream.take(250 * MS, True, False)
+    assert isinstance(planes, Planes) and (planes.mask == 2).all()
 
 
 def test_without_a_measured_clock_there_is_no_mask(far: FarEnd) -> None:

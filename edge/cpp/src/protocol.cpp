@@ -7,6 +7,7 @@ namespace roadmask {
 
 static_assert(std::is_trivially_copyable_v<FrameHeader> && std::is_trivially_copyable_v<Welcome>);
 static_assert(offsetof(Prefix, stream_id) == 16 && sizeof(Prefix) == 24);
+static_assert(sizeof(FrameHeader) - sizeof(Stages) == 192);
 
 const char* to_string(Check check) noexcept {
   switch (check) {

@@ -38,6 +38,14 @@ struct Prefix {
   std::uint64_t stream_id;  // random at each start of a publisher
 };
 
+// Where the time of a frame went besides the network, µs; all 0 from a publisher that does not say.
+struct Stages {
+  std::uint32_t capture;  // from exposure until it was decoded
+  std::uint32_t preprocess;
+  std::uint32_t wait;  // for the network
+  std::uint32_t postprocess;
+};
+
 // A FRAME, STATUS or BYE. STATUS and BYE repeat the last frame's sequence and times, point at no
 // pixels, and have their own sent_ns and mode. Times are ns CLOCK_BOOTTIME, sizes px, offsets
 // bytes into the ring.
@@ -75,11 +83,12 @@ struct FrameHeader : Prefix {
   std::uint32_t camera_width;
   std::uint32_t camera_height;
   std::array<std::uint16_t, 8> shares;  // pixels of each category, of 65535
+  Stages stages;                        // since minor version 1
 
   Mode mode() const noexcept { return static_cast<Mode>(mode_bits & 0x3); }
   std::uint32_t reasons() const noexcept { return mode_bits & 0xFFFFFF00u; }
 };
-static_assert(sizeof(FrameHeader) == 192);
+static_assert(sizeof(FrameHeader) == 208);
 
 // The first message of a connection; the ring's file descriptor comes with it.
 struct Welcome : Prefix {

@@ -55,6 +55,7 @@ class Mask {
   std::uint64_t publish_timestamp_ns() const noexcept { return header_.publish_ns; }
   std::uint64_t frame_id() const noexcept { return header_.frame_id; }
   std::uint32_t skipped() const noexcept { return header_.skipped; }
+  const Stages& stages() const noexcept { return header_.stages; }
   Mode mode() const noexcept { return header_.mode(); }
   std::uint32_t reasons() const noexcept { return header_.reasons(); }
   std::uint32_t flags() const noexcept { return header_.flags; }
