@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,9 +69,11 @@ def load_keras(path: Path) -> KerasModel:
         raise ModelError(f"model {path} is missing: give a .keras file that `train` wrote")
     if path.suffix != ".keras":
         raise ModelError(f"model {path} is not a .keras file: give the one that `train` wrote")
+    if not zipfile.is_zipfile(path):  # Keras would say that it is not there
+        raise ModelError(f"model {path} cannot be read as a .keras file: it is no archive")
     try:
         return keras.saving.load_model(path, compile=False)
-    except Exception as error:  # zipfile, h5py, JSON, TypeError: whatever the damage causes
+    except Exception as error:  # h5py, JSON, TypeError: whatever the damage causes
         reason = str(error).strip().splitlines()
         detail = reason[0][:160] if reason else type(error).__name__
         raise ModelError(f"model {path} cannot be read as a .keras file: {detail}") from error

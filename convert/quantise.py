@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -178,7 +179,9 @@ def _run(converter: Any) -> bytes:
 
 
 def _reason(error: Exception) -> str:
-    """The line of TensorFlow's long message that names the operator."""
+    """The line of TensorFlow's long message that names the operator, or that operator."""
+    if unknown := re.search(r"'(tf\.\w+)' op is neither a custom op nor a flex op", str(error)):
+        return f"TensorFlow Lite has no operator for {unknown[1]}; build the network without it"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [x for x in lines if "op" in x.lower() and ("custom" in x or "requires" in x)]
     return (telling or lines or [type(error).__name__])[0][:200]
