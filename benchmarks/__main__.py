@@ -7,9 +7,10 @@ import os
 import sys
 from pathlib import Path
 
+from roadmask.acceleratorcli import accelerator_of, add_accelerator
 from roadmask.address import location
 from roadmask.artefacts import fetch
-from roadmask.command import run_command
+from roadmask.command import run_command, unwind_on_sigterm
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -75,6 +76,7 @@ def _add_latency(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--threads", type=int, default=1, help="of the network; default: 1")
     parser.add_argument("--labels", default="", help="label set of a model that names none")
     parser.add_argument("--frames", type=int, default=300, help="in each phase; default: 300")
+    add_accelerator(parser.add_argument_group("accelerator", "as of roadmask run"))
     parser.set_defaults(body=_latency)
 
 
@@ -130,6 +132,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     options = _parser().parse_args(arguments)
+    unwind_on_sigterm()
 
     def body() -> int:
         from benchmarks.results import check_writable
@@ -178,6 +181,7 @@ def _latency(options: argparse.Namespace) -> int:
         options.threads,
         options.labels,
         options.frames,
+        accelerator_of(options),
     )
     result = measure_latency(plan)
     if options.json:

@@ -19,7 +19,8 @@ from tqdm import tqdm
 
 from benchmarks.daemonrun import DaemonRun, run_daemon
 from benchmarks.results import number, percentiles, table
-from benchmarks.saturated import measure_rates
+from benchmarks.saturated import bare_invokes_ms, measure_rates
+from roadmask.accelerator import Accelerator
 from roadmask.device import read_device
 from roadmask.engine import Engine
 from roadmask.errors import ConfigError
@@ -52,6 +53,7 @@ class LatencyPlan:
         threads: of the interpreter.
         labels: label set of a model that names none.
         frames: measured in each phase, warm-up not counted.
+        accelerator: where the network runs, in the daemon and bare.
     """
 
     model: str
@@ -59,6 +61,7 @@ class LatencyPlan:
     threads: int = 1
     labels: str = ""
     frames: int = 300
+    accelerator: Accelerator = Accelerator()  # noqa: RUF009 (frozen)
 
 
 def measure_latency(
@@ -71,9 +74,10 @@ def measure_latency(
     """
     if plan.frames < BLOCK:
         raise ConfigError(f"--frames {plan.frames}: expected {BLOCK} or more")
-    engine = Engine(plan.model, plan.threads, plan.labels or None)  # refuses before anything runs
+    # Refuses before anything runs.
+    engine = Engine(plan.model, plan.threads, plan.labels or None, plan.accelerator)
     before = read_device()
-    total = _STARTUP_FRAMES + plan.frames + WARM_UP + plan.frames
+    total = _STARTUP_FRAMES + 2 * (plan.frames + WARM_UP) + plan.frames
     with tqdm(total=total, desc=title, unit="frame", disable=not progress) as bar:
         alone = _run_alone(plan, bar.update)
         flat_out = [*_arguments(plan), "--source", _unpaced(plan.source)]
@@ -86,6 +90,7 @@ def measure_latency(
             plan.frames + WARM_UP,
             bar.update,
         )
+        bare = bare_invokes_ms(engine, plan.frames + WARM_UP, fps, bar.update)[WARM_UP:]
         bar.update(total - bar.n)
     rows = paced.rows[WARM_UP:]
     if len(rows) < BLOCK:
@@ -98,6 +103,7 @@ def measure_latency(
         **_paced_result(rows),
         **_outside_result(paced),
         **rates.to_json(),
+        "bare_invoke_paced_ms": percentiles(bare),
         "paced_fps": round(fps, 3),
         "frames": len(rows),
         "startup_ms": round(
@@ -122,7 +128,13 @@ def measure_latency(
 
 def _arguments(plan: LatencyPlan) -> list[str]:
     arguments = ["--model", plan.model, "--threads", str(plan.threads)]
-    return arguments + (["--labels", plan.labels] if plan.labels else [])
+    arguments += ["--labels", plan.labels] if plan.labels else []
+    accelerator = plan.accelerator
+    arguments += ["--delegate", accelerator.delegate] if accelerator.delegate else []
+    for option in accelerator.options:
+        arguments += ["--delegate-option", option]
+    arguments += ["--gpu"] if accelerator.gpu else []
+    return arguments + (["--delegate-required"] if accelerator.required else [])
 
 
 def _run_alone(plan: LatencyPlan, on_frame: Callable[[], object]) -> DaemonRun:
@@ -206,12 +218,18 @@ def latency_table(result: dict[str, Any]) -> str:
     outside = number(result["subscriber_overhead_ratio"], 3)
     lines = [
         table(rows, ("ms", "p50", "p95", "p99")),
+        f"bare invoke at the same pace {_beside(result['bare_invoke_paced_ms'])}, "
+        f"without {_beside(result['bare_invoke_ms'])}",
         f"{number(result['fps'], 1)} fps, bare invoke {result['bare_invoke_fps']:.1f} fps; "
         f"overhead ratio {result['overhead_ratio']:.3f} (seen from outside {outside})",
         f"start-up {result['startup_ms']:.0f} ms, memory {number(result['rss_mib'], 0)} MiB, "
-        f"{result['threads']} thread(s), {result['device']}",
+        f"{result['threads']} thread(s), {result['device']}, {result['latency_class']}",
     ]
     return "\n".join(lines)
+
+
+def _beside(values: dict[str, float | None]) -> str:
+    return f"{number(values['p50'], 3)} ms (p99 {number(values['p99'], 3)})"
 
 
 def _three(values: dict[str, float | None]) -> tuple[str, ...]:

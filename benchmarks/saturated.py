@@ -10,7 +10,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.daemonrun import finish, roadmask_run, start, wait_for_first_mask
+from benchmarks.results import percentiles
 from roadmask.clock import now_ns
 from roadmask.engine import Engine
 from roadmask.errors import ConfigError
@@ -36,10 +37,12 @@ class Rates:
     Attributes:
         daemon: masks published, the daemon flat out.
         bare: invokes of the interpreter alone, in the round's second half.
+        bare_ms: their durations, of all rounds.
     """
 
     daemon: list[float]
     bare: list[float]
+    bare_ms: list[float]
 
     def to_json(self) -> dict[str, Any]:
         """Medians over the rounds, so that one disturbed round does not count; and the rounds."""
@@ -48,6 +51,7 @@ class Rates:
         return {
             "fps": round(float(np.median([a for a, _ in seen])), 3) if seen else None,
             "bare_invoke_fps": round(float(np.median(self.bare)), 3),
+            "bare_invoke_ms": percentiles(self.bare_ms),
             "fps_ratio": round(float(np.median([a / b for a, b in seen])), 4) if seen else None,
             "fps_rounds": [round(v, 2) for v in self.daemon],
             "bare_invoke_fps_rounds": [round(v, 2) for v in self.bare],
@@ -58,12 +62,21 @@ def bare_invoke_ns(engine: Engine, count: int = 20) -> int:
     """Median duration of an invoke, after a warm-up."""
     for _ in range(3):
         engine.invoke()
+    return round(1e6 * float(np.median([_invoke_ms(engine) for _ in range(count)])))
+
+
+def bare_invokes_ms(
+    engine: Engine, count: int, fps: float, on_invoke: Callable[[], object] = lambda: None
+) -> list[float]:
+    """Durations of bare invokes that begin at this rate, as the daemon's do when it is paced."""
     durations = []
+    due = time.perf_counter()
     for _ in range(count):
-        start_ns = now_ns()
-        engine.invoke()
-        durations.append(now_ns() - start_ns)
-    return int(np.median(durations))
+        due = max(due + 1 / fps, time.perf_counter())
+        time.sleep(max(0.0, due - time.perf_counter()))
+        durations.append(_invoke_ms(engine))
+        on_invoke()
+    return durations
 
 
 def measure_rates(engine: Engine, arguments: Sequence[str], frames: int) -> Rates:
@@ -82,6 +95,7 @@ def measure_rates(engine: Engine, arguments: Sequence[str], frames: int) -> Rate
     rounds = max(_MIN_ROUNDS, round(frames * invoke_s / window_s))
     windows: list[tuple[int, int]] = []
     bare: list[float] = []
+    bare_ms: list[float] = []
     with tempfile.TemporaryDirectory(prefix="roadmask-") as folder:
         socket, times = Path(folder) / "masks.sock", Path(folder) / "times.npy"
         with start([*roadmask_run(arguments, socket), "--times", str(times)]) as process:
@@ -93,14 +107,14 @@ def measure_rates(engine: Engine, arguments: Sequence[str], frames: int) -> Rate
                     _run_for(process, window_s)
                     process.send_signal(signal.SIGSTOP)
                     windows.append((begin_ns, now_ns()))
-                    bare.append(_bare_rate(engine, window_s / 2))
+                    bare.append(_bare_rate(engine, window_s / 2, bare_ms))
                 process.send_signal(signal.SIGCONT)
                 process.terminate()
                 finish(process)
             finally:
                 process.kill()
         published = np.load(times)[:, COLUMNS.index("published_ns")]
-    return Rates([_rate(published, *window) for window in windows], bare)
+    return Rates([_rate(published, *window) for window in windows], bare, bare_ms)
 
 
 def _run_for(process: subprocess.Popen[str], seconds: float) -> None:
@@ -112,12 +126,18 @@ def _run_for(process: subprocess.Popen[str], seconds: float) -> None:
     raise ConfigError("the source ended while the daemon was timed: give a longer one")
 
 
-def _bare_rate(engine: Engine, seconds: float) -> float:
+def _bare_rate(engine: Engine, seconds: float, durations_ms: list[float]) -> float:
     count, begin = 0, time.perf_counter()
     while (elapsed := time.perf_counter() - begin) < seconds or count < 5:
-        engine.invoke()
+        durations_ms.append(_invoke_ms(engine))
         count += 1
     return count / elapsed
+
+
+def _invoke_ms(engine: Engine) -> float:
+    begin_ns = now_ns()
+    engine.invoke()
+    return (now_ns() - begin_ns) / 1e6
 
 
 def _rate(published: npt.NDArray[np.int64], begin_ns: int, end_ns: int) -> float:

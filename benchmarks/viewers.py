@@ -16,14 +16,14 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from multiprocessing.synchronize import Event
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from benchmarks.daemonrun import finish, roadmask_run, start, wait_for_first_mask
 from benchmarks.results import check_writable, number, percentiles, table, write_result
 from roadmask.client import Subscriber
-from roadmask.command import EXIT_DONE, run_command
+from roadmask.command import EXIT_DONE, run_command, unwind_on_sigterm
 from roadmask.device import read_device
 from roadmask.errors import ConfigError
 
@@ -45,6 +45,7 @@ class Seen:
 
     def result(self, viewers: int) -> dict[str, Any]:
         """The numbers of these rounds; CPU in per cent of one core."""
+        seen = round(self.viewer_frames / self.seconds / viewers, 2) if viewers else None
         return {
             "viewers": viewers,
             "fps": round(len(self.latency_ms) / self.seconds, 2),
@@ -52,11 +53,13 @@ class Seen:
             "invoke_ms": percentiles(self.infer_ms),
             "daemon_cpu": round(100 * self.daemon_cpu_s / self.seconds, 1),
             "server_cpu": round(100 * self.server_cpu_s / self.seconds, 1),
-            "viewer_fps": round(self.viewer_frames / self.seconds / max(viewers, 1), 2),
+            "viewer_fps": seen,
         }
 
 
-def measure(viewers: int, seconds: float, rounds: int, fps: float) -> dict[str, Any]:
+def measure(
+    viewers: int, seconds: float, rounds: int, fps: float, source: str = _SOURCE
+) -> dict[str, Any]:
     """Alternate rounds without and with ``viewers``.
 
     Raises:
@@ -65,7 +68,7 @@ def measure(viewers: int, seconds: float, rounds: int, fps: float) -> dict[str, 
     seen = {0: Seen(), viewers: Seen()}
     with tempfile.TemporaryDirectory(prefix="roadmask-") as folder, ExitStack() as stack:
         socket = Path(folder) / "masks.sock"
-        source = f"{_SOURCE}&fps={fps:g}"
+        source = f"{source}&fps={fps:g}"
         daemon = stack.enter_context(start(roadmask_run(["--source", source, "--preview"], socket)))
         stack.callback(daemon.terminate)
         wait_for_first_mask(socket, daemon)
@@ -80,9 +83,10 @@ def measure(viewers: int, seconds: float, rounds: int, fps: float) -> dict[str, 
         live = f"ws://{line.split('//')[1].split('/')[0]}/live"
         for _ in range(rounds):
             for count, record in seen.items():
-                with _looking(live, count) as counter:
+                with _looking(live, count) as got:
                     time.sleep(_SETTLE_S)
-                    _watch(socket, seconds, (daemon.pid, server.pid), record, counter)
+                    window = _watch(socket, seconds, (daemon.pid, server.pid), record)
+                record.viewer_frames += sum(sequence in window for sequence in got)
     return {
         "rounds": rounds,
         "seconds": seconds,
@@ -92,22 +96,24 @@ def measure(viewers: int, seconds: float, rounds: int, fps: float) -> dict[str, 
     }
 
 
-def _watch(socket: Path, seconds: float, pids: tuple[int, int], record: Seen, counter: Any) -> None:
+def _watch(socket: Path, seconds: float, pids: tuple[int, int], record: Seen) -> range:
+    """Look on for some seconds; the sequence numbers that the daemon published meanwhile."""
     before = [_cpu_s(pid) for pid in pids]
-    frames = counter.value
+    first = last = 0
     started = time.monotonic()
     with Subscriber(socket, allow_not_live=True) as subscriber:
         while time.monotonic() - started < seconds:
             mask = subscriber.receive(timeout_s=0.1)
             if mask is not None:
+                first, last = first or mask.sequence, mask.sequence
                 elapsed_ns = mask.publish_timestamp_ns - mask.capture_timestamp_ns
                 record.latency_ms.append(elapsed_ns / 1e6)
                 record.infer_ms.append(mask.infer_us / 1e3)
     record.seconds += time.monotonic() - started
-    record.viewer_frames += counter.value - frames
     daemon_s, server_s = (_cpu_s(pid) - used for pid, used in zip(pids, before, strict=True))
     record.daemon_cpu_s += daemon_s
     record.server_cpu_s += server_s
+    return range(first, last + 1)
 
 
 def _cpu_s(pid: int) -> float:
@@ -116,53 +122,82 @@ def _cpu_s(pid: int) -> float:
 
 
 @contextmanager
-def _looking(live: str, count: int) -> Iterator[Any]:
-    """``count`` viewers in a process of their own; the frames that they got."""
+def _looking(live: str, count: int) -> Iterator[list[int]]:
+    """``count`` viewers in a process of their own.
+
+    Yields:
+        The sequence numbers of the frames that they got; filled when the block ends.
+    """
+    got: list[int] = []
+    if not count:
+        yield got
+        return
     context = multiprocessing.get_context("spawn")
-    frames, stop = context.Value("q", 0), context.Event()
-    process = context.Process(target=_look, args=(live, count, frames, stop), daemon=True)
-    if count:
-        process.start()
-        while not frames.value:
-            if not process.is_alive():
-                raise ConfigError(f"no viewer got a frame from {live}")
-            time.sleep(0.02)
+    here, there = context.Pipe()
+    process = context.Process(target=_look, args=(live, count, there), daemon=True)
+    process.start()
+    there.close()
     try:
-        yield frames
+        here.recv()  # the first frame is there
+        yield got
+        here.send("stop")
+        got += here.recv()
+    except EOFError:
+        raise ConfigError(f"the viewers of {live} died: see above") from None
     finally:
-        stop.set()
-        if count:
-            process.join(10)
+        process.terminate()
+        process.join()
 
 
-def _look(live: str, count: int, frames: Any, stop: Event) -> None:
+def _look(live: str, count: int, parent: Connection) -> None:
     import asyncio
     import struct
 
     from websockets.asyncio.client import connect
 
+    got: list[int] = []
+
     async def view() -> None:
         async with connect(live, max_size=None, compression=None) as socket:
-            while not stop.is_set():
+            while True:
                 message = await socket.recv()
                 if isinstance(message, bytes):
                     length = struct.unpack_from("<I", message, 4)[0]
-                    frames.value += 1  # one thread writes
-                    about = json.loads(message[16 : 16 + length])
-                    await socket.send(json.dumps({"ack": about["sequence"]}))
+                    sequence = json.loads(message[16 : 16 + length])["sequence"]
+                    if not got:
+                        parent.send("first")
+                    got.append(sequence)
+                    await socket.send(json.dumps({"ack": sequence}))
 
-    async def all_of_them() -> None:
-        await asyncio.gather(*(view() for _ in range(count)))
+    async def until_told() -> None:
+        viewers = [asyncio.create_task(view()) for _ in range(count)]
+        told = asyncio.Event()
+        asyncio.get_running_loop().add_reader(parent.fileno(), told.set)
+        waiting = asyncio.create_task(told.wait())
+        done, _ = await asyncio.wait([*viewers, waiting], return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()  # a viewer that failed says why
 
-    asyncio.run(all_of_them())
+    asyncio.run(until_told())
+    parent.send(got)
 
 
 def _table(result: dict[str, Any]) -> str:
-    header = ("viewers", "fps", "frame→mask p50", "p99", "invoke p50", "daemon CPU", "server CPU")
+    header = (
+        "viewers",
+        "fps",
+        "a viewer's",
+        "frame→mask p50",
+        "p99",
+        "invoke p50",
+        "daemon CPU",
+        "server CPU",
+    )
     rows = [
         (
             str(r["viewers"]),
             number(r["fps"]),
+            number(r["viewer_fps"]),
             number(r["frame_to_mask_ms"]["p50"], unit=" ms"),
             number(r["frame_to_mask_ms"]["p99"], unit=" ms"),
             number(r["invoke_ms"]["p50"], unit=" ms"),
@@ -184,6 +219,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON")
     parser.add_argument("-v", "--verbose", action="store_true", help="show tracebacks")
     options = parser.parse_args(arguments)
+    unwind_on_sigterm()
 
     def body() -> int:
         check_writable(options.json)

@@ -43,6 +43,11 @@ def stop_on_signal() -> threading.Event:
     return stop
 
 
+def unwind_on_sigterm() -> None:
+    """SIGTERM ends this process as Ctrl-C does, so that what it started ends with it."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
 def parse_size(text: str) -> tuple[int, int]:
     """``480x352`` → ``(480, 352)``, for argparse."""
     match = re.fullmatch(r"(\d+)x(\d+)", text)

@@ -136,7 +136,7 @@ def run(config: DaemonConfig, stop: threading.Event, times: StageTimes | None = 
                 if frame is not None:
                     tensors.feed(frame.prepared)
                     taken_ns = now_ns()
-                    engine.invoke()
+                    engine.invoke_direct()
                     publication.put(frame, taken_ns, now_ns(), beside=capture.waiting)
                     taken += 1
                 elif capture.ended:

@@ -70,19 +70,19 @@ def examine(socket: Path, root: Path = Path("/")) -> list[Check]:
     return [check for group in checks for check in group()]
 
 
-def verify_model(model: str, threads: int = 1) -> list[Check]:
-    """Run the model's golden frames on this board.
+def verify_model(engine: Engine) -> list[Check]:
+    """Say where the network runs on this board, and run its golden frames there.
 
     Raises:
-        ModelError: it has none, or cannot be loaded.
+        ModelError: it has none.
     """
-    golden = read_golden(read_model(model))
+    golden = read_golden(read_model(engine.path))
     if golden is None:
         raise ModelError(
-            f"model {model} holds no golden frames: convert it anew with `python -m convert`"
+            f"model {engine.path} holds no golden frames: convert it anew with `python -m convert`"
         )
-    engine = Engine(model, threads)
-    checks = []
+    placement = engine.placement
+    checks = [Check("placement", NOTE if placement.fallback else OK, placement.describe())]
     for verdict in verify(engine, golden):
         off = verdict.logit_difference
         logits = (
@@ -99,14 +99,17 @@ def verify_model(model: str, threads: int = 1) -> list[Check]:
     return checks
 
 
-def to_json(checks: list[Check]) -> dict[str, Any]:
-    """The JSON object of ``roadmask doctor``."""
+def to_json(checks: list[Check], engine: Engine | None = None) -> dict[str, Any]:
+    """The JSON object of ``roadmask doctor``; ``engine`` is the network that was verified."""
     return {
         "kind": "doctor",
         "fit": all(check.status != FAULT for check in checks),
         "device": read_device().to_json(),
         "kernel_level": _native.kernel_level(),
         "checks": [asdict(check) for check in checks],
+        "model": engine.name if engine else None,
+        "latency_class": engine.placement.latency_class if engine else None,
+        "placement": asdict(engine.placement) if engine else None,
     }
 
 

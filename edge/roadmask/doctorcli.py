@@ -5,15 +5,24 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from roadmask.acceleratorcli import accelerator_of, add_accelerator
+
 DOCTOR_TEXT = "check the board, and with --verify a model's certified masks on it"
 _SIGNS = {"ok": "ok   ", "note": "note ", "fault": "FAULT"}
 
 
 def add_doctor(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``roadmask doctor``."""
-    parser.epilog = "Example: roadmask doctor --verify roadnet-480x352. Exit code 1: a fault."
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = """\
+examples:
+  roadmask doctor --verify roadnet-480x352
+  roadmask doctor --verify net.tflite --delegate libedgetpu.so.1 --json where-it-runs.json
+Exit code 1: a fault.
+"""
     parser.add_argument("--verify", metavar="MODEL", help="run this model's golden frames here")
     parser.add_argument("--threads", type=int, default=1, help="of the network; default: 1")
+    add_accelerator(parser.add_argument_group("accelerator", "with --verify"))
     parser.add_argument("--socket", type=Path, help="where the daemon would publish")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was found")
     parser.set_defaults(body=_doctor)
@@ -22,13 +31,20 @@ def add_doctor(parser: argparse.ArgumentParser) -> None:
 def _doctor(options: argparse.Namespace) -> int:
     from roadmask.command import EXIT_DONE, EXIT_GATE
     from roadmask.doctor import examine, to_json, verify_model
+    from roadmask.engine import Engine
+    from roadmask.errors import ConfigError
     from roadmask.protocol import DEFAULT_SOCKET
     from roadmask.watch import write_json
 
     checks = examine(options.socket or Path(DEFAULT_SOCKET))
+    engine = None
+    accelerator = accelerator_of(options)
     if options.verify:
-        checks += verify_model(options.verify, options.threads)
-    result = to_json(checks)
+        engine = Engine(options.verify, options.threads, accelerator=accelerator)
+        checks += verify_model(engine)
+    elif accelerator.name:
+        raise ConfigError(f"{accelerator.name}: give the network to run there with --verify MODEL")
+    result = to_json(checks, engine)
     if options.json:
         write_json(options.json, result)
     for check in checks:

@@ -55,6 +55,8 @@ class Engine:
     Attributes:
         input: ``(H, W, 3)``: write here. The interpreter's own input buffer, or, for a network
             that begins with a conversion of uint8, one that is converted into that.
+        direct_input: what the network itself reads, for ``invoke_direct``; where it is not
+            ``input``, it is int8, the pixel less 128.
         output: ``(h, w, C)`` logits or ``(h, w)`` ids, its own output buffer: read after invoke.
     """
 
@@ -91,6 +93,7 @@ class Engine:
                 zero_point=self.input_spec.zero_point + 128,
             )
             self.input = np.zeros(self.input.shape, np.uint8)
+        self.direct_input = self._processor.input
         self._placement: Placement | None = None  # of a fallback
         self._required = accelerator.required
         if accelerator.name:
@@ -114,13 +117,19 @@ class Engine:
         Raises:
             ModelError: it failed, on the processor too.
         """
+        if self._casts:
+            _native.flip_top_bits(self.input, self.direct_input)
+        self.invoke_direct()
+
+    def invoke_direct(self) -> None:
+        """The same on what ``direct_input`` holds.
+
+        Raises:
+            ModelError: as above.
+        """
         runner = self._runner
         try:
-            if self._casts:
-                _native.flip_top_bits(self.input, runner.input)
-                runner.invoke()
-                return
-            if runner.input is self.input:
+            if runner.input is self.direct_input:
                 runner.invoke()
                 return
             np.copyto(runner.input, self.input)
@@ -131,7 +140,7 @@ class Engine:
             if runner is self._processor or self._required:
                 raise ModelError(f"model {self.path} failed: {reason}") from error
             self._fall_back(f"{self.placement.accelerator} failed: {reason}")
-            self.invoke()
+            self.invoke_direct()
 
     @property
     def placement(self) -> Placement:
@@ -150,6 +159,7 @@ class Engine:
         # Arrays of our own, which stay where they are should the accelerator be lost.
         self._runner = runner
         self.input, self.output = np.zeros_like(self.input), np.zeros_like(self.output)
+        self.direct_input = self.input
 
     def _fall_back(self, reason: str) -> None:
         _log.warning("%s: on the processor from now on: %s", self.name, reason)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,13 +31,19 @@ class Preprocess:
         source: width and height of the frames in px, stretched to the whole input; or a
             ``Geometry``. Frames of another size are taken too, but the first one of each new size
             costs a new plan.
+        dtype: of the tensors; by default that of the engine's ``input``.
     """
 
-    def __init__(self, engine: Engine, source: tuple[int, int] | Geometry) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        source: tuple[int, int] | Geometry,
+        dtype: np.dtype[Any] | None = None,
+    ) -> None:
         if not isinstance(source, Geometry):
             source = geometry(source, engine.input_size)
         self._geometry = source
-        self._dtype = engine.input_spec.dtype
+        self._dtype = dtype or engine.input_spec.dtype
         # int8 is uint8 with the top bit flipped.
         self._flip = np.uint8(0x80 if self._dtype == np.int8 else 0)
         scale, offset = engine.info.normalisation if engine.info else _DEFAULT_NORMALISATION
@@ -106,11 +113,11 @@ class TensorPool:
     """
 
     def __init__(self, engine: Engine, geometry: Geometry) -> None:
-        self.preprocess = Preprocess(engine, geometry)
+        self.preprocess = Preprocess(engine, geometry, engine.direct_input.dtype)
         self.needed = geometry.needed
-        self._input, self._input_bytes = engine.input, flat_bytes(engine.input)
+        self._input, self._input_bytes = engine.direct_input, flat_bytes(engine.direct_input)
         # append and pop of a deque are atomic: it needs no lock.
-        self._free = deque(Prepared(np.empty_like(engine.input)) for _ in range(4))
+        self._free = deque(Prepared(np.empty_like(self._input)) for _ in range(4))
         self._direct = deque([Prepared(self._input)])
         for prepared in (*self._free, *self._direct):
             self.preprocess.pad(prepared.tensor)

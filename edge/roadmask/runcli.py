@@ -8,6 +8,7 @@ import logging
 import sys
 from pathlib import Path
 
+from roadmask.acceleratorcli import add_accelerator
 from roadmask.command import stop_on_signal
 from roadmask.errors import ConfigError
 
@@ -59,21 +60,7 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 def _add_machine(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("machine", "docs/daemon.md says when each pays")
     group.add_argument("--cores", metavar="LIST", help="of the network: 2 or 0,2-3 (default: any)")
-    group.add_argument("--delegate", metavar="LIB", help="TensorFlow Lite delegate (.so) to run on")
-    group.add_argument(
-        "--delegate-option",
-        action="append",
-        dest="delegate_options",
-        metavar="KEY=VALUE",
-        help="of the delegate; may be repeated",
-    )
-    group.add_argument("--gpu", action="store_true", default=None, help="run on LiteRT's GPU")
-    group.add_argument(
-        "--delegate-required",
-        action="store_true",
-        default=None,
-        help="end (exit code 2) rather than fall back to the processor",
-    )
+    add_accelerator(group)
     group.add_argument("--realtime", type=int, metavar="PRIORITY", help="SCHED_FIFO, 1 to 99")
     group.add_argument(
         "--lock-memory", action="store_true", default=None, help="no page faults after warm-up"

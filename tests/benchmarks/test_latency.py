@@ -1,20 +1,24 @@
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from benchmarks.__main__ import main
 from benchmarks.latency import (
     LatencyPlan,
+    _arguments,
     _paced,
     _paced_result,
     _unpaced,
     latency_table,
     measure_latency,
 )
-from benchmarks.saturated import _rate, bare_invoke_ns
+from benchmarks.saturated import _rate, bare_invoke_ns, bare_invokes_ms
+from roadmask.accelerator import Accelerator
 from roadmask.engine import Engine
 from roadmask.errors import ConfigError, ModelError, RoadmaskError
 
@@ -28,7 +32,14 @@ def result(int8_file: Path) -> dict[str, Any]:
 
 def test_every_key_of_the_contract_is_filled(result: dict[str, Any]) -> None:
     percentiles = {"p50", "p95", "p99"}
-    for key in ("invoke_ms", "frame_to_mask_ms", "overhead_ms", "subscriber_frame_to_mask_ms"):
+    for key in (
+        "invoke_ms",
+        "frame_to_mask_ms",
+        "overhead_ms",
+        "subscriber_frame_to_mask_ms",
+        "bare_invoke_ms",
+        "bare_invoke_paced_ms",
+    ):
         assert set(result[key]) == percentiles and all(v > 0 for v in result[key].values()), key
     assert list(result["stages_ms"]) == ["capture", "preprocess", "infer", "postprocess", "publish"]
     for stage in result["stages_ms"].values():
@@ -71,8 +82,27 @@ def test_rates_leave_out_what_was_under_way() -> None:
     assert np.isnan(_rate(published, 95_000_000, 115_000_000))
 
 
-def test_bare_invokes_take_time(int8_file: Path) -> None:
-    assert bare_invoke_ns(Engine(int8_file), 3) > 0
+def test_bare_invokes_take_time_and_keep_their_pace(int8_file: Path) -> None:
+    engine = Engine(int8_file)
+    assert bare_invoke_ns(engine, 3) > 0
+    began = time.perf_counter()
+    assert all(ms > 0 for ms in bare_invokes_ms(engine, 4, 50))
+    assert time.perf_counter() - began >= 4 / 50
+    assert len(bare_invokes_ms(engine, 3, 1e6)) == 3  # later than due from the first one on
+
+
+def test_daemon_and_bare_network_are_told_the_same_accelerator(
+    int8_file: Path, tmp_path: Path
+) -> None:
+    wanted = Accelerator("libx.so", ("device=usb", "a=b"), required=True)
+    assert _arguments(LatencyPlan("net", accelerator=wanted))[4:] == [
+        *("--delegate", "libx.so"),
+        *("--delegate-option", "device=usb", "--delegate-option", "a=b"),
+        "--delegate-required",
+    ]
+    assert _arguments(LatencyPlan("net", accelerator=Accelerator(gpu=True)))[4:] == ["--gpu"]
+    command = ["latency", str(int8_file), "--delegate", str(tmp_path / "none.so")]
+    assert main([*command, "--delegate-required"]) == 2
 
 
 @pytest.mark.parametrize(

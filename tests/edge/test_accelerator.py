@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from stream_parts import process
 
 from roadmask.accelerator import Accelerator
+from roadmask.cli import main
 from roadmask.client import Subscriber
 from roadmask.engine import Engine
 from roadmask.errors import ConfigError, ModelError
@@ -48,6 +50,23 @@ def test_on_the_processor_xnnpack_runs_all_but_the_input_conversion(processor: E
     assert (placement.partitions, placement.accelerated, placement.fallback) == (1, 0, "")
     assert placement.latency_class == "cpu"
     assert f"{placement.on_xnnpack} on XNNPACK" in placement.describe()
+
+
+def test_where_it_runs_can_be_read_by_a_machine(
+    shipped_model: Path, delegate: str, tmp_path: Path
+) -> None:
+    written, socket = tmp_path / "doctor.json", str(tmp_path / "s")
+    command = ["doctor", "--verify", str(shipped_model), "--socket", socket, "--json", str(written)]
+    assert main(command) == 0
+    here = json.loads(written.read_text())
+    assert here["latency_class"] == "cpu" and here["placement"]["accelerated"] == 0
+    # It computes nothing, so the masks are wrong: a fault, and the placement is told even so.
+    assert main([*command, "--delegate", delegate, "--delegate-option", "take=20"]) == 1
+    there = json.loads(written.read_text())
+    assert there["latency_class"] == "libtestdelegate.so" and not there["fit"]
+    placement = there["placement"]
+    assert placement["accelerated"] == 20 < placement["operators"]
+    assert main([*command[:1], "--delegate", delegate, "--socket", socket]) == 2  # of what network?
 
 
 def test_a_delegate_that_takes_all(shipped_model: Path, delegate: str, processor: Engine) -> None:

@@ -28,17 +28,19 @@ def frames(count: int) -> list[Frame]:
 
 
 def tensor(engine: Engine, frame: Frame) -> np.ndarray:
-    return kernels_reference.preprocess(frame.image, engine.input_size)
+    """As the network itself reads it: int8."""
+    assert engine.direct_input.dtype == np.int8
+    return (kernels_reference.preprocess(frame.image, engine.input_size) ^ 0x80).view(np.int8)
 
 
 def test_a_network_that_waits_has_its_own_input_filled(engine: Engine) -> None:
     pool = TensorPool(engine, geometry(SIZE, engine.input_size))
     (frame,) = frames(1)
     prepared = pool.begin(frame, True)
-    assert prepared.tensor is engine.input
+    assert prepared.tensor is engine.direct_input
     assert prepared.finish() == prepared.ready_ns > 0
     pool.feed(prepared)
-    np.testing.assert_array_equal(engine.input, tensor(engine, frame))
+    np.testing.assert_array_equal(engine.direct_input, tensor(engine, frame))
 
 
 def test_a_tensor_in_use_survives_the_next_frames(engine: Engine) -> None:
@@ -48,7 +50,7 @@ def test_a_tensor_in_use_survives_the_next_frames(engine: Engine) -> None:
     first.finish()
     second = pool.begin(given[1], True)  # the input is taken
     second.finish()
-    assert second.tensor is not engine.input
+    assert second.tensor is not engine.direct_input
     kept = pool.keep(first)
     pool.feed(second)
     third = pool.begin(given[2], False)
@@ -58,7 +60,7 @@ def test_a_tensor_in_use_survives_the_next_frames(engine: Engine) -> None:
     assert pool.keep(third) is third
     for prepared in (kept, second, third):
         pool.release(prepared)
-    assert pool.begin(given[3], True).tensor is engine.input
+    assert pool.begin(given[3], True).tensor is engine.direct_input
 
 
 def test_tensors_go_round(engine: Engine) -> None:
