@@ -1,5 +1,6 @@
-// The C++ reader of a measurement: reader roadmask|zeromq SOCKET [LIBZMQ].
+// The C++ reader of a measurement: reader roadmask|zeromq|watch SOCKET [LIBZMQ].
 //
+// `watch` asks every millisecond whether there is a mask, and prints each change: "1 NS" or "0 NS".
 // It prints "ready" at the first frame and, after the last (frame id 2), one JSON object with the
 // latencies of the measured frames (id 1) and the CPU time per frame, in µs. ZeroMQ is loaded from
 // the library that Python's binding brings, so that both readers run the same one.
@@ -9,6 +10,7 @@
 #include <cstdio>
 #include <cstring>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "roadmask/subscriber.hpp"
@@ -60,6 +62,18 @@ void read_roadmask(const char* path, Record& record) {
       return;
 }
 
+void watch(const char* path) {
+  roadmask::Subscriber subscriber(path);
+  roadmask::Mask mask;
+  for (bool had = false;; std::this_thread::sleep_for(std::chrono::milliseconds(1))) {
+    const bool has = subscriber.latest(mask);
+    if (has == had) continue;
+    had = has;
+    std::printf("%d %llu\n", has, static_cast<unsigned long long>(roadmask::now_ns()));
+    std::fflush(stdout);
+  }
+}
+
 template <typename F>
 F symbol(void* library, const char* name) {
   void* found = dlsym(library, name);
@@ -97,7 +111,8 @@ int read_zeromq(const char* path, const char* library_path, Record& record) {
 }  // namespace
 
 int main(int count, char** arguments) {
-  if (count < 3) return std::fputs("reader roadmask|zeromq SOCKET [LIBZMQ]\n", stderr), 2;
+  if (count < 3) return std::fputs("reader roadmask|zeromq|watch SOCKET [LIBZMQ]\n", stderr), 2;
+  if (std::string(arguments[1]) == "watch") watch(arguments[2]);
   Record record;
   int result = 0;
   if (std::string(arguments[1]) == "roadmask")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks.stream.faults import LIMITS_MS, measure_faults
 from benchmarks.stream.measure import StreamPlan, measure_stream, stream_table
 
 
@@ -26,3 +27,12 @@ def test_a_small_measurement_fills_every_key() -> None:
         assert 0 <= found["received"] <= 1
     assert set(case["ratio"]) == {"latency_p50", "publisher_cpu", "publish_p50"}
     assert "128 KiB 60 Hz python x2 roadmask" in stream_table(result)
+
+
+@pytest.mark.slow
+def test_every_fault_is_noticed_by_both_readers() -> None:
+    result = measure_faults(2)
+    names = [f"{language}_{name}_ms" for language in ("python", "cpp") for name in LIMITS_MS]
+    assert len(names) == 6
+    for name in names:
+        assert 0 < result[name]["p50"] <= result[name]["max"]

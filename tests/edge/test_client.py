@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from stream_parts import PATIENCE_S, publish, publisher_process, stop, wait_for
+from stream_parts import PATIENCE_S, process, publish, publisher_process, stop, wait_for
 
 from roadmask.client import Subscriber
 from roadmask.clock import now_ns
@@ -75,6 +77,44 @@ def test_receive_never_repeats(publisher: Publisher, subscriber: Subscriber) -> 
     newest = subscriber.receive(timeout_s=PATIENCE_S)
     assert newest is not None and newest.sequence == 4
     assert subscriber.dropped == 2
+
+
+def test_a_wait_holds_up_no_other_thread(publisher: Publisher, subscriber: Subscriber) -> None:
+    publish(publisher)
+    assert subscriber.receive(timeout_s=0) is not None
+    later = threading.Timer(0.05, publish, (publisher, 2))
+    later.start()
+    mask = subscriber.receive(timeout_s=PATIENCE_S)
+    later.join()
+    assert mask is not None and mask.sequence == 2
+
+
+WAITING = """
+import sys
+from roadmask.client import Subscriber
+with Subscriber(sys.argv[1]) as subscriber:
+    subscriber.receive(timeout_s=30)
+    print("caught up", flush=True)
+    try:
+        subscriber.receive()
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+"""
+
+
+def test_a_wait_ends_with_ctrl_c(publisher: Publisher, path: Path) -> None:
+    with process(WAITING, path) as waiting:
+        assert waiting.stdout is not None
+        said = waiting.stdout
+
+        def caught_up() -> bool:
+            publish(publisher)
+            return bool(select.select([said], [], [], 0.01)[0])
+
+        wait_for(caught_up, "its first mask")
+        assert said.readline() == "caught up\n"
+        waiting.send_signal(signal.SIGINT)
+        assert said.readline() == "interrupted\n"
 
 
 def test_the_iterator_ends_when_the_publisher_does(path: Path) -> None:

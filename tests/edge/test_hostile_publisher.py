@@ -203,6 +203,22 @@ def test_a_frame_that_was_never_written(publisher: HostilePublisher, ask: Ask) -
     wait_for(said, "overwritten")
 
 
+def test_a_future_stamp_never_becomes_fresh(publisher: HostilePublisher, ask: Ask) -> None:
+    """Refused when it comes, and still when its time has come."""
+    stamp = 0
+
+    def said() -> bool:
+        nonlocal stamp
+        stamp = now_ns() + 30_000_000
+        frame = good_frame()._replace(capture_ns=stamp)
+        publisher.serve((encode(good_welcome()), [publisher.sealed]), (encode(frame), []))
+        return ask()[0] is NoMask.FUTURE
+
+    wait_for(said, "the stamp is of the future")
+    while now_ns() <= stamp + 30_000_000:
+        assert ask()[0] in (NoMask.FUTURE, NoMask.SILENT, NoMask.CONNECTION_LOST)
+
+
 def test_a_publisher_that_never_answers(publisher: HostilePublisher, ask: Ask) -> None:
     wait_for(lambda: ask()[0] is NoMask.AWAITING_WELCOME, "connected")
     publisher.serve()  # accepts, sends nothing

@@ -5,6 +5,7 @@ import signal
 import socket
 import stat
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -178,17 +179,23 @@ def test_unusable_paths(path: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "a.sock").exists()
 
 
-def test_too_many_clients_are_told(path: Path) -> None:
-    with Publisher(path, mask_size=(8, 8), max_clients=1) as publisher:
-        with connect(path) as first, connect(path) as second:
-            publisher.heartbeat()
-            welcome_of(first)
-            assert header_of(second).reasons == Reason.TOO_MANY_CLIENTS
-            assert second.recv(1) == b""
-        publisher.heartbeat()
-        with connect(path) as third:
-            publisher.heartbeat()
-            welcome_of(third)
+def test_every_one_of_32_gets_each_frame_and_more_are_told(path: Path) -> None:
+    with Publisher(path, mask_size=(8, 8)) as publisher, ExitStack() as stack:
+        clients = [stack.enter_context(connect(path)) for _ in range(32)]
+        with connect(path) as one_more:
+            for _ in range(3):
+                publish(publisher)
+            for client in clients:
+                welcome_of(client)
+                assert [header_of(client).sequence for _ in range(3)] == [1, 2, 3]
+            assert header_of(one_more).reasons == Reason.TOO_MANY_CLIENTS
+            assert one_more.recv(1) == b""
+        clients[7].close()
+        publish(publisher)
+        with connect(path) as another:
+            publish(publisher)
+            welcome_of(another)
+            assert publisher.clients == 32
 
 
 AS_NOBODY = """

@@ -61,7 +61,7 @@ bool wait_readable(int fd, std::int64_t wait_ns) {
     error = ::ppoll(&entry, 1, &timeout, nullptr) < 0 ? errno : 0;
   }
   if (error == EINTR && PyErr_CheckSignals() != 0) throw nb::python_error();
-  return error == 0;
+  return error != EINTR;
 }
 
 class Inbox {
