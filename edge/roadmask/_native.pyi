@@ -133,7 +133,8 @@ class PreprocessPlan:
     ``layout`` is bgr, grey, yuyv or nv12, ``crop`` the part of the picture that is used; rows of
     source and tensor may be apart. A run in two parts: ``start`` returns its number, and whoever
     calls ``finish`` with it, in any thread, works on it until it is done and gets the time at which
-    it was, ns CLOCK_BOOTTIME. Errors as above.
+    it was, ns CLOCK_BOOTTIME; ``step_aside``: some ten µs later, so that another thread of them
+    has Python's lock first. Errors as above.
     """
 
     def __init__(
@@ -146,7 +147,7 @@ class PreprocessPlan:
     ) -> None: ...
     def run(self, source: _Array, out: _Array) -> None: ...
     def start(self, source: _Array, out: _Array) -> int: ...
-    def finish(self, job: int) -> int: ...
+    def finish(self, job: int, step_aside: bool = False) -> int: ...
 
 def flip_top_bits(source: _Array, out: _Array) -> None:
     """uint8 → int8 of the same shape; keeps the interpreter's lock, as it takes microseconds."""

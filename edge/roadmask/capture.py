@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -32,7 +32,8 @@ _UNPREPARED = Prepared(np.empty(0))  # of a thread without a preparation
 _NO_IMAGE: Image = np.empty((0, 0, 3), np.uint8)
 
 
-class Captured(NamedTuple):  # a frozen data class takes five times as long to make
+@dataclass(slots=True, eq=False)
+class Captured:
     """A frame out of the slot; what is not named below is as in ``Frame``.
 
     Attributes:
@@ -141,7 +142,12 @@ class CaptureThread:
         self._preparation = preparation
         self._limit = RateLimit(max_fps, self.source.fps)
         self._allow_raw()
-        self._change = threading.Condition()  # guards all below
+        self._lock = threading.Lock()  # guards all below
+        self._change = threading.Condition(self._lock)  # of the slot, for who waits to fill it
+        # Free when the slot was filled. A condition variable does the same, in Python code that
+        # has left the caches when a frame comes.
+        self._filled = threading.Lock()
+        self._filled.acquire()
         self._slot: Captured | None = None
         self._taker_waits = False
         self._end: EndOfStream | CaptureError | None = None
@@ -191,10 +197,13 @@ class CaptureThread:
         Raises:
             CaptureError: a file failed half-way.
         """
-        with self._change:
-            self._taker_waits = True
-            self._change.wait_for(lambda: self._slot is not None or self._end, timeout_s)
-            self._taker_waits = False
+        deadline_ns = now_ns() + round(timeout_s * 1e9)
+        self._taker_waits = True
+        while self._slot is None and self._end is None:
+            if not self._filled.acquire(timeout=max(0.0, (deadline_ns - now_ns()) * 1e-9)):
+                break
+        self._taker_waits = False
+        with self._lock:
             frame, self._slot = self._slot, None
             if frame is None:
                 if isinstance(self._end, CaptureError):
@@ -203,15 +212,12 @@ class CaptureThread:
             skipped = frame.frame_id - self._last_taken - 1
             self._last_taken = frame.frame_id
             self._dropped += skipped
-            captured_ns = frame.capture_ns
+            frame.skipped = skipped
             if not self.source.realtime:
-                captured_ns = now_ns()
+                frame.capture_ns = now_ns()
                 self._change.notify_all()
-        return frame._replace(
-            capture_ns=captured_ns,
-            skipped=skipped,
-            ready_ns=frame.prepared.finish() or frame.available_ns,
-        )
+        frame.ready_ns = frame.prepared.finish() or frame.available_ns
+        return frame
 
     @property
     def waiting(self) -> bool:
@@ -309,9 +315,9 @@ class CaptureThread:
             if self.source.realtime or self._stop.wait(early_s):
                 return
             available_ns = now_ns()
-        prepared, image = _UNPREPARED, frame.image
+        prepared, image, awaited = _UNPREPARED, frame.image, self._taker_waits
         if self._preparation is not None:
-            prepared = self._preparation.begin(frame, self._taker_waits)
+            prepared = self._preparation.begin(frame, awaited)
             image = _NO_IMAGE
         captured = Captured(
             image,
@@ -325,31 +331,35 @@ class CaptureThread:
             prepared,
         )
         shown_early = self._show(captured, wait=False)
-        prepared.finish()  # before the picture's memory goes back to the source
+        # Before the picture's memory goes back to the source.
+        prepared.finish(step_aside=awaited and shown_early)
         if not shown_early:
             self._show(captured, wait=True)
 
     def _show(self, frame: Captured, wait: bool) -> bool:
         """Put a frame into the slot; False for one that has to wait until the slot is empty."""
-        with self._change:
+        with self._lock:
             if not self.source.realtime and self._slot is not None:
                 if not wait:
                     return False
                 self._change.wait_for(lambda: self._slot is None or self._stop.is_set())
             if frame.frame_id + self._id_shift <= self._last_id:
                 self._id_shift = self._last_id + 1 - frame.frame_id
-            if self._id_shift:
-                frame = frame._replace(frame_id=frame.frame_id + self._id_shift)
+            frame.frame_id += self._id_shift
             self._last_id = frame.frame_id
             if self._preparation is not None and self._slot is not None:
                 self._preparation.release(self._slot.prepared)
             self._slot = frame
-            self._change.notify_all()
+            self._wake_taker()
             self._frames += 1
             if self._fault:
                 _log.warning("%s: frames again", self.source.name)
                 self._fault = None
             return True
+
+    def _wake_taker(self) -> None:
+        if self._filled.locked():
+            self._filled.release()
 
     def _reopen(self) -> None:
         self.source.close()
@@ -381,7 +391,7 @@ class CaptureThread:
     def _finish(self, end: EndOfStream | CaptureError) -> None:
         with self._change:
             self._end = end
-            self._change.notify_all()
+            self._wake_taker()
 
 
 def _first(source: Callable[[], Source] | Source | str) -> Source:

@@ -49,8 +49,12 @@ class Prepared:
         self._job = plan.start(image, inner)
         self._plan = plan
 
-    def finish(self) -> int:
-        """Work on the tensor until it is filled, and return ``ready_ns``."""
+    def finish(self, step_aside: bool = False) -> int:
+        """Work on the tensor until it is filled, and return ``ready_ns``.
+
+        ``step_aside`` is for the thread that is not in a hurry: the other one would have to be
+        woken again to get Python's lock after it.
+        """
         if self._plan is not None:
-            self.ready_ns = self._plan.finish(self._job)
+            self.ready_ns = self._plan.finish(self._job, step_aside)
         return self.ready_ns

@@ -63,7 +63,8 @@ class Publication:
         self._rgb = np.empty((height, width, 3), np.uint8)
         x, y, width, height = geometry.inner
         self._picture = self._rgb[y : y + height, x : x + width]  # without the padding
-        self._flags = _FLAGS[source.kind]
+        # Made here: to combine flags takes longer than all else about them.
+        self._flags = _FLAGS[source.kind], _FLAGS[source.kind] | Flag.DRIVER_TIME
         self._times = times
         self._geometry, self._transform_of = geometry, geometry.camera
         self._transform = geometry.transform(geometry.camera)
@@ -112,17 +113,20 @@ class Publication:
             beside: in the thread, with a copy of the network's output, because it has the next
                 frame to infer. Else here: to wake a thread costs more than the publication.
         """
-        with self._change:
-            self._change.wait_for(lambda: self._pending is None)
-            if self._error is not None:
-                raise self._error
-            if beside:
-                frame = frame._replace(prepared=self._tensors.keep(frame.prepared))
-                self._output_bytes[:] = self._engine_bytes
-                self._pending = _Inferred(frame, taken_ns, inferred_ns)
-                self._change.notify_all()
+        if self._pending is not None:
+            with self._change:
+                self._change.wait_for(lambda: self._pending is None)
+        if self._error is not None:
+            raise self._error
+        done = _Inferred(frame, taken_ns, inferred_ns)
         if not beside:
-            self._publish(_Inferred(frame, taken_ns, inferred_ns), self._engine.output)
+            self._publish(done, self._engine.output)
+            return
+        frame.prepared = self._tensors.keep(frame.prepared)
+        self._output_bytes[:] = self._engine_bytes
+        with self._change:
+            self._pending = done
+            self._change.notify_all()
 
     def _run(self) -> None:
         while True:
@@ -161,7 +165,7 @@ class Publication:
                 infer_us=(done.inferred_ns - done.taken_ns) // 1000,
                 mode=mode,
                 reasons=reasons,
-                flags=self._flags | (Flag.DRIVER_TIME if frame.driver_time else Flag.NONE),
+                flags=self._flags[frame.driver_time],
                 camera_size=frame.size,
                 scale=self._transform.scale,
                 offset=self._transform.offset,

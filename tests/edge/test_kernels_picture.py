@@ -153,7 +153,8 @@ def test_a_run_shared_by_threads_equals_the_reference(layout: str) -> None:
             job = plan.start(frames[i % 4], out)
             for _ in helpers:
                 jobs.put(job)
-            assert began_ns <= plan.finish(job) <= now_ns()
+            done_ns = plan.finish(job, step_aside=i % 2 == 0)
+            assert began_ns <= done_ns <= now_ns()
             np.testing.assert_array_equal(out, expected[i % 4])
     finally:
         for _ in helpers:
@@ -172,6 +173,9 @@ def test_a_run_that_is_done_lets_go_of_its_arrays() -> None:
     assert sys.getrefcount(frame) > before[0]  # nobody may reuse it while it is read
     plan.finish(job)
     assert (sys.getrefcount(frame), sys.getrefcount(out)) == before
-    assert plan.finish(job) > 0  # once more is harmless
+    done_ns = plan.finish(job)  # once more is harmless
+    before_ns = now_ns()
+    assert plan.finish(job, step_aside=True) == done_ns > 0
+    assert now_ns() - before_ns >= 50_000  # meanwhile the other thread gets Python's lock
     with pytest.raises(ValueError, match="job: given 2, expected one that was started"):
         plan.finish(2)

@@ -7,10 +7,12 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <chrono>
 #include <cmath>
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -32,6 +34,7 @@ namespace {
 
 using SizePx = std::pair<int, int>;
 constexpr int kLargestSide = 16384;
+constexpr std::chrono::microseconds kAside{50};  // until the other thread is in the network
 
 k::Size size_of(const char* what, SizePx size) {
   if (size.first < 1 || size.second < 1 || size.first > kLargestSide ||
@@ -204,15 +207,16 @@ k::PreprocessPlan::Job start_preprocess(PreprocessPlan& plan, nb::handle source,
   return job;
 }
 
-std::int64_t finish_preprocess(PreprocessPlan& plan, k::PreprocessPlan::Job job) {
+std::int64_t finish_preprocess(PreprocessPlan& plan, k::PreprocessPlan::Job job, bool step_aside) {
   if (job > plan.job)
     refuse("job: given " + std::to_string(job) + ", expected one that was started");
   std::int64_t done_ns;
-  if (plan.is_done(job)) {
+  if (plan.is_done(job) && !step_aside) {
     done_ns = plan.finish(job);  // at once: no reason to let others have the interpreter
   } else {
     nb::gil_scoped_release release;
     done_ns = plan.finish(job);
+    if (step_aside) std::this_thread::sleep_for(kAside);
   }
   if (job == plan.job) {
     plan.source_view.reset();
@@ -222,7 +226,7 @@ std::int64_t finish_preprocess(PreprocessPlan& plan, k::PreprocessPlan::Job job)
 }
 
 void run_preprocess(PreprocessPlan& plan, nb::handle source, nb::handle out) {
-  finish_preprocess(plan, start_preprocess(plan, source, out));
+  finish_preprocess(plan, start_preprocess(plan, source, out), false);
 }
 
 void flip_top_bits(nb::handle source, nb::handle out) {
@@ -295,9 +299,10 @@ void bind_kernels(nb::module_& m) {
            "Scale, swap colours and apply the table, straight into `out`.")
       .def("start", &start_preprocess, nb::arg("source").none(), nb::arg("out").none(),
            "Begin a `run` and return its number; the caller has to finish() it.")
-      .def("finish", &finish_preprocess, nb::arg("job"),
+      .def("finish", &finish_preprocess, nb::arg("job"), nb::arg("step_aside") = false,
            "Work on a run until it is done, from any thread, even beside the one that started it; "
-           "return when it was done, ns CLOCK_BOOTTIME.");
+           "return when it was done, ns CLOCK_BOOTTIME. Stepping aside lets another thread that "
+           "finishes have the interpreter first.");
   m.def("flip_top_bits", &flip_top_bits, nb::arg("source").none(), nb::arg("out").none(),
         "uint8 → int8: the top bit of every byte.");
   m.def("overlay", &overlay, nb::arg("bgr").none(), nb::arg("mask").none(),
