@@ -26,7 +26,8 @@ from roadmask.errors import ConfigError
 from roadmask.times import COLUMNS
 
 _MIN_ROUNDS = 3
-_WINDOW_S = 0.8  # and 40 invokes at least
+_MIN_S = 4.0  # of daemon in all: many short rounds, since a machine's pace drifts
+_WINDOW_S = 0.3  # and 40 invokes at least
 _SETTLE = 2  # frames after each start that were under way when the daemon was stopped
 
 
@@ -92,7 +93,7 @@ def measure_rates(engine: Engine, arguments: Sequence[str], frames: int) -> Rate
     """
     invoke_s = bare_invoke_ns(engine) * 1e-9
     window_s = max(_WINDOW_S, 40 * invoke_s)
-    rounds = max(_MIN_ROUNDS, round(frames * invoke_s / window_s))
+    rounds = max(_MIN_ROUNDS, round(max(_MIN_S, frames * invoke_s) / window_s))
     windows: list[tuple[int, int]] = []
     bare: list[float] = []
     bare_ms: list[float] = []

@@ -74,7 +74,9 @@ void test_upsample() {
   const k::Size to = factor_four ? k::Size{4 * from.width, 4 * from.height}
                                  : k::Size{between(1, 300), between(1, 90)};
   const int classes = between(2, 33);
-  k::UpsampleOptions options{from, to, classes, {}, between(0, classes - 1), {}, 0, 0.1F};
+  const k::Window all_columns{0, to.width, to.width}, all_rows{0, to.height, to.height};
+  k::UpsampleOptions options{from, to, classes, {}, between(0, classes - 1), {}, 0, 0.1F,
+                             all_columns, all_rows};
   for (int c = 0; c < classes; ++c)
     options.categories.push_back(static_cast<std::uint8_t>(between(0, 7)));
   const int kind = between(0, 2);
@@ -105,8 +107,8 @@ void test_upsample() {
           "upsample", level, from, to);
   }
   // The definition itself, at a few pixels: no shortcut, no plan.
-  const auto rows = k::bilinear_positions(from.height, to.height, {0, to.height, to.height});
-  const auto columns = k::bilinear_positions(from.width, to.width, {0, to.width, to.width});
+  const auto rows = k::bilinear_positions(from.height, to.height, all_rows);
+  const auto columns = k::bilinear_positions(from.width, to.width, all_columns);
   for (int n = 0; n < 20 && options.threshold == 0; ++n) {
     const int y = between(0, to.height - 1), x = between(0, to.width - 1);
     int best = -(1 << 30), winner = 0;
@@ -180,7 +182,8 @@ void test_nearest_and_overlay() {
   Bytes mask(pixels);
   const std::uint8_t table[4] = {3, 1, 7, 0};
   const k::Counts counts =
-      k::nearest_map(ids.data.get(), from, {mask.data.get(), to.width}, to, table, 4);
+      k::nearest_map(ids.data.get(), from, {mask.data.get(), to.width}, to, table, 4,
+                     {0, to.width, to.width}, {0, to.height, to.height});
   std::int64_t total = 0;
   for (std::int64_t count : counts) total += count;
   check(total == to.width * std::int64_t{to.height}, "nearest", k::Level::scalar, from, to);
