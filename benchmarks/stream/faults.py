@@ -90,7 +90,7 @@ def measure_faults(rounds: int, languages: Sequence[str] = _LANGUAGES) -> dict[s
     return {
         "device": read_device().to_json(),
         "rounds": rounds,
-        **{f"{name}_ms": {**percentiles(v), "max": round(max(v), 3)} for name, v in found.items()},
+        **{f"{name}_ms": {**percentiles(v), "max": round(max(v), 4)} for name, v in found.items()},
     }
 
 
