@@ -93,9 +93,9 @@ WAITING = """
 import sys
 from roadmask.client import Subscriber
 with Subscriber(sys.argv[1]) as subscriber:
-    subscriber.receive(timeout_s=30)
-    print("caught up", flush=True)
     try:
+        subscriber.receive(timeout_s=30)
+        print("caught up", flush=True)
         subscriber.receive()
     except KeyboardInterrupt:
         print("interrupted", flush=True)
