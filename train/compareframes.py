@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
+import train.models  # noqa: F401 - networks with layers of our own are read by their names
 from roadmask.datasets import Dataset
 from roadmask.errors import DataError
 from roadmask.labels import CITYSCAPES_8, label_set
@@ -38,7 +39,11 @@ def frame_sheet(runs: Sequence[Run], dataset: Dataset, count: int) -> Picture:
         try:
             model = keras.saving.load_model(network, compile=False)
         except Exception as error:  # zipfile, h5py, JSON: whatever the damage causes
-            raise DataError(f"network {network} cannot be read: train it anew") from error
+            reason = str(error).strip().splitlines()
+            raise DataError(
+                f"network {network} cannot be read ({reason[0][:160] if reason else error!r}): "
+                "train it anew"
+            ) from error
         _, height, width, _ = model.input_shape
         logits = predict_logits(model, samples)
         labels = label_set(run.record["config"].get("labels", CITYSCAPES_8.name))

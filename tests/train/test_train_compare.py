@@ -1,8 +1,11 @@
 """``python -m train compare`` and ``record`` over runs that were really trained."""
 
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import pytest
 from train.__main__ import main
 from train.compareplots import row_shares
 from train.comparetable import table
+from train.models import build_model
 from train.page import markdown_table
 from train.runs import read_run
 
@@ -102,6 +106,24 @@ def test_what_a_reader_must_know_before_comparing(
     assert "other is not finished (2 of 9 epochs)" in text
     assert "No INT8 file of tiny" in text
     assert "| 2 of 9 |" in text
+
+
+def test_a_network_with_layers_of_our_own_is_shown(tiny_run: Path, tmp_path: Path) -> None:
+    """In a process of its own: in this one the layers have long been registered."""
+    folder = tmp_path / "segformer"
+    shutil.copytree(tiny_run, folder)
+    record = json.loads((folder / "run.json").read_text())
+    record["config"]["model"] = "segformer_b0"
+    (folder / "run.json").write_text(json.dumps(record))
+    build_model("segformer_b0", (64, 64)).save(folder / "segformer_b0.keras")
+    out = tmp_path / "r.html"
+    command = [sys.executable, "-m", "train", "compare", str(folder), "--out", str(out)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    run = subprocess.run(
+        [*command, "--frames", "1"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    assert "<h2>The same frames</h2>" in out.read_text()
 
 
 def test_a_record_is_small_and_enough_for_a_report(other_run: Path, tmp_path: Path) -> None:
