@@ -1,9 +1,10 @@
-"""Parts that the tests of the mask stream share: waiting for a condition, a publisher process."""
+"""Parts that the tests of the mask stream share: waiting, publisher processes, bare sockets."""
 
 from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from typing import Any
 from clock_parts import ShiftedClock
 
 from roadmask.clock import now_ns
+from roadmask.protocol import FrameHeader, Welcome, decode
 from roadmask.publisher import FrameInfo, Publisher
 
 PATIENCE_S = 60.0  # for a loaded machine: a test that passes never waits so long
@@ -71,6 +73,7 @@ PUBLISHER = """
 import sys, time
 from roadmask.clock import now_ns
 from roadmask.modes import Flag
+from roadmask.protocol import FrameHeader, Welcome, decode
 from roadmask.publisher import FrameInfo, Publisher
 path, rate = sys.argv[1], float(sys.argv[2])
 with Publisher(path, mask_size=(64, 32), frame_period_ns=int(1e9 / rate)) as publisher:
@@ -114,3 +117,25 @@ def stop(running: subprocess.Popen[str]) -> None:
     running.send_signal(signal.SIGSTOP)
     status = Path(f"/proc/{running.pid}/stat")
     wait_for(lambda: status.read_text().rsplit(")", 1)[1].split()[0] == "T", "process stopped")
+
+
+def connect(path: Path) -> socket.socket:
+    client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    client.settimeout(30)
+    client.connect(str(path))
+    return client
+
+
+def welcome_of(client: socket.socket) -> Welcome:
+    data, fds, _, _ = socket.recv_fds(client, 4096, 4)
+    for fd in fds:
+        os.close(fd)
+    message = decode(data)
+    assert isinstance(message, Welcome) and len(fds) == 1
+    return message
+
+
+def header_of(client: socket.socket) -> FrameHeader:
+    message = decode(client.recv(4096))
+    assert isinstance(message, FrameHeader)
+    return message

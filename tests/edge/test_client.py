@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import select
 import signal
 import socket
@@ -228,42 +227,6 @@ def test_a_future_stamp_never_becomes_fresh(publisher: Publisher, subscriber: Su
     wait_for(lambda: now_ns() > stamp, "the stamp is in the past")
     assert subscriber.latest() is None
     assert subscriber.reason is NoMask.FUTURE
-
-
-IN_ANOTHER_TIME = """
-import sys
-from roadmask.client import Subscriber
-with Subscriber(sys.argv[1], reconnect=False) as subscriber:
-    try:
-        subscriber.receive()
-    except Exception as error:
-        print(error.check, flush=True)
-"""
-
-
-def test_a_shifted_clock_is_noticed(path: Path) -> None:
-    """In a time namespace of its own a reader would take every age for another one."""
-    unshare = ["unshare", "--time", "--boottime", "-1"]
-    try:
-        subprocess.run([*unshare, "true"], check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("no time namespaces here, or not permitted")
-    with Publisher(path, mask_size=(8, 8)) as publisher:
-        reader = subprocess.Popen(
-            [*unshare, sys.executable, "-c", IN_ANOTHER_TIME, str(path)],
-            stdout=subprocess.PIPE,
-            text=True,
-            env={"PYTHONPATH": ":".join(filter(None, sys.path)), "PATH": os.environ["PATH"]},
-        )
-
-        def answered() -> bool:
-            publish(publisher)
-            return reader.poll() is not None
-
-        wait_for(answered, "the reader's refusal")
-        assert reader.stdout is not None
-        assert reader.stdout.read() == "clock\n"
-        reader.stdout.close()
 
 
 @pytest.mark.parametrize("mode", [Mode.STALE, Mode.FAULT])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -96,3 +97,40 @@ def test_the_time_of_day_does_not_count(path: Path, client: Client) -> None:
         client.clock.shift(realtime_ns=-HOUR_NS)
         assert not client.valid, "an old mask that became young"
         assert not client.has_mask
+
+
+IN_ANOTHER_TIME = """
+import sys
+from roadmask.client import Subscriber
+with Subscriber(sys.argv[1], reconnect=False) as subscriber:
+    try:
+        subscriber.receive()
+    except Exception as error:
+        print(error.check, flush=True)
+"""
+
+
+def test_a_shifted_clock_is_noticed(tmp_path: Path) -> None:
+    """In a time namespace of its own a reader would take every age for another one."""
+    path = tmp_path / "masks.sock"
+    unshare = ["unshare", "--time", "--boottime", "-1"]
+    try:
+        subprocess.run([*unshare, "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no time namespaces here, or not permitted")
+    with Publisher(path, mask_size=(8, 8)) as publisher:
+        reader = subprocess.Popen(
+            [*unshare, sys.executable, "-c", IN_ANOTHER_TIME, str(path)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={"PYTHONPATH": ":".join(filter(None, sys.path)), "PATH": os.environ["PATH"]},
+        )
+
+        def answered() -> bool:
+            publish(publisher)
+            return reader.poll() is not None
+
+        wait_for(answered, "the reader's refusal")
+        assert reader.stdout is not None
+        assert reader.stdout.read() == "clock\n"
+        reader.stdout.close()
