@@ -74,6 +74,9 @@ def _add_latency(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("model", help="a .tflite file, or the name of a shipped model")
     parser.add_argument("--source", help="default: 64 town frames of 1280x720, rendered before")
     parser.add_argument("--threads", type=int, default=1, help="of the network; default: 1")
+    parser.add_argument(
+        "--cores", default="", metavar="LIST", help="of the network: 2 or 0,2-3 (default: any)"
+    )
     parser.add_argument("--labels", default="", help="label set of a model that names none")
     parser.add_argument("--frames", type=int, default=300, help="in each phase; default: 300")
     add_accelerator(parser.add_argument_group("accelerator", "as of roadmask run"))
@@ -182,6 +185,7 @@ def _latency(options: argparse.Namespace) -> int:
         options.labels,
         options.frames,
         accelerator_of(options),
+        options.cores,
     )
     result = measure_latency(plan)
     if options.json:

@@ -24,6 +24,7 @@ from roadmask.accelerator import Accelerator
 from roadmask.device import read_device
 from roadmask.engine import Engine
 from roadmask.errors import ConfigError
+from roadmask.realtime import parse_cores, pinned
 from roadmask.sources.uri import parse_uri
 from roadmask.times import COLUMNS
 
@@ -54,6 +55,7 @@ class LatencyPlan:
         labels: label set of a model that names none.
         frames: measured in each phase, warm-up not counted.
         accelerator: where the network runs, in the daemon and bare.
+        cores: that the network keeps to, in the daemon and bare, such as 2 or 0,2-3; "" = any.
     """
 
     model: str
@@ -62,6 +64,7 @@ class LatencyPlan:
     labels: str = ""
     frames: int = 300
     accelerator: Accelerator = Accelerator()  # noqa: RUF009 (frozen)
+    cores: str = ""
 
 
 def measure_latency(
@@ -75,13 +78,15 @@ def measure_latency(
     if plan.frames < BLOCK:
         raise ConfigError(f"--frames {plan.frames}: expected {BLOCK} or more")
     # Refuses before anything runs.
-    engine = Engine(plan.model, plan.threads, plan.labels or None, plan.accelerator)
+    cores = parse_cores(plan.cores)
+    with pinned(cores):
+        engine = Engine(plan.model, plan.threads, plan.labels or None, plan.accelerator)
     before = read_device()
     total = _STARTUP_FRAMES + 2 * (plan.frames + WARM_UP) + plan.frames
     with tqdm(total=total, desc=title, unit="frame", disable=not progress) as bar:
         alone = _run_alone(plan, bar.update)
         flat_out = [*_arguments(plan), "--source", _unpaced(plan.source)]
-        rates = measure_rates(engine, flat_out, plan.frames)
+        rates = measure_rates(engine, flat_out, plan.frames, cores)
         bar.update(plan.frames)
         # A frame every two invokes, at the pace at which the machine really invokes now.
         fps = min(1000.0, float(np.median(rates.bare)) / 2)
@@ -90,7 +95,8 @@ def measure_latency(
             plan.frames + WARM_UP,
             bar.update,
         )
-        bare = bare_invokes_ms(engine, plan.frames + WARM_UP, fps, bar.update)[WARM_UP:]
+        with pinned(cores):
+            bare = bare_invokes_ms(engine, plan.frames + WARM_UP, fps, bar.update)[WARM_UP:]
         bar.update(total - bar.n)
     rows = paced.rows[WARM_UP:]
     if len(rows) < BLOCK:
@@ -111,6 +117,7 @@ def measure_latency(
         ),
         "rss_mib": alone.rss_mib,
         "threads": plan.threads,
+        "cores": plan.cores,
         "device": before.name,
         "device_before": before.to_json(),
         "device_after": read_device().to_json(),
@@ -129,6 +136,7 @@ def measure_latency(
 def _arguments(plan: LatencyPlan) -> list[str]:
     arguments = ["--model", plan.model, "--threads", str(plan.threads)]
     arguments += ["--labels", plan.labels] if plan.labels else []
+    arguments += ["--cores", plan.cores] if plan.cores else []
     accelerator = plan.accelerator
     arguments += ["--delegate", accelerator.delegate] if accelerator.delegate else []
     for option in accelerator.options:
@@ -202,6 +210,7 @@ def _outside_result(run: DaemonRun) -> dict[str, Any]:
     return {
         "subscriber_frame_to_mask_ms": percentiles(age_ms),
         "subscriber_wake_ms": percentiles(wake_ms),
+        "subscriber_overhead_ms": percentiles(age_ms - infer_ms),
         "subscriber_overhead_ratio": None if ratio is None else round(ratio, 4),
     }
 
@@ -214,6 +223,7 @@ def latency_table(result: dict[str, Any]) -> str:
         ("frame to mask", *_three(result["frame_to_mask_ms"])),
         ("overhead", *_three(result["overhead_ms"])),
         ("seen by a subscriber", *_three(result["subscriber_frame_to_mask_ms"])),
+        ("  overhead", *_three(result["subscriber_overhead_ms"])),
     ]
     outside = number(result["subscriber_overhead_ratio"], 3)
     lines = [
@@ -223,7 +233,8 @@ def latency_table(result: dict[str, Any]) -> str:
         f"{number(result['fps'], 1)} fps, bare invoke {result['bare_invoke_fps']:.1f} fps; "
         f"overhead ratio {result['overhead_ratio']:.3f} (seen from outside {outside})",
         f"start-up {result['startup_ms']:.0f} ms, memory {number(result['rss_mib'], 0)} MiB, "
-        f"{result['threads']} thread(s), {result['device']}, {result['latency_class']}",
+        f"{result['threads']} thread(s), cores {result['cores'] or 'any'}, {result['device']}, "
+        f"{result['latency_class']}",
     ]
     return "\n".join(lines)
 

@@ -23,6 +23,7 @@ from benchmarks.results import percentiles
 from roadmask.clock import now_ns
 from roadmask.engine import Engine
 from roadmask.errors import ConfigError
+from roadmask.realtime import pinned
 from roadmask.times import COLUMNS
 
 _MIN_ROUNDS = 3
@@ -80,13 +81,16 @@ def bare_invokes_ms(
     return durations
 
 
-def measure_rates(engine: Engine, arguments: Sequence[str], frames: int) -> Rates:
+def measure_rates(
+    engine: Engine, arguments: Sequence[str], frames: int, cores: frozenset[int] = frozenset()
+) -> Rates:
     """Alternate the daemon and bare invokes until about ``frames`` of each were seen.
 
     Args:
         engine: the same network in this process.
         arguments: of ``roadmask run``: model, threads and a source without pace.
         frames: how many to measure.
+        cores: for the bare invokes; none for all.
 
     Raises:
         ConfigError: the daemon refused, or the source ended.
@@ -108,7 +112,8 @@ def measure_rates(engine: Engine, arguments: Sequence[str], frames: int) -> Rate
                     _run_for(process, window_s)
                     process.send_signal(signal.SIGSTOP)
                     windows.append((begin_ns, now_ns()))
-                    bare.append(_bare_rate(engine, window_s / 2, bare_ms))
+                    with pinned(cores):
+                        bare.append(_bare_rate(engine, window_s / 2, bare_ms))
                 process.send_signal(signal.SIGCONT)
                 process.terminate()
                 finish(process)

@@ -44,8 +44,12 @@ def encode_frame(
 def readable(fd: int) -> bool:
     """Whether something waits there, without waiting."""
 
-def send_each(message: bytes | bytearray, sockets: list[int]) -> list[int] | None:
-    """Send to each socket without blocking; None, or the errno of each (0: sent)."""
+def send_each(message: bytes | bytearray, sockets: list[int]) -> tuple[int, list[int] | None]:
+    """Send to each socket without blocking.
+
+    Returns:
+        When the last send began, ns CLOCK_BOOTTIME, and None or the errno of each (0: sent).
+    """
 
 def peer_groups(socket: int) -> list[int]:
     """The supplementary groups of the process at the other end."""

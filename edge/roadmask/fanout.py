@@ -62,12 +62,16 @@ class Fanout:
             self._clients.append(peer)
             self._descriptors.append(peer.fileno())
 
-    def send(self, message: bytes | bytearray, now: int) -> None:
-        """One message to all; a full queue drops it, five seconds of that drop the client."""
-        errors = send_each(message, self._descriptors)
+    def send(self, message: bytes | bytearray, now: int) -> int:
+        """One message to all; a full queue drops it, five seconds of that drop the client.
+
+        Returns:
+            CLOCK_BOOTTIME when the last client's was handed to the kernel.
+        """
+        sent_ns, errors = send_each(message, self._descriptors)
         if errors is None:
             self._blocked_since_ns.clear()
-            return
+            return sent_ns
         for client, error in zip(tuple(self._clients), errors, strict=True):
             if error == 0:
                 self._blocked_since_ns.pop(client.fileno(), None)
@@ -78,6 +82,7 @@ class Fanout:
                     self._drop(client)
             else:
                 self._drop(client)
+        return sent_ns
 
     def close(self) -> None:
         """Hang up on all."""

@@ -108,7 +108,7 @@ class Publisher:
         self._closed = False
         self.stream_id = secrets.randbits(64) | 1
         self.sequence = 0  # of the last published frame
-        self.sent_ns = 0  # CLOCK_BOOTTIME when every subscriber had been sent that frame
+        self.sent_ns = 0  # CLOCK_BOOTTIME when that frame was handed to the kernel for the last one
         self._prepared = [self._prepare(index) for index in range(slots)]
         # The last FRAME sent, or what stands for it before the first.
         self._message = bytearray(self._prepared[0])
@@ -192,8 +192,7 @@ class Publisher:
             self._skipped_total = skipped_total
             self._capture_ns = info.capture_ns
             self._forced_mode = None
-            self._fanout.send(self._message, now)
-            self.sent_ns = now_ns()
+            self.sent_ns = self._fanout.send(self._message, now)
             # After the others have their frame: letting in who waits takes longer than sending.
             if self._listener.waiting:
                 self._accept(bytes(self._message))

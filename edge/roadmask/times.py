@@ -17,7 +17,7 @@ COLUMNS = (
     "taken_ns",  # it is in the network's input: invoke begins
     "inferred_ns",
     "postprocessed_ns",
-    "published_ns",  # a subscriber can read the mask
+    "published_ns",  # it was handed to the kernel for the last subscriber
 )
 
 

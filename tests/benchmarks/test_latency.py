@@ -37,6 +37,7 @@ def test_every_key_of_the_contract_is_filled(result: dict[str, Any]) -> None:
         "frame_to_mask_ms",
         "overhead_ms",
         "subscriber_frame_to_mask_ms",
+        "subscriber_overhead_ms",
         "bare_invoke_ms",
         "bare_invoke_paced_ms",
     ):
@@ -100,7 +101,9 @@ def test_daemon_and_bare_network_are_told_the_same_accelerator(
         *("--delegate-option", "device=usb", "--delegate-option", "a=b"),
         "--delegate-required",
     ]
-    assert _arguments(LatencyPlan("net", accelerator=Accelerator(gpu=True)))[4:] == ["--gpu"]
+    assert _arguments(LatencyPlan("net", cores="0-1", accelerator=Accelerator(gpu=True)))[4:] == [
+        *("--cores", "0-1", "--gpu")
+    ]
     command = ["latency", str(int8_file), "--delegate", str(tmp_path / "none.so")]
     assert main([*command, "--delegate-required"]) == 2
 

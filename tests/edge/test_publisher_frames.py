@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ from stream_parts import (
     connect,
     frame_info,
     header_of,
+    process,
     publish,
+    wait_for,
     welcome_of,
 )
 
@@ -109,6 +112,35 @@ def test_a_header_holds_what_was_said(path: Path) -> None:
     assert (header.mask_width, header.mask_height, header.mask_stride) == (8, 4, 8)
     assert (header.preview_width, header.preview_height, header.preview_stride) == (6, 2, 18)
     assert 0 < header.mask_offset < header.confidence_offset < header.preview_offset
+
+
+# Tells when each message came.
+RECEIVER = """
+import socket, sys
+from roadmask.clock import now_ns
+client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+client.connect(sys.argv[1])
+while client.recv(4096):
+    print(now_ns(), flush=True)
+"""
+
+
+def test_no_subscriber_has_a_frame_before_it_counts_as_sent(path: Path) -> None:
+    before = os.sched_getaffinity(0)
+    with Publisher(path, mask_size=(8, 8)) as publisher:
+        try:
+            # On one core the kernel may run the subscriber that `publish` wakes before it returns.
+            os.sched_setaffinity(0, {min(before)})
+            with process(RECEIVER, path) as receiver:
+                assert receiver.stdout
+                wait_for(lambda: publisher.heartbeat() or publisher.clients, "a subscriber")
+                told = iter(receiver.stdout.readline, "")
+                next(told), next(told)  # WELCOME, STATUS
+                for _ in range(50):
+                    publish(publisher)
+                    assert publisher.sent_ns <= int(next(told))
+        finally:
+            os.sched_setaffinity(0, before)
 
 
 def test_a_replay_may_leave_numbers_out_but_not_go_back(path: Path) -> None:

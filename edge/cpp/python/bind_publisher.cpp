@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "roadmask/protocol.hpp"
+#include "roadmask/subscriber.hpp"
 
 namespace nb = nanobind;
 
@@ -101,12 +102,15 @@ std::uint32_t encode_frame(nb::bytearray out, const nb::bytes& prepared, nb::han
   return h.mode_bits;
 }
 
-// One message to each socket, without blocking. Nothing is allocated when all of them take it.
-nb::object send_each(const nb::handle& message, const std::vector<int>& sockets) {
+// One message to each socket, without blocking; when the last send began, and the errors if any.
+// When the last one ended would be too late: the kernel may run whom it wakes first.
+nb::tuple send_each(const nb::handle& message, const std::vector<int>& sockets) {
   Py_buffer view;
   if (PyObject_GetBuffer(message.ptr(), &view, PyBUF_C_CONTIGUOUS) != 0) throw nb::python_error();
   std::vector<int> errors;
+  std::uint64_t begin_ns = roadmask::now_ns();
   for (std::size_t i = 0; i < sockets.size(); ++i) {
+    if (i) begin_ns = roadmask::now_ns();
     if (::send(sockets[i], view.buf, static_cast<std::size_t>(view.len),
                MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
       continue;
@@ -114,7 +118,7 @@ nb::object send_each(const nb::handle& message, const std::vector<int>& sockets)
     errors[i] = errno;
   }
   PyBuffer_Release(&view);
-  return errors.empty() ? nb::none() : nb::cast(errors);
+  return nb::make_tuple(begin_ns, errors.empty() ? nb::none() : nb::cast(errors));
 }
 
 bool readable(int fd) {
@@ -129,7 +133,8 @@ void bind_publisher(nb::module_& m) {
         nb::arg("sequence"), nb::arg("skipped_total"), nb::arg("crc32c"), nb::arg("now_ns"),
         "Write the FRAME of a FrameInfo over `prepared`; its mode and reasons.");
   m.def("send_each", &send_each, nb::arg("message"), nb::arg("sockets"),
-        "Send to each socket without blocking; None, or the errno of each (0: sent).");
+        "Send to each socket without blocking; when the last send began, ns CLOCK_BOOTTIME, and "
+        "None, or the errno of each (0: sent).");
   m.def("readable", &readable, nb::arg("fd"), "Whether something waits there, without waiting.");
   m.def("peer_groups", &peer_groups, nb::arg("socket"),
         "The supplementary groups of the process at the other end.");
