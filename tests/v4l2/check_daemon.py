@@ -43,6 +43,16 @@ class Daemon:
         (begin_s, first), (end_s, last) = frames[0], frames[-1]
         return (end_s - begin_s) / (last - first), max(ages)
 
+    def free_of(self, reason: Reason) -> None:
+        """Wait until the stream does not say so."""
+
+        def look() -> bool:
+            self._subscriber.receive(timeout_s=0.05)
+            status = self._subscriber.status
+            return status is not None and not status.reasons & reason
+
+        wait_for(f"a stream without {reason!r}", look)
+
     def named(self, since_s: float, mode: Mode, reason: Reason, pace: tuple[float, float]) -> bool:
         """Wait until the stream says so; whether it came in time.
 
@@ -124,9 +134,11 @@ def test_a_fault_is_named_and_goes(
     _webcam: Webcam, daemon: Daemon, state: str, mode: Mode, reason: Reason
 ) -> None:
     pace = daemon.pace()
+    daemon.free_of(reason)
     in_time = daemon.named(_webcam.tell(state), mode, reason, pace)
     assert in_time or state == "repeat"  # that has its hysteresis
     daemon.masks_again(_webcam.tell("ok"))
+    daemon.free_of(reason)
 
 
 def test_unplugging_is_named_and_the_camera_is_found_under_another_name(

@@ -9,7 +9,7 @@ import numpy as np
 
 from roadmask.synthetic import Town
 
-COUNT = 6
+COUNT = 12
 
 
 def write_frames(folder: Path) -> None:

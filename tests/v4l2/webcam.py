@@ -3,7 +3,7 @@
 FOLDER holds the frames, ``mjpeg/*`` and ``yuyv/*``, each a file of one frame's bytes. Each line of
 standard input is a command and is answered by the same line:
 
-    ok         stream the frames in turn
+    ok         stream the frames in no order: who takes every n-th sees no period
     repeat     stream one frame again and again
     black      stream black frames (YUYV)
     truncated  cut each frame in half
@@ -16,6 +16,7 @@ standard input is a command and is answered by the same line:
 from __future__ import annotations
 
 import os
+import random
 import sys
 import threading
 import time
@@ -123,7 +124,8 @@ class Webcam:
         return values[request].to_bytes(2, "little", signed=True) if request in values else None
 
     def _stream(self) -> None:
-        count, toggle, due_s = 0, 0, time.monotonic()
+        order = random.Random(1)
+        drawn, toggle, due_s = 0, 0, time.monotonic()
         while True:
             mode = self._modes[self._format]
             due_s = max(due_s + 1 / mode.fps, time.monotonic() - _LATE_S)
@@ -132,17 +134,18 @@ class Webcam:
             if device is None or not device.streaming or self.state == "stall":
                 continue
             toggle ^= 1
-            count += self.state != "repeat"
+            if self.state != "repeat":
+                drawn = order.randrange(1 << 16)
             if self._lose:  # the counter in each payload's header goes on without them
                 self._lose -= 1
                 if not device.send(bytes([2, 0x82 | toggle])):  # an empty frame
                     continue
                 continue
-            self._send(device, self._frame(count), toggle)
+            self._send(device, self._frame(drawn), toggle)
 
-    def _frame(self, count: int) -> bytes:
+    def _frame(self, drawn: int) -> bytes:
         frames = self._frames[self._format]
-        frame = frames[count % len(frames)]
+        frame = frames[drawn % len(frames)]
         if self.state == "truncated":
             return frame[: len(frame) // 2]
         if self.state == "garbage":
