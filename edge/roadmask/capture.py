@@ -15,6 +15,7 @@ from roadmask.clock import now_ns
 from roadmask.errors import CaptureError
 from roadmask.pacing import RateLimit
 from roadmask.prepared import Prepared
+from roadmask.slot import Captured, FrameSlot
 from roadmask.sources import (
     EndOfStream,
     FaultCode,
@@ -30,32 +31,6 @@ from roadmask.sources import (
 _log = logging.getLogger(__name__)
 _UNPREPARED = Prepared(np.empty(0))  # of a thread without a preparation
 _NO_IMAGE: Image = np.empty((0, 0, 3), np.uint8)
-
-
-@dataclass(slots=True, eq=False)
-class Captured:
-    """A frame out of the slot; what is not named below is as in ``Frame``.
-
-    Attributes:
-        image: of a thread without a preparation; else empty: its memory belongs to the source.
-        prepared: what ``Preparation.begin`` made of the picture, finished, the taker's to
-            ``release``.
-        frame_id: keeps rising when the camera was opened again.
-        skipped: camera frames between the one taken before and this: overwritten, not decodable
-            or never fetched.
-        available_ns: CLOCK_BOOTTIME when it was decoded.
-        ready_ns: the same when it was prepared.
-    """
-
-    image: Image
-    size: tuple[int, int]
-    capture_ns: int
-    frame_id: int
-    driver_time: bool
-    skipped: int
-    available_ns: int
-    ready_ns: int
-    prepared: Prepared
 
 
 class Preparation(Protocol):
@@ -142,20 +117,10 @@ class CaptureThread:
         self._preparation = preparation
         self._limit = RateLimit(max_fps, self.source.fps)
         self._allow_raw()
-        self._lock = threading.Lock()  # guards all below
-        self._change = threading.Condition(self._lock)  # of the slot, for who waits to fill it
-        # Free when the slot was filled. A condition variable does the same, in Python code that
-        # has left the caches when a frame comes.
-        self._filled = threading.Lock()
-        self._filled.acquire()
-        self._slot: Captured | None = None
-        self._taker_waits = False
-        self._end: EndOfStream | CaptureError | None = None
+        release = preparation.release if preparation else _keep_nothing
+        self._slot = FrameSlot(self.source.realtime, release)
         self._fault: _Fault | None = None
-        self._frames = self._dropped = self._decode_errors = self._reopened = 0
-        self._last_taken = -1
-        self._last_id = -1
-        self._id_shift = 0  # added to the ids of a camera that counts from 0 again
+        self._decode_errors = self._reopened = 0
         self._heard_ns = now_ns()  # of the last frame, good or bad
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
@@ -180,8 +145,7 @@ class CaptureThread:
         left behind, and ends with the process.
         """
         self._stop.set()
-        with self._change:
-            self._change.notify_all()
+        self._slot.close()
         if self._thread.ident is None:
             self.source.close()
             return
@@ -197,38 +161,17 @@ class CaptureThread:
         Raises:
             CaptureError: a file failed half-way.
         """
-        deadline_ns = now_ns() + round(timeout_s * 1e9)
-        self._taker_waits = True
-        while self._slot is None and self._end is None:
-            if not self._filled.acquire(timeout=max(0.0, (deadline_ns - now_ns()) * 1e-9)):
-                break
-        self._taker_waits = False
-        with self._lock:
-            frame, self._slot = self._slot, None
-            if frame is None:
-                if isinstance(self._end, CaptureError):
-                    raise self._end
-                return None
-            skipped = frame.frame_id - self._last_taken - 1
-            self._last_taken = frame.frame_id
-            self._dropped += skipped
-            frame.skipped = skipped
-            if not self.source.realtime:
-                frame.capture_ns = now_ns()
-                self._change.notify_all()
-        frame.ready_ns = frame.prepared.finish() or frame.available_ns
-        return frame
+        return self._slot.take(timeout_s)
 
     @property
     def waiting(self) -> bool:
         """A frame lies in the slot."""
-        return self._slot is not None
+        return self._slot.filled
 
     @property
     def ended(self) -> bool:
         """The source is at its end, and its last frame was taken."""
-        with self._change:
-            return self._end is not None and self._slot is None
+        return self._slot.finished and not self._slot.filled
 
     @property
     def fault(self) -> str | None:
@@ -245,14 +188,15 @@ class CaptureThread:
     @property
     def statistics(self) -> CaptureStatistics:
         """Counts since the start."""
-        return CaptureStatistics(self._frames, self._dropped, self._decode_errors, self._reopened)
+        slot = self._slot
+        return CaptureStatistics(slot.frames, slot.dropped, self._decode_errors, self._reopened)
 
     def _current_fault(self) -> _Fault | None:
-        with self._change:
-            if self._fault or self._end or self.source.kind is not SourceKind.LIVE:
-                return self._fault
-            # Not left to the thread: it may hang in a driver that blocks in a read.
-            return self._silence(self._read_timeout_s, 3)
+        fault = self._fault
+        if fault or self._slot.finished or self.source.kind is not SourceKind.LIVE:
+            return fault
+        # Not left to the thread: it may hang in a driver that blocks in a read.
+        return self._silence(self._read_timeout_s, 3)
 
     def _silence(self, limit_s: float, periods: int) -> _Fault | None:
         """The fault of a source without a frame for ``limit_s`` and for ``periods`` frames."""
@@ -270,12 +214,12 @@ class CaptureThread:
                 except CaptureError as error:
                     self._recover(error)
         except EndOfStream as end:
-            self._finish(end)
+            self._slot.finish(end)
         except CaptureError as error:
-            self._finish(error)
+            self._slot.finish(error)
         except Exception as error:  # a thread that dies in silence would look like a slow camera
             name = type(error).__name__
-            self._finish(CaptureError(f"{self.source.name}: {name}: {error}"))
+            self._slot.finish(CaptureError(f"{self.source.name}: {name}: {error}"))
         finally:
             self.source.close()
 
@@ -315,7 +259,7 @@ class CaptureThread:
             if self.source.realtime or self._stop.wait(early_s):
                 return
             available_ns = now_ns()
-        prepared, image, awaited = _UNPREPARED, frame.image, self._taker_waits
+        prepared, image, awaited = _UNPREPARED, frame.image, self._slot.awaited
         if self._preparation is not None:
             prepared = self._preparation.begin(frame, awaited)
             image = _NO_IMAGE
@@ -330,36 +274,14 @@ class CaptureThread:
             0,
             prepared,
         )
-        shown_early = self._show(captured, wait=False)
+        if self._fault:  # forgotten before anybody can publish the frame
+            _log.warning("%s: frames again", self.source.name)
+            self._fault = None
+        shown_early = self._slot.put(captured, wait=False)
         # Before the picture's memory goes back to the source.
         prepared.finish(step_aside=awaited and shown_early)
         if not shown_early:
-            self._show(captured, wait=True)
-
-    def _show(self, frame: Captured, wait: bool) -> bool:
-        """Put a frame into the slot; False for one that has to wait until the slot is empty."""
-        with self._lock:
-            if not self.source.realtime and self._slot is not None:
-                if not wait:
-                    return False
-                self._change.wait_for(lambda: self._slot is None or self._stop.is_set())
-            if frame.frame_id + self._id_shift <= self._last_id:
-                self._id_shift = self._last_id + 1 - frame.frame_id
-            frame.frame_id += self._id_shift
-            self._last_id = frame.frame_id
-            if self._preparation is not None and self._slot is not None:
-                self._preparation.release(self._slot.prepared)
-            self._slot = frame
-            self._wake_taker()
-            self._frames += 1
-            if self._fault:
-                _log.warning("%s: frames again", self.source.name)
-                self._fault = None
-            return True
-
-    def _wake_taker(self) -> None:
-        if self._filled.locked():
-            self._filled.release()
+            self._slot.put(captured, wait=True)
 
     def _reopen(self) -> None:
         self.source.close()
@@ -383,15 +305,13 @@ class CaptureThread:
 
     def _note(self, error: CaptureError) -> None:
         code = error.code if isinstance(error, SourceError) else FaultCode.CAMERA_LOST
-        with self._change:
-            if self._fault is None or self._fault.code is not code:
-                _log.warning("%s", error)
-            self._fault = _Fault(code, str(error))
+        if self._fault is None or self._fault.code is not code:
+            _log.warning("%s", error)
+        self._fault = _Fault(code, str(error))
 
-    def _finish(self, end: EndOfStream | CaptureError) -> None:
-        with self._change:
-            self._end = end
-            self._wake_taker()
+
+def _keep_nothing(prepared: Prepared) -> None:
+    """The ``release`` of a thread without a preparation."""
 
 
 def _first(source: Callable[[], Source] | Source | str) -> Source:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from roadmask.capture import Captured
 from roadmask.modes import Mode, Reason
+from roadmask.slot import Captured
 from roadmask.sources import SourceKind
 
 # The rate is low above so many nominal periods, averaged, until it is back under the second.

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from roadmask.capture import Captured
 from roadmask.clock import now_ns
 from roadmask.engine import Engine
 from roadmask.geometry import Geometry
@@ -21,6 +20,7 @@ from roadmask.preprocess import TensorPool
 from roadmask.protocol import Stages
 from roadmask.publisher import FrameInfo, Publisher
 from roadmask.scene import SceneCheck
+from roadmask.slot import Captured
 from roadmask.sources import Source, SourceKind
 from roadmask.times import StageTimes
 

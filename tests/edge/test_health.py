@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from roadmask.capture import Captured
 from roadmask.health import Health
 from roadmask.modes import Mode, Reason
 from roadmask.prepared import Prepared
+from roadmask.slot import Captured
 from roadmask.sources import SourceKind
 
 PERIOD_NS = 33_333_333

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roadmask import _native, kernels_reference
-from roadmask.capture import Captured, CaptureThread
+from roadmask.capture import CaptureThread
 from roadmask.engine import Engine
 from roadmask.geometry import geometry
 from roadmask.preprocess import TensorPool
+from roadmask.slot import Captured
 from roadmask.sources import PictureError, open_source
 from roadmask.sources.pixels import FORMATS, JPEG_FORMATS, Decoder, jpeg_size
 from roadmask.synthetic import Town
