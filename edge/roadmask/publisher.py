@@ -15,30 +15,19 @@ from roadmask.checks import MAX_LIMIT_MS, MAX_SIDE_PX, MAX_SLOTS
 from roadmask.clock import now_ns
 from roadmask.errors import PublishError
 from roadmask.fanout import Fanout
-from roadmask.frameinfo import FrameInfo, Slot, StreamIdentity, plane_fields, slot_views
+from roadmask.frameinfo import FrameInfo, Slot, StreamIdentity, slot_views
 from roadmask.listener import Listener
-from roadmask.modes import Flag, MessageType, Mode, Reason
+from roadmask.modes import MessageType, Mode, Reason
 from roadmask.protocol import (
     IDENTITY_BYTES,
-    MAGIC,
-    MAJOR,
-    MESSAGE_BYTES,
-    MINOR,
-    NO_IDENTITY,
-    FrameHeader,
     Identity,
     IdentityKind,
-    Welcome,
-    encode,
     encode_identity,
     turn_into_status,
 )
+from roadmask.streammessages import StreamMessages, refusal
 
 __all__ = ["FrameInfo", "Publisher", "Slot", "StreamIdentity"]
-
-HEARTBEAT_MS = 50
-SILENCE_MS = 200
-_PREFIX = (MAGIC, int(MessageType.FRAME), MESSAGE_BYTES, MAJOR, MINOR)
 
 
 class Publisher:
@@ -85,7 +74,6 @@ class Publisher:
         self._layout = ring.RingLayout(mask_size, confidence, preview_size, slots)
         self._max_age_ms = max_age_ms
         self._checksum = checksum
-        self._frame_period_ns = frame_period_ns
         self._lock = threading.Lock()
         self._listener = Listener(
             socket_path, mode_bits=mode_bits, allow_users=allow_users, allow_groups=allow_groups
@@ -109,7 +97,8 @@ class Publisher:
         self.stream_id = secrets.randbits(64) | 1
         self.sequence = 0  # of the last published frame
         self.sent_ns = 0  # CLOCK_BOOTTIME when that frame was handed to the kernel for the last one
-        self._prepared = [self._prepare(index) for index in range(slots)]
+        self._messages = StreamMessages(self._layout, self.stream_id, max_age_ms, frame_period_ns)
+        self._prepared = [self._messages.frame(index) for index in range(slots)]
         # The last FRAME sent, or what stands for it before the first.
         self._message = bytearray(self._prepared[0])
         self._capture_ns = 0
@@ -266,25 +255,6 @@ class Publisher:
         """The listening socket: readable when a subscriber waits to be accepted."""
         return self._listener.socket.fileno()
 
-    def _prepare(self, index: int) -> bytes:
-        """What is the same in every FRAME of a slot."""
-        layout = self._layout
-        nothing = FrameHeader._make((*_PREFIX, *(0,) * (len(FrameHeader._fields) - len(_PREFIX))))
-        return encode(
-            nothing._replace(
-                flag_bits=(Flag.CONFIDENCE if layout.confidence else 0)
-                | (Flag.PREVIEW if layout.preview_size else 0),
-                stream_id=self.stream_id,
-                max_age_ms=self._max_age_ms,
-                slot=index,
-                model=NO_IDENTITY,
-                calibration=NO_IDENTITY,
-                camera=NO_IDENTITY,
-                labels=NO_IDENTITY,
-                **plane_fields(layout, index),
-            )
-        )
-
     def _current_mode(self) -> int:
         if self._forced_mode is not None:
             return self._forced_mode
@@ -300,43 +270,11 @@ class Publisher:
 
     def _accept(self, last_frame: bytes = b"") -> None:
         before = self.sequence - 1 if last_frame else self.sequence
-        self._fanout.accept(lambda: self._welcome(before), self._refusal, last_frame)
-
-    def _welcome(self, sequence: int) -> bytes:
-        layout = self._layout
-        return encode(
-            Welcome(
-                MAGIC,
-                MessageType.WELCOME,
-                MESSAGE_BYTES,
-                MAJOR,
-                MINOR,
-                0,
-                self.stream_id,
-                sequence,
-                now_ns(),
-                layout.ring_bytes,
-                layout.slots_offset,
-                layout.slot_bytes,
-                layout.slots,
-                ring.GENERATION_STRIDE,
-                0,
-                layout.identity_offset,
-                IDENTITY_BYTES,
-                ring.IDENTITY_COUNT,
-                self._frame_period_ns,
-                HEARTBEAT_MS,
-                SILENCE_MS,
-                self._max_age_ms,
-                0,
-                ring.time_namespace(),
-            )
+        self._fanout.accept(
+            lambda: self._messages.welcome(before),
+            lambda reason: refusal(self._message, reason),
+            last_frame,
         )
-
-    def _refusal(self, reason: Reason) -> bytes:
-        message = bytearray(self._message)
-        turn_into_status(message, MessageType.BYE, now_ns(), Mode.FAULT | reason)
-        return bytes(message)
 
 
 def _check_arguments(

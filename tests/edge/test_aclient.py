@@ -33,7 +33,7 @@ def test_receive_and_iterate(tmp_path: Path) -> None:
 
 def test_other_tasks_run_while_it_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("roadmask.stream.SILENCE_NS", 60_000_000_000)
-    monkeypatch.setattr("roadmask.publisher.SILENCE_MS", 60_000)
+    monkeypatch.setattr("roadmask.streammessages.SILENCE_MS", 60_000)
 
     async def read(path: Path) -> int:
         async with AsyncSubscriber(path, max_age_ms=60_000) as subscriber:

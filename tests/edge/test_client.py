@@ -45,7 +45,7 @@ def subscriber(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Subscrib
 
 @pytest.fixture(autouse=True)
 def patient_publisher(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("roadmask.publisher.SILENCE_MS", 60_000)
+    monkeypatch.setattr("roadmask.streammessages.SILENCE_MS", 60_000)
 
 
 def test_latest_gives_the_newest_and_may_repeat_it(

@@ -278,7 +278,7 @@ def test_readers_killed_at_random_cost_the_others_nothing(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """24 readers killed at various moments; who stays misses nothing, nor is disturbed."""
-    monkeypatch.setattr("roadmask.publisher.SILENCE_MS", 60_000)
+    monkeypatch.setattr("roadmask.streammessages.SILENCE_MS", 60_000)
     with (
         Publisher(path, mask_size=(64, 32), max_age_ms=60_000) as publisher,
         client(path) as cpp,

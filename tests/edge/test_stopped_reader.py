@@ -70,7 +70,7 @@ def test_ten_seconds_at_60_hz(tmp_path: Path) -> None:
         process(READER, path) as stopped,
         process(steady, path) as reader,
     ):
-        patch.setattr("roadmask.publisher.SILENCE_MS", 60_000)
+        patch.setattr("roadmask.streammessages.SILENCE_MS", 60_000)
         with Publisher(path, mask_size=(512, 256), max_age_ms=60_000) as publisher:
             assert reader.stdout is not None
             wait_for(lambda: publish(publisher) and publisher.clients == 2, "both readers")
