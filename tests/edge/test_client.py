@@ -89,8 +89,9 @@ def test_a_wait_holds_up_no_other_thread(publisher: Publisher, subscriber: Subsc
 
 
 WAITING = """
-import sys
+import signal, sys
 from roadmask.client import Subscriber
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 with Subscriber(sys.argv[1]) as subscriber:
     try:
         subscriber.receive(timeout_s=30)
