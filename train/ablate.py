@@ -81,8 +81,8 @@ def _parse_seeds(text: str) -> list[int]:
         seeds = [int(part) for part in text.split(",")]
     except ValueError as error:
         raise ConfigError(f"--seeds {text!r}: expected whole numbers, e.g. 1,2,3") from error
-    if len(set(seeds)) < len(seeds):
-        raise ConfigError(f"--seeds {text!r}: a seed comes twice")
+    if len(set(seeds)) < len(seeds) or min(seeds) < 0:
+        raise ConfigError(f"--seeds {text!r}: expected different numbers of 0 or more")
     return seeds
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from dataclasses import dataclass
 
 from roadmask.errors import ConfigError
@@ -47,13 +48,19 @@ class FitConfig:
         _known("schedule", self.schedule, tuple(SCHEDULES))
         _known("precision", self.precision, PRECISIONS)
         for name in ("epochs", "batch_size", "learning_rate", "devices", "validate_every"):
-            if not getattr(self, name) > 0:
-                option = name.replace("_", "-")
-                raise ConfigError(f"--{option} {getattr(self, name)}: expected more than 0")
+            self._check(name, getattr(self, name) > 0, "more than 0")
+        for name in ("warmup_epochs", "weight_decay", "patience"):
+            self._check(name, getattr(self, name) >= 0, "0 or more")
+        self._check("seed", 0 <= self.seed < 2**32, "0 to 4294967295")
         if self.batch_size % self.devices:
             raise ConfigError(
                 f"--batch-size {self.batch_size}: expected a multiple of --devices {self.devices}"
             )
+
+    def _check(self, name: str, fits: bool, expected: str) -> None:
+        value = getattr(self, name)
+        if not (fits and math.isfinite(value)):
+            raise ConfigError(f"--{name.replace('_', '-')} {value}: expected {expected}")
 
 
 def _known(name: str, value: str, values: tuple[str, ...]) -> None:

@@ -123,11 +123,11 @@ def _open_parts(options: argparse.Namespace) -> tuple[list[Part], Dataset | None
     mixes = [_parse_mix(text) for text in options.mix]
     own_share = 1 - sum(share for *_, share in mixes)
     if own_share <= 0:
-        raise ConfigError("--mix: the shares must add up to less than 1")
+        raise ConfigError(f"--mix: the shares add up to {1 - own_share:g}: expected less than 1")
     parts = [Part(train_set, len(train_set))]
     for name, root, share in mixes:
         other = open_dataset(name, root, "train", count=400, size=(640, 360))
-        parts.append(Part(other, round(len(train_set) * share / own_share)))
+        parts.append(Part(other, max(1, round(len(train_set) * share / own_share))))
     return parts, validation
 
 
@@ -135,6 +135,10 @@ def _parse_mix(text: str) -> tuple[str, str | None, float]:
     source, _, share = text.rpartition("=")  # an address may hold another: #sha256=
     name, _, root = source.partition(":")
     try:
-        return name, root or None, float(share)
-    except ValueError as error:
-        raise ConfigError(f"--mix {text!r}: expected NAME[:ROOT]=SHARE, e.g. town=0.2") from error
+        if 0 < float(share) < 1:
+            return name, root or None, float(share)
+    except ValueError:
+        pass
+    raise ConfigError(
+        f"--mix {text!r}: expected NAME[:ROOT]=SHARE, a share between 0 and 1, e.g. town=0.2"
+    )
