@@ -93,9 +93,11 @@ def wait_for_first_mask(socket: Path, process: subprocess.Popen[str]) -> None:
     deadline_ns = now_ns() + int(_FIRST_MASK_S * 1e9)
     with Subscriber(socket, allow_not_live=True, max_age_ms=_MAX_AGE_MS) as subscriber:
         while subscriber.receive(timeout_s=0.1) is None:
-            if process.poll() is not None or now_ns() > deadline_ns:
+            if process.poll() is not None:
                 finish(process)
                 raise ConfigError("the daemon ended before its first mask")
+            if now_ns() > deadline_ns:
+                raise ConfigError(f"the daemon gave no mask in {_FIRST_MASK_S:.0f} s")
 
 
 def start(command: Sequence[str]) -> subprocess.Popen[str]:

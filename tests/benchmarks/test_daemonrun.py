@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
-from benchmarks.daemonrun import run_daemon
+import pytest
+
+from benchmarks import daemonrun
+from benchmarks.daemonrun import run_daemon, start, wait_for_first_mask
+from roadmask.errors import ConfigError
 
 _TOWN = "synthetic:town?seed=1&width=160&height=96&prerender=4&fps=100"
 
@@ -15,3 +20,18 @@ def test_masks_of_a_slow_network_count_too(int8_file: Path) -> None:
     arguments = ["--model", str(int8_file), "--source", _TOWN, "--max-age-ms", "1"]
     run = run_daemon(arguments, 5)
     assert len(run.rows) == 5 and len(run.outside.received_ns) > 0
+
+
+def test_a_daemon_without_masks_is_told_from_one_that_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    socket = tmp_path / "masks.sock"
+    with start([sys.executable, "-c", ""]) as ended, pytest.raises(ConfigError, match="ended"):
+        wait_for_first_mask(socket, ended)
+    monkeypatch.setattr(daemonrun, "_FIRST_MASK_S", 0.2)
+    with start([sys.executable, "-c", "import signal; signal.pause()"]) as silent:
+        try:
+            with pytest.raises(ConfigError, match=r"no mask in"):
+                wait_for_first_mask(socket, silent)
+        finally:
+            silent.kill()
