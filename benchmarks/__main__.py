@@ -10,7 +10,7 @@ from pathlib import Path
 from roadmask.acceleratorcli import accelerator_of, add_accelerator
 from roadmask.address import location
 from roadmask.artefacts import fetch
-from roadmask.command import run_command, unwind_on_sigterm
+from roadmask.command import at_least, run_command, unwind_on_sigterm
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -51,7 +51,9 @@ def _add_accuracy(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     parser.add_argument("--split", default="val", help="default: val")
     parser.add_argument("--labels", help="label set of a model that names none")
     parser.add_argument("--threads", type=int, default=1, help="of the network; default: 1")
-    parser.add_argument("--count", type=int, default=200, help="frames of the town; default: 200")
+    parser.add_argument(
+        "--count", type=at_least(1), default=200, help="frames of the town; default: 200"
+    )
     parser.add_argument(
         "--video",
         metavar="SOURCE",
@@ -59,7 +61,11 @@ def _add_accuracy(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         "synthetic:town, whose truth is known",
     )
     parser.add_argument(
-        "--video-frames", type=int, default=200, metavar="N", help="of the video; default: 200"
+        "--video-frames",
+        type=at_least(2),
+        default=200,
+        metavar="N",
+        help="of the video; default: 200",
     )
     parser.set_defaults(body=_accuracy)
 
@@ -122,9 +128,15 @@ def _add_peers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--dataset", default="town", help="frames with truth; default: town")
     parser.add_argument("--root", type=Path, help="the data set's folder; the town needs none")
     parser.add_argument("--split", default="val", help="default: val")
-    parser.add_argument("--frames", type=int, default=24, help="of them, repeated; default: 24")
-    parser.add_argument("--rounds", type=int, default=8, help="turns of each peer; default: 8")
-    parser.add_argument("--threads", type=int, default=1, help="of each network; default: 1")
+    parser.add_argument(
+        "--frames", type=at_least(1), default=24, help="of them, repeated; default: 24"
+    )
+    parser.add_argument(
+        "--rounds", type=at_least(1), default=8, help="turns of each peer; default: 8"
+    )
+    parser.add_argument(
+        "--threads", type=at_least(1), default=1, help="of each network; default: 1"
+    )
     parser.add_argument("--rival", default="", metavar="MODEL", help="another model beside it")
     parser.add_argument("--rival-labels", default="cityscapes-19", help="default: cityscapes-19")
     parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="mean IoU over latency")
@@ -223,12 +235,8 @@ def _peers(options: argparse.Namespace) -> int:
     from benchmarks.peersplot import peers_plot
     from benchmarks.results import check_writable, write_result
     from roadmask.atomic import write_text
-    from roadmask.errors import ConfigError
 
     check_writable(options.plot)
-    for name in ("frames", "rounds", "threads"):
-        if getattr(options, name) < 1:
-            raise ConfigError(f"--{name} {getattr(options, name)}: expected 1 or more")
     result = measure_peers(
         PeersPlan(
             options.model,

@@ -10,7 +10,7 @@ from typing import Any
 
 from roadmask import __version__
 from roadmask.bridgecli import BRIDGE_TEXT, add_bridge, add_zenoh, remote_subscriber
-from roadmask.command import run_command, stop_on_signal
+from roadmask.command import at_least, run_command, stop_on_signal
 from roadmask.doctorcli import DOCTOR_TEXT, add_doctor
 from roadmask.recordcli import RECORD_TEXT, REPLAY_TEXT, add_record, add_replay
 from roadmask.runcli import RUN_EXAMPLES, RUN_TEXT, add_run
@@ -74,19 +74,21 @@ def _add(
 def _add_watch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = _add(commands, "watch", "subscribe to a stream and show or save what comes")
     parser.add_argument("--socket", help="path of the daemon's socket")
-    parser.add_argument("--frames", type=int, default=0, help="stop after so many")
+    parser.add_argument("--frames", type=at_least(0), default=0, help="stop after so many")
     parser.add_argument(
         "--save", type=Path, metavar="DIR", help="save masks as PNG (ids), and DIR/color"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was seen")
-    parser.add_argument("--wait", type=float, default=10.0, metavar="S", help="for the first frame")
+    parser.add_argument(
+        "--wait", type=at_least(0.0), default=10.0, metavar="S", help="for the first frame"
+    )
     add_zenoh(parser)
     parser.set_defaults(body=_watch)
 
 
 def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = _add(commands, "demo", "segment the synthetic town and score it, live")
-    parser.add_argument("--seconds", type=float, default=15.0, help="default: 15")
+    parser.add_argument("--seconds", type=at_least(0.1), default=15.0, help="default: 15")
     parser.add_argument("--model", help="a .tflite file, or the name of a shipped model")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was measured")
     parser.add_argument(

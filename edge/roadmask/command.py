@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import re
 import signal
@@ -10,11 +11,13 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from typing import TypeVar
 
 from roadmask.errors import RoadmaskError
 
 EXIT_DONE, EXIT_GATE, EXIT_UNUSABLE = 0, 1, 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
+Number = TypeVar("Number", int, float)
 
 
 def run_command(body: Callable[[], int], *, verbose: bool) -> int:
@@ -54,3 +57,19 @@ def parse_size(text: str) -> tuple[int, int]:
     if not match or int(match[1]) == 0 or int(match[2]) == 0:
         raise argparse.ArgumentTypeError(f"{text!r}: expected WIDTHxHEIGHT in px, e.g. 480x352")
     return int(match[1]), int(match[2])
+
+
+def at_least(lowest: Number) -> Callable[[str], Number]:
+    """Numbers of the kind of ``lowest`` and no smaller, none infinite, for argparse."""
+
+    def parse(text: str) -> Number:
+        try:
+            number = type(lowest)(text)
+            if lowest <= number < math.inf:
+                return number
+        except ValueError:
+            pass
+        kind = "a whole number" if isinstance(lowest, int) else "a number"
+        raise argparse.ArgumentTypeError(f"{text!r}: expected {kind}, {lowest:g} or more")
+
+    return parse

@@ -10,6 +10,7 @@ a thread. A third keeps the stream alive while there is no frame.
 from __future__ import annotations
 
 import hashlib
+import math
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,7 +82,7 @@ def run(config: DaemonConfig, stop: threading.Event, times: StageTimes | None = 
     Returns:
         The number of frames published.
     """
-    if config.max_fps < 0:
+    if not 0 <= config.max_fps < math.inf:
         raise ConfigError(f"--max-fps {config.max_fps:g}: expected 0 (no limit) or more")
     accelerator = Accelerator(
         config.delegate, config.delegate_options, config.gpu, config.delegate_required

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from roadmask.command import stop_on_signal
+from roadmask.command import at_least, stop_on_signal
 
 RECORD_TEXT = "write a stream, pixels and headers, into one MCAP file"
 REPLAY_TEXT = "publish a recording as it was, never to be taken for the road"
@@ -18,7 +18,9 @@ def add_record(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--frames", type=int, default=0, help="stop after so many")
     parser.add_argument("--seconds", type=float, default=0, help="stop after so long")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was recorded")
-    parser.add_argument("--wait", type=float, default=10.0, metavar="S", help="for the stream")
+    parser.add_argument(
+        "--wait", type=at_least(0.0), default=10.0, metavar="S", help="for the stream"
+    )
     parser.set_defaults(body=_record)
 
 
