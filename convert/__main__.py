@@ -13,7 +13,7 @@ from convert.gates import Gates
 from convert.quantise import MODES
 from roadmask.address import location
 from roadmask.artefacts import fetch, fetch_folder
-from roadmask.command import EXIT_DONE, EXIT_GATE, run_command
+from roadmask.command import EXIT_DONE, EXIT_GATE, at_least, run_command
 from roadmask.errors import ConfigError
 
 
@@ -47,7 +47,7 @@ def _convert_parser() -> argparse.ArgumentParser:
     parser.add_argument("--eval-root", type=location, metavar="DIR", help="the data set's folder")
     parser.add_argument("--eval-split", default="val", help="default: val")
     parser.add_argument(
-        "--eval-count", type=int, default=100, help="frames of the town; default: 100"
+        "--eval-count", type=at_least(1), default=100, help="frames of the town; default: 100"
     )
     parser.add_argument("--labels", default="", help="label set, where the classes do not tell")
     _add_quantisation(parser)
@@ -55,9 +55,9 @@ def _convert_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--video", metavar="SOURCE", help="flicker is measured on it; default: a drive in the town"
     )
-    parser.add_argument("--threads", type=int, default=1, help="while timing; default: 1")
+    parser.add_argument("--threads", type=at_least(1), default=1, help="while timing; default: 1")
     parser.add_argument("--source", help="timed frames; default: 64 town frames of 1280x720")
-    parser.add_argument("--latency-frames", type=int, default=200, help="default: 200")
+    parser.add_argument("--latency-frames", type=at_least(20), default=200, help="default: 200")
     parser.add_argument("-v", "--verbose", action="store_true", help="tracebacks, TensorFlow's log")
     return parser
 
@@ -126,11 +126,13 @@ def _calibrate_parser() -> argparse.ArgumentParser:
     parser.add_argument("--dataset", required=True, help="camvid, cityscapes or town")
     parser.add_argument("--root", type=location, help="the data set's folder; the town needs none")
     parser.add_argument("--split", default="train", help="default: train")
-    parser.add_argument("--count", type=int, required=True, help="frames to pick; 64 is plenty")
     parser.add_argument(
-        "--candidates", type=int, default=1000, help="frames looked at; default: 1000"
+        "--count", type=at_least(1), required=True, help="frames to pick; 64 is plenty"
     )
-    parser.add_argument("--seed", type=int, default=1, help="default: 1")
+    parser.add_argument(
+        "--candidates", type=at_least(1), default=1000, help="frames looked at; default: 1000"
+    )
+    parser.add_argument("--seed", type=at_least(0), default=1, help="default: 1")
     parser.add_argument(
         "--out", type=Path, metavar="FILE.toml", help="default: calibration_data/DATASET.toml"
     )

@@ -145,3 +145,24 @@ def test_calibrate_writes_a_manifest_that_convert_refuses_when_a_frame_changed(
     ):
         assert main([*pick, *wrong]) == 2
         assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["net.keras", "--latency-frames=19"],  # was refused after the quantisation, minutes later
+        ["net.keras", "--eval-count=0"],
+        ["net.keras", "--threads=0"],
+        ["calibrate", "--dataset", "town", "--count=0"],
+        ["calibrate", "--dataset", "town", "--count=8", "--seed=-1"],
+    ],
+)
+def test_numbers_out_of_range_are_refused_at_once(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2
+    name, value = arguments[-1].split("=")
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert name in last and f"{value!r}: expected a whole number" in last
