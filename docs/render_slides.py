@@ -1,14 +1,16 @@
 """Render ``docs/slides.md`` to one HTML file: ``python -m docs.render_slides [--out slides.html]``.
 
-A line ``---`` begins a slide; ``<!-- results -->`` becomes the table over ``train/records`` and
-``<!-- classes -->`` their IoU by class, so that those slides hold what the records hold. Arrow keys
-turn the pages; printing gives a page a slide. Pictures are inside the file.
+A line ``---`` begins a slide; ``<!-- results -->`` becomes the table over ``train/records``,
+``<!-- classes -->`` their IoU by class and ``<!-- ablation NAME -->`` the mIoU of ``NAME.json``, so
+that those slides hold what the records hold. Arrow keys turn the pages; printing gives a page a
+slide. Pictures are inside the file.
 """
 
 from __future__ import annotations
 
 import argparse
 import base64
+import json
 import re
 import sys
 from pathlib import Path
@@ -16,6 +18,7 @@ from pathlib import Path
 from roadmask.atomic import write_text
 from roadmask.command import run_command
 from roadmask.errors import ConfigError
+from train.ablate import recipe_table
 from train.comparetable import class_table, table
 from train.page import markdown_table
 from train.runs import read_run
@@ -73,7 +76,13 @@ def fill_in(text: str, records: Path) -> str:
         kept = [place for place, title in enumerate(rows[0]) if title in _SHOWN]
         results = markdown_table([[row[place] for place in kept] for row in rows])
         classes = markdown_table(class_table(runs))
+    text = re.sub(r"<!-- ablation (\S+) -->", lambda match: _recipes(records / match[1]), text)
     return text.replace("<!-- results -->", results).replace("<!-- classes -->", classes)
+
+
+def _recipes(record: Path) -> str:
+    result = json.loads(record.with_suffix(".json").read_text(encoding="utf-8"))
+    return markdown_table([row[:3] for row in recipe_table(result)])
 
 
 def render(text: str, folder: Path = FOLDER) -> str:

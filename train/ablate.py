@@ -164,14 +164,6 @@ def _spread(values: list[float]) -> dict[str, float | None]:
 def ablation_page(result: dict[str, Any]) -> Page:
     """The report: table and plot."""
     config, seeds = result["config"], ", ".join(map(str, result["seeds"]))
-    rows = [["recipe"]]
-    for title in SCORES.values():
-        rows[0] += [title, f"change of {title}"]
-    for recipe, row in result["recipes"].items():
-        cells = [recipe]
-        for key in SCORES:
-            cells += [_points(row[key], ""), _points(row[key]["difference"], "+")]
-        rows.append(cells)
     width, height = config["input_size"]
     sentences = [
         f"{config['model']} at {width}×{height}, {config['epochs']} epochs, seeds {seeds}; mean ± "
@@ -181,8 +173,22 @@ def ablation_page(result: dict[str, Any]) -> Page:
     ]
     page = Page(f"What augmentation brings: {config['model']}")
     plot = Picture("mIoU of every seed (dots) and their mean (line), points.", _plot(result))
-    page.sections.append(Section("Recipes", rows, sentences, plot))
+    page.sections.append(Section("Recipes", recipe_table(result), sentences, plot))
     return page
+
+
+def recipe_table(result: dict[str, Any]) -> list[list[str]]:
+    """The title row, then a row a recipe: its scores and their gain over the first, points."""
+    rows = [["recipe"]]
+    for title in SCORES.values():
+        rows[0] += [title, f"change of {title}"]
+    for recipe, row in result["recipes"].items():
+        rows.append([recipe])
+        for key in SCORES:
+            other = recipe != result["baseline"]
+            change = _points(row[key]["difference"], "+") if other else ""
+            rows[-1] += [_points(row[key], ""), change]
+    return rows
 
 
 def _points(spread: dict[str, Any], sign: str) -> str:
