@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +21,12 @@ def test_no_output_is_stored() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_it_runs_and_shows_what_it_promises() -> None:
+def test_it_runs_and_shows_what_it_promises(monkeypatch: pytest.MonkeyPatch) -> None:
     import nbformat
     from nbclient import NotebookClient
 
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
+    monkeypatch.delenv("PYTHONPATH", raising=False)  # a reader starts Jupyter without one
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     NotebookClient(
         notebook, timeout=1200, resources={"metadata": {"path": NOTEBOOK.parent}}
