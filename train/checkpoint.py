@@ -33,13 +33,15 @@ def save_checkpoint(path: Path, model: keras.Model, progress: dict[str, Any]) ->
     Raises:
         DataError: a variable holds NaN or infinity (it is named), or the disk refuses.
     """
+    epoch, step = progress["epoch"], progress["step"]
+    done = f"step {step} of epoch {epoch + 1}" if step else f"epoch {epoch}"
     arrays: dict[str, npt.NDArray[Any]] = {}
     for number, variable in enumerate(variables(model)):
         array = keras.ops.convert_to_numpy(variable.value)
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise DataError(
-                f"{variable.path} holds NaN or infinity after step {progress['step']} of epoch "
-                f"{progress['epoch'] + 1}: lower --learning-rate; checkpoint {path} is intact"
+                f"{variable.path} holds NaN or infinity after {done}: lower --learning-rate and "
+                f"give another --out; {what_is_left(path)}"
             )
         arrays[f"{number:05d}"] = array
     arrays[_PROGRESS] = np.frombuffer(json.dumps(progress).encode(), np.uint8)
@@ -49,8 +51,13 @@ def save_checkpoint(path: Path, model: keras.Model, progress: dict[str, Any]) ->
     except OSError as error:
         raise DataError(
             f"checkpoint {path} cannot be written ({error.strerror}): free some space and run the "
-            "same command again; the checkpoint before it is intact"
+            f"same command again; {what_is_left(path)}"
         ) from error
+
+
+def what_is_left(path: Path) -> str:
+    """For a message about a step that failed: where the run stands on disk."""
+    return f"checkpoint {path} is intact" if path.is_file() else "no checkpoint was written yet"
 
 
 def read_progress(path: Path) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from roadmask.labels import label_set
 from train.augment import load_recipe
 from train.backend import low_precision, prepare_backend
 from train.board import Board
-from train.checkpoint import load_variables, remove_leftovers, save_checkpoint
+from train.checkpoint import load_variables, remove_leftovers, save_checkpoint, what_is_left
 from train.config import FitConfig
 from train.curves import draw_curves
 from train.data import Part, TrainingData, class_shares
@@ -168,8 +168,8 @@ class Fit:
         if not math.isfinite(loss):
             raise DataError(
                 f"the loss of step {progress.step + 1} of epoch {progress.epoch + 1} is {loss} at "
-                f"learning rate {self._learning_rate():.3g}: lower --learning-rate and run anew "
-                f"into another --out; checkpoint {self.checkpoint} of an earlier step is intact"
+                f"learning rate {self._learning_rate():.3g}: lower --learning-rate and give "
+                f"another --out; {what_is_left(self.checkpoint)}"
             )
         progress.loss_sum += loss * samples
         progress.samples += samples
