@@ -53,6 +53,9 @@ class _ListModels(argparse.Action):
         super().__init__(nargs=0, **options)
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from train.quiet import import_keras
+
+        import_keras()
         from train.models import list_models
 
         print(list_models())
@@ -74,6 +77,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
+    from train.quiet import import_keras
+
+    import_keras(verbose=options.verbose)
     from train.fit import Fit, Interrupted
 
     with stopping_signals() as stop:

@@ -11,7 +11,7 @@ from roadmask.command import EXIT_DONE, EXIT_INTERRUPTED
 from roadmask.errors import ConfigError
 from train.options import add_training_options, prepare, stopping_signals
 from train.page import Page, Picture, Section
-from train.runs import Run, read_run
+from train.runs import Run, read_run, write_json
 
 SCORES = {"miou": "mIoU", "dice": "Dice", "pixel_accuracy": "accuracy"}
 
@@ -51,7 +51,6 @@ def run(options: argparse.Namespace) -> int:
         RoadmaskError: an option or a data set that cannot be used.
     """
     from train.augment import load_recipe
-    from train.record import write_json
 
     recipes = [name.strip() for name in options.recipes.split(",") if name.strip()]
     seeds = _parse_seeds(options.seeds)
@@ -92,6 +91,9 @@ def _is_finished(folder: Path) -> bool:
 
 def _train(options: argparse.Namespace, recipe: str, seed: int, folder: Path) -> bool:
     """Train or resume one run; False if it was told to stop."""
+    from train.quiet import import_keras
+
+    import_keras(verbose=options.verbose)
     import keras
 
     from train.fit import Fit, Interrupted

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 
-from roadmask.command import EXIT_DONE
+from roadmask.command import EXIT_DONE, at_least
 from roadmask.datasets import open_dataset
 from roadmask.errors import ConfigError, DataError
 from train.compareplots import class_bars, confusion_matrices, curves
@@ -43,7 +43,13 @@ def make_parser() -> argparse.ArgumentParser:
     add("--dataset", default="town", help="where the shown frames come from (default: town)")
     add("--root", type=Path, help="that data set's folder")
     add("--split", default="val", help="of that data set (default: val)")
-    add("--frames", type=int, default=3, metavar="N", help="how many; 0 for none (default: 3)")
+    add(
+        "--frames",
+        type=at_least(0),
+        default=3,
+        metavar="N",
+        help="how many; 0 for none (default: 3)",
+    )
     add("--convert-json", type=Path, action="append", default=[], metavar="FILE", help=_CONVERT)
     add("-v", "--verbose", action="store_true", help="show tracebacks")
     return parser
@@ -69,7 +75,10 @@ def run(options: argparse.Namespace) -> int:
     runs = [read_run(*pair) for pair in zip(options.runs, conversions, strict=True)]
     page = make_page(options.title, runs)
     if options.frames > 0 and any(r.network for r in runs):
-        from train.compareframes import frame_sheet  # Keras loads only where a network runs
+        from train.quiet import import_keras
+
+        import_keras(verbose=options.verbose)  # Keras loads only where a network runs
+        from train.compareframes import frame_sheet
 
         dataset = open_dataset(options.dataset, options.root, options.split, size=(640, 360))
         sheet = cv2.imencode(".png", frame_sheet(runs, dataset, options.frames))[1]

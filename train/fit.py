@@ -34,7 +34,8 @@ from train.models import build_model
 from train.optimizer import AveragedAdamW
 from train.prefetch import prefetch
 from train.progress import Progress
-from train.record import RunRecord, write_history, write_json
+from train.record import RunRecord
+from train.runs import write_history, write_json
 from train.schedules import learning_rate
 
 CHECKPOINT = "checkpoint.npz"

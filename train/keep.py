@@ -8,7 +8,7 @@ from pathlib import Path
 from roadmask.atomic import write_bytes
 from roadmask.command import EXIT_DONE
 from roadmask.errors import DataError
-from train.runs import CONVERSION, RECORD_FILES, read_run
+from train.runs import CONVERSION, RECORD_FILES, read_run, write_json
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -33,8 +33,6 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         DataError: not a run, or a folder that cannot be written.
     """
-    from train.record import write_json
-
     found = read_run(options.run, options.convert_json)
     try:
         for name in RECORD_FILES:

@@ -1,9 +1,7 @@
-"""What a run leaves beside its weights: config, seed, versions, commit, hardware, history."""
+"""What a run says of itself beside its weights: config, seed, versions, commit, hardware."""
 
 from __future__ import annotations
 
-import csv
-import json
 import os
 import platform
 import subprocess
@@ -15,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 
-from roadmask.atomic import atomic_path, write_text
 from roadmask.datasets import Dataset
 from train.config import FitConfig
 from train.data import Part
@@ -89,20 +86,6 @@ def environment() -> dict[str, Any]:
         "processor": _processor(),
         "cpus": len(os.sched_getaffinity(0)),
     }
-
-
-def write_json(path: Path, record: dict[str, Any]) -> None:
-    """Write ``record`` atomically, NaN-free and readable."""
-    write_text(path, json.dumps(record, indent=2, allow_nan=False) + "\n")
-
-
-def write_history(path: Path, rows: list[dict[str, float]]) -> None:
-    """Write the history as CSV, a row an epoch."""
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    with atomic_path(path) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def _devices() -> list[str]:

@@ -1,4 +1,4 @@
-"""Read back what runs left: the record of each, its history, scores and conversion."""
+"""The files of a run, written and read back: its record, history, scores and conversion."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from roadmask.atomic import atomic_path, write_text
 from roadmask.errors import DataError
 
 RECORD_FILES = ("run.json", "history.csv", "scores.json")
@@ -75,6 +76,20 @@ def read_run(folder: Path, conversion: Path | None = None) -> Run:
         _read_json(scores) if scores.is_file() else {},
         summarise(_read_json(conversion)) if conversion else find_conversion(folder),
     )
+
+
+def write_json(path: Path, record: dict[str, Any]) -> None:
+    """Write ``record`` atomically, NaN-free and readable."""
+    write_text(path, json.dumps(record, indent=2, allow_nan=False) + "\n")
+
+
+def write_history(path: Path, rows: list[dict[str, float]]) -> None:
+    """Write the history as CSV, a row an epoch."""
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    with atomic_path(path) as temporary, temporary.open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def find_conversion(folder: Path) -> dict[str, Any]:

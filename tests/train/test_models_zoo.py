@@ -23,7 +23,8 @@ from train.models import MODELS, build_model
 
 SIZE = (64, 64)
 FAST = ("unet_mini",)
-EVERY = [pytest.param(name, marks=[] if name in FAST else pytest.mark.slow) for name in MODELS]
+SLOW = (pytest.mark.slow, pytest.mark.timeout(1800))  # SegFormer-B5 takes minutes to trace
+EVERY = [pytest.param(name, marks=() if name in FAST else SLOW) for name in MODELS]
 
 
 @pytest.fixture(autouse=True)

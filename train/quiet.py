@@ -1,0 +1,27 @@
+"""Keras writes pages to the terminal when it is imported; here they are kept quiet."""
+
+from __future__ import annotations
+
+import os
+
+from roadmask.errors import ConfigError
+from roadmask.quiet import quiet
+
+
+def import_keras(*, verbose: bool = False) -> None:
+    """Import Keras and its backend, and let them look for devices, without their chatter.
+
+    Raises:
+        ConfigError: they are not installed.
+    """
+    if not verbose:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        with quiet(not verbose):
+            import train.record
+
+            train.record.environment()
+    except ImportError as error:
+        raise ConfigError(
+            f"training needs {error.name}, which is missing: run `make setup`"
+        ) from error
