@@ -26,7 +26,10 @@ from train.runs import read_run
 FOLDER = Path(__file__).parent
 RECORDS = FOLDER.parent / "train" / "records"
 MOST_SLIDES = 30
-_SHOWN = ("run", "epochs", "accuracy", "Dice", "mIoU", "parameters, M", "GMAC", "training, CPU-h")
+_SHOWN = (
+    *("run", "epochs", "accuracy", "Dice", "mIoU", "parameters, M", "GMAC", "training, CPU-h"),
+    *("INT8 p50, ms", "INT8 drop, points"),
+)
 
 _STYLE = """
 * { box-sizing: border-box; } html { scroll-snap-type: y mandatory; }
@@ -70,6 +73,7 @@ def fill_in(text: str, records: Path) -> str:
     """The text with the tables of the records where they are asked for."""
     folders = sorted(path.parent for path in records.glob("*/run.json"))
     runs = [run for run in map(read_run, folders) if run.scores]
+    runs.sort(key=lambda run: -run.scores["miou"])
     results = classes = "*No record in `train/records` yet.*"
     if runs:
         rows = table(runs)
