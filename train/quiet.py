@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 
 from roadmask.errors import ConfigError
@@ -16,6 +17,8 @@ def import_keras(*, verbose: bool = False) -> None:
     """
     if not verbose:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        # It warns of retracing where a report runs one network after another.
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:
         with quiet(not verbose):
             import train.record
