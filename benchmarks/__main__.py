@@ -128,15 +128,9 @@ def _add_peers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--dataset", default="town", help="frames with truth; default: town")
     parser.add_argument("--root", type=Path, help="the data set's folder; the town needs none")
     parser.add_argument("--split", default="val", help="default: val")
-    parser.add_argument(
-        "--frames", type=at_least(1), default=24, help="of them, repeated; default: 24"
-    )
-    parser.add_argument(
-        "--rounds", type=at_least(1), default=8, help="turns of each peer; default: 8"
-    )
-    parser.add_argument(
-        "--threads", type=at_least(1), default=1, help="of each network; default: 1"
-    )
+    parser.add_argument("--frames", type=int, default=24, help="of them, repeated; default: 24")
+    parser.add_argument("--rounds", type=int, default=8, help="turns of each peer; default: 8")
+    parser.add_argument("--threads", type=int, default=1, help="of each network; default: 1")
     parser.add_argument("--rival", default="", metavar="MODEL", help="another model beside it")
     parser.add_argument("--rival-labels", default="cityscapes-19", help="default: cityscapes-19")
     parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="mean IoU over latency")
@@ -235,8 +229,12 @@ def _peers(options: argparse.Namespace) -> int:
     from benchmarks.peersplot import peers_plot
     from benchmarks.results import check_writable, write_result
     from roadmask.atomic import write_text
+    from roadmask.errors import ConfigError
 
     check_writable(options.plot)
+    for name in ("frames", "rounds", "threads"):
+        if getattr(options, name) < 1:
+            raise ConfigError(f"--{name} {getattr(options, name)}: expected 1 or more")
     result = measure_peers(
         PeersPlan(
             options.model,

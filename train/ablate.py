@@ -80,8 +80,10 @@ def _parse_seeds(text: str) -> list[int]:
         seeds = [int(part) for part in text.split(",")]
     except ValueError as error:
         raise ConfigError(f"--seeds {text!r}: expected whole numbers, e.g. 1,2,3") from error
-    if len(set(seeds)) < len(seeds) or min(seeds) < 0:
-        raise ConfigError(f"--seeds {text!r}: expected different numbers of 0 or more")
+    if len(set(seeds)) < len(seeds):
+        raise ConfigError(f"--seeds {text!r}: a seed comes twice")
+    if min(seeds) < 0:  # said now, not when its turn comes, hours later
+        raise ConfigError(f"--seeds {text!r}: expected 0 or more each")
     return seeds
 
 

@@ -140,5 +140,5 @@ def _parse_mix(text: str) -> tuple[str, str | None, float]:
     except ValueError:
         pass
     raise ConfigError(
-        f"--mix {text!r}: expected NAME[:ROOT]=SHARE, a share between 0 and 1, e.g. town=0.2"
+        f"--mix {text!r}: expected NAME[:ROOT]=SHARE, more than 0 and less than 1, e.g. town=0.2"
     )
