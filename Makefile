@@ -36,7 +36,7 @@ bench: $(VENV)/.test  ## timings, as ratios in one run
 setup-peers: $(VENV)/.test  ## .venv-peers, which `python -m benchmarks peers` compares with
 	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
 	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check $$($(BIN)/python -c \
-		"from pathlib import Path; from roadmask.config import read_toml; \
+		"from pathlib import Path; from roadmask.system.toml import read_toml; \
 		print(*read_toml(Path('pyproject.toml'))['project']['optional-dependencies']['peers'])")
 
 fuzz: $(VENV)/.test  ## ten million inputs for the C++ codec; needs clang with libFuzzer

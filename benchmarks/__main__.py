@@ -7,10 +7,10 @@ import os
 import sys
 from pathlib import Path
 
-from roadmask.acceleratorcli import accelerator_of, add_accelerator
-from roadmask.address import location
-from roadmask.artefacts import fetch
-from roadmask.command import at_least, run_command, unwind_on_sigterm
+from roadmask.cli.accelerator import accelerator_of, add_accelerator
+from roadmask.storage.address import location
+from roadmask.storage.fetch import fetch
+from roadmask.system.command_line import at_least, run_command, unwind_on_sigterm
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -153,14 +153,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _accuracy(options: argparse.Namespace) -> int:
-    from benchmarks.accuracy import accuracy_result, accuracy_table, measure_accuracy
+    from benchmarks.model.accuracy import accuracy_result, accuracy_table, measure_accuracy
     from benchmarks.results import write_result
-    from roadmask.datasets import open_dataset
-    from roadmask.engine import Engine
+    from roadmask.data.datasets import open_dataset
+    from roadmask.inference.engine import Engine
 
     model = fetch(options.model)
     if model.suffix == ".keras":
-        from benchmarks.keras_engine import KerasEngine
+        from benchmarks.model.keras_engine import KerasEngine
 
         engine: Engine = KerasEngine(model, options.labels)
     else:
@@ -168,7 +168,7 @@ def _accuracy(options: argparse.Namespace) -> int:
     dataset = open_dataset(options.dataset, options.root, options.split, count=options.count)
     flicker = None
     if options.video:  # first: a video that cannot be read should not cost the other half
-        from benchmarks.flicker import measure_flicker
+        from benchmarks.model.flicker import measure_flicker
 
         flicker = measure_flicker(engine, options.video, options.video_frames)
     matrix = measure_accuracy(engine, dataset)
@@ -181,7 +181,12 @@ def _accuracy(options: argparse.Namespace) -> int:
 
 
 def _latency(options: argparse.Namespace) -> int:
-    from benchmarks.latency import DEFAULT_SOURCE, LatencyPlan, latency_table, measure_latency
+    from benchmarks.daemon.latency import (
+        DEFAULT_SOURCE,
+        LatencyPlan,
+        latency_table,
+        measure_latency,
+    )
     from benchmarks.results import write_result
 
     plan = LatencyPlan(
@@ -201,7 +206,7 @@ def _latency(options: argparse.Namespace) -> int:
 
 
 def _camera(options: argparse.Namespace) -> int:
-    from benchmarks.camera import CameraPlan, camera_table, measure_camera
+    from benchmarks.daemon.camera import CameraPlan, camera_table, measure_camera
     from benchmarks.results import write_result
 
     plan = CameraPlan(options.model, options.frames, options.rounds, options.labels)
@@ -225,11 +230,11 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _peers(options: argparse.Namespace) -> int:
-    from benchmarks.peers import PeersPlan, measure_peers, peers_table
-    from benchmarks.peersplot import peers_plot
+    from benchmarks.peers.measure import PeersPlan, measure_peers, peers_table
+    from benchmarks.peers.plot import peers_plot
     from benchmarks.results import check_writable, write_result
-    from roadmask.atomic import write_text
     from roadmask.errors import ConfigError
+    from roadmask.system.files import write_text
 
     check_writable(options.plot)
     for name in ("frames", "rounds", "threads"):

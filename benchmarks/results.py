@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from roadmask.atomic import write_text
 from roadmask.errors import ConfigError, DataError
+from roadmask.system.files import write_text
 
 PERCENTILES = (50, 95, 99)
 

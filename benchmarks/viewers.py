@@ -20,12 +20,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from benchmarks.daemonrun import finish, roadmask_run, start, wait_for_first_mask
+from benchmarks.daemon.process import finish, roadmask_run, start, wait_for_first_mask
 from benchmarks.results import check_writable, number, percentiles, table, write_result
-from roadmask.client import Subscriber
-from roadmask.command import EXIT_DONE, run_command, unwind_on_sigterm
-from roadmask.device import read_device
 from roadmask.errors import ConfigError
+from roadmask.stream.subscribe.subscriber import Subscriber
+from roadmask.system.command_line import EXIT_DONE, run_command, unwind_on_sigterm
+from roadmask.system.hardware import read_device
 
 _SOURCE = "synthetic:town?seed=1&width=1280&height=720&prerender=64"
 _SETTLE_S = 1.0  # after viewers came or went

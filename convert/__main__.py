@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.history import FOLDER
-from convert.calibration import SHIPPED, TOWN_SIZE
-from convert.gates import Gates
-from convert.quantise import MODES
-from roadmask.address import location
-from roadmask.artefacts import fetch, fetch_folder
-from roadmask.command import EXIT_DONE, EXIT_GATE, at_least, run_command
+from convert.calibration.frames import SHIPPED, TOWN_SIZE
+from convert.judge.gates import Gates
+from convert.judge.history import FOLDER
+from convert.quantise.converter import MODES
 from roadmask.errors import ConfigError
+from roadmask.storage.address import location
+from roadmask.storage.fetch import fetch, fetch_folder
+from roadmask.system.command_line import EXIT_DONE, EXIT_GATE, at_least, run_command
 
 
 def _convert_parser() -> argparse.ArgumentParser:
@@ -151,14 +151,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _convert(options: argparse.Namespace) -> int:
-    from benchmarks.history import add_to_history
-    from benchmarks.latency import DEFAULT_SOURCE
+    from benchmarks.daemon.latency import DEFAULT_SOURCE
     from benchmarks.results import check_writable, write_result
-    from convert.page import page
+    from convert.judge.history import add_to_history
     from convert.pipeline import convert
     from convert.plan import DEFAULT_VIDEO, ConversionPlan
-    from convert.report import history_entry, summary
-    from roadmask.atomic import write_bytes, write_text
+    from convert.report.page import page
+    from convert.report.summary import history_entry, summary
+    from roadmask.system.files import write_bytes, write_text
 
     out: Path = options.out
     if out.suffix != ".tflite":
@@ -223,10 +223,10 @@ def _calibrate(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from benchmarks.results import check_writable
-    from convert.calibration import manifest_text
-    from convert.pick import pick_frames
-    from roadmask.atomic import write_text
-    from roadmask.datasets import open_dataset
+    from convert.calibration.frames import manifest_text
+    from convert.calibration.pick import pick_frames
+    from roadmask.data.datasets import open_dataset
+    from roadmask.system.files import write_text
 
     out = options.out or SHIPPED.parent / f"{options.dataset}.toml"
     check_writable(out)

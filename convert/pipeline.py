@@ -12,30 +12,33 @@ from typing import Any, cast
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.flicker import measure_flicker
-from benchmarks.history import LOCAL, last_accuracy, read_history
+from benchmarks.model.flicker import measure_flicker
 from benchmarks.results import json_ready
-from convert.calibration import Calibration, Image, Sample, read_calibration
-from convert.certificate import CERTIFICATE_NAME, certificate_bytes, certify
-from convert.evaluation import Picture
-from convert.gates import missed_latency
-from convert.golden import make_golden
-from convert.graph import ExportGraph, export_graph, load_keras
-from convert.operators import float_operators, read_operators
+from convert.calibration.frames import Calibration, read_calibration
+from convert.judge.certificate import CERTIFICATE_NAME, certificate_bytes, certify
+from convert.judge.evaluation import Picture
+from convert.judge.gates import missed_latency
+from convert.judge.golden_frames import make_golden
+from convert.judge.history import LOCAL, last_accuracy, read_history
+from convert.judge.trial import Bench, Trial, open_engine
 from convert.plan import ConversionPlan
-from convert.quantise import Quantiser, to_float
-from convert.quiet import import_tensorflow
-from convert.repair import rank_layers, ranking_json, repair
+from convert.quantise.converter import Quantiser, to_float
+from convert.quantise.graph import ExportGraph, export_graph, load_keras
+from convert.quantise.operators import float_operators, read_operators
+from convert.quantise.repair import rank_layers, ranking_json, repair
+from convert.tensorflow_import import import_tensorflow
 from convert.timing import latency_change, measure
-from convert.trial import Bench, Trial, open_engine
-from roadmask.datasets import open_dataset
-from roadmask.engine import Engine, TensorSpec
+from roadmask.arrays import U8, Image
+from roadmask.data.datasets import open_dataset
 from roadmask.errors import ConfigError, ModelError
-from roadmask.golden import GOLDEN_NAME, Golden, pack, verify
-from roadmask.labels import CATEGORY_COUNT, LABEL_SETS, LabelSet, label_set
-from roadmask.modelfile import METADATA_NAME, ModelInfo, digest, write_metadata
-from roadmask.preprocess import Preprocess
-from roadmask.quiet import quiet
+from roadmask.inference.engine import Engine, TensorSpec
+from roadmask.inference.golden import GOLDEN_NAME, Golden, pack, verify
+from roadmask.inference.model_file import METADATA_NAME, ModelInfo, digest, write_metadata
+from roadmask.inference.preprocess import Preprocess
+from roadmask.labels.catalogue import LABEL_SETS
+from roadmask.labels.label_set import CATEGORY_COUNT, LabelSet
+from roadmask.labels.lookup import label_set
+from roadmask.system.terminal import quiet
 
 _BY_CLASSES = {CATEGORY_COUNT: "cityscapes-8", 19: "cityscapes-19"}
 _ROUNDED = ("miou", "pixel_accuracy")
@@ -262,7 +265,7 @@ def _calibrate(plan: ConversionPlan, info: ModelInfo) -> Calibration:
     width, height = info.input_size
     preprocess: dict[tuple[int, int], Preprocess] = {}
 
-    def prepare(image: Image) -> Sample:
+    def prepare(image: Image) -> U8:
         size = (image.shape[1], image.shape[0])
         if size not in preprocess:
             preprocess[size] = Preprocess(cast(Engine, _Input(info)), size)

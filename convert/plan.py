@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.latency import DEFAULT_SOURCE
-from convert.gates import Gates
-from convert.quantise import MODES
+from benchmarks.daemon.latency import DEFAULT_SOURCE
+from convert.judge.gates import Gates
+from convert.quantise.converter import MODES
 from roadmask.errors import ConfigError
 
 DEFAULT_VIDEO = "synthetic:town?seed=3&width=640&height=360"
@@ -23,7 +23,7 @@ class ConversionPlan:
         eval_dataset, eval_root, eval_split, eval_count: the evaluation set; the count is the
             town's.
         labels: label set, where the number of classes does not tell.
-        mode: of ``convert.quantise.MODES``.
+        mode: of ``convert.quantise.converter.MODES``.
         float_layers: that int8 leaves in float.
         repair: let layers go to float until the gates of accuracy are passed.
         allow_float: let operators without an INT8 form stay in float.

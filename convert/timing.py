@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.compare import compare_latency
-from benchmarks.history import last_latency
-from benchmarks.latency import LatencyPlan, measure_latency
-from benchmarks.operators import by_type, measure_operators
-from benchmarks.threads import measure_threads
+from benchmarks.daemon.latency import LatencyPlan, measure_latency
+from benchmarks.model.operators import by_type, measure_operators
+from benchmarks.model.threads import measure_threads
+from convert.judge.history import last_latency
+from convert.judge.trial import Bench
 from convert.plan import ConversionPlan
-from convert.trial import Bench
-from roadmask.quiet import quiet
+from roadmask.system.terminal import quiet
 
 
 def measure(path: Path, plan: ConversionPlan, title: str, bench: Bench) -> dict[str, Any]:

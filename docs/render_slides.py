@@ -15,13 +15,13 @@ import re
 import sys
 from pathlib import Path
 
-from roadmask.atomic import write_text
-from roadmask.command import run_command
+from roadmask.system.files import write_text
+from roadmask.system.command_line import run_command
 from roadmask.errors import ConfigError
-from train.ablate import recipe_table
-from train.comparetable import class_table, table
-from train.page import markdown_table
-from train.runs import read_run
+from train.reports.ablate import recipe_table
+from train.reports.table import class_table, table
+from train.reports.page import markdown_table
+from train.runs.files import read_run
 
 FOLDER = Path(__file__).parent
 RECORDS = FOLDER.parent / "train" / "records"

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from roadmask.labels import CAMVID_11
-from roadmask.modelfile import DEFAULT_MODEL, model_path
+from roadmask.inference.model_file import DEFAULT_MODEL, model_path
+from roadmask.labels.catalogue import CAMVID_11
 
 # Silence before TensorFlow and OpenCV load: their C++ logs drown a failing test's output.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -35,7 +35,7 @@ def shipped_model() -> Path:
 @pytest.fixture(scope="session")
 def camvid_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in CamVid's layout: six 96x72 town frames for training, three for validation."""
-    from roadmask.synthetic import Town
+    from roadmask.town.town import Town
 
     root = tmp_path_factory.mktemp("camvid")
     # One CamVid class for each category, void last.

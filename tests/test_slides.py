@@ -9,7 +9,7 @@ import pytest
 
 from docs import render_slides
 from roadmask.errors import ConfigError
-from roadmask.modelfile import read_metadata
+from roadmask.inference.model_file import read_metadata
 
 pytest.importorskip("markdown_it")
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from train.ablate import recipe_table
-from train.comparetable import COLUMNS, class_table
-from train.runs import Run, read_run
+from train.reports.ablate import recipe_table
+from train.reports.table import COLUMNS, class_table
+from train.runs.files import Run, read_run
 
 ROOT = Path(__file__).parents[1]
 RECORDS = ROOT / "train" / "records"

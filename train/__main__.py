@@ -8,11 +8,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from roadmask.command import EXIT_INTERRUPTED, run_command
+from roadmask.system.command_line import EXIT_INTERRUPTED, run_command
 from train.options import add_training_options, prepare, stopping_signals
 
 # Each module has ``make_parser`` and ``run``; only the one that is asked for is imported.
-COMMANDS = {"compare": "train.compare", "ablate": "train.ablate", "record": "train.keep"}
+COMMANDS = {
+    "compare": "train.reports.compare",
+    "ablate": "train.reports.ablate",
+    "record": "train.runs.keep",
+}
 
 _EXAMPLES = """\
 Examples:
@@ -53,7 +57,7 @@ class _ListModels(argparse.Action):
         super().__init__(nargs=0, **options)
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
-        from train.quiet import import_keras
+        from train.keras_import import import_keras
 
         import_keras()
         from train.models import list_models
@@ -77,10 +81,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from train.quiet import import_keras
+    from train.keras_import import import_keras
 
     import_keras(verbose=options.verbose)
-    from train.fit import Fit, Interrupted
+    from train.loop.fit import Fit, Interrupted
 
     with stopping_signals() as stop:
         config, parts, validation = prepare(options)

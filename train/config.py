@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 
 from roadmask.errors import ConfigError
-from roadmask.labels import label_set
+from roadmask.labels.lookup import label_set
 from train.schedules import SCHEDULES
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")

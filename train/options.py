@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from roadmask.address import location
-from roadmask.command import parse_size, stop_on_signal
-from roadmask.datasets import Dataset, Subset, open_dataset
+from roadmask.data.datasets import Dataset, Subset, open_dataset
 from roadmask.errors import ConfigError
+from roadmask.storage.address import location
+from roadmask.system.command_line import parse_size, stop_on_signal
 
 if TYPE_CHECKING:
     from train.config import FitConfig
-    from train.data import Part
+    from train.data.loader import Part
 
 _MIX = "draw this share of each epoch's samples from another data set, e.g. town=0.2"
 _LABELS = (
@@ -108,7 +108,7 @@ def prepare(options: argparse.Namespace) -> tuple[FitConfig, list[Part], Dataset
 
 
 def _open_parts(options: argparse.Namespace) -> tuple[list[Part], Dataset | None]:
-    from train.data import Part
+    from train.data.loader import Part
 
     train_set = open_dataset(options.dataset, options.root, options.train_split, size=(640, 360))
     validation: Dataset | None = None

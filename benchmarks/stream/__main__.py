@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.results import check_writable, write_result
 from benchmarks.stream.measure import StreamPlan, measure_stream, stream_table
-from roadmask.command import EXIT_DONE, EXIT_GATE, run_command
+from roadmask.system.command_line import EXIT_DONE, EXIT_GATE, run_command
 
 _LIMIT = 0.5  # of ZeroMQ's latency and CPU, with 4 subscribers and 512 KiB masks
 

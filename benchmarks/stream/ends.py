@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.stream.transports import RECEIVERS, SENDERS
-from roadmask.clock import now_ns
+from roadmask.system.clock import now_ns
 
 WARM_UP, MEASURED, LAST = 0, 1, 2
 

@@ -21,10 +21,10 @@ from typing import Any
 
 from benchmarks.results import check_writable, percentiles, table, write_result
 from benchmarks.stream.build import reader_program
-from roadmask.clock import now_ns
-from roadmask.command import EXIT_DONE, EXIT_GATE, run_command
-from roadmask.device import read_device
 from roadmask.errors import DataError
+from roadmask.system.clock import now_ns
+from roadmask.system.command_line import EXIT_DONE, EXIT_GATE, run_command
+from roadmask.system.hardware import read_device
 
 LIMITS_MS = {"stopped": 250.0, "killed": 250.0, "recovered": 100.0}
 _PATIENCE_NS = 30_000_000_000
@@ -33,8 +33,8 @@ _LANGUAGES = ("python", "cpp")
 
 _PUBLISHER = """
 import sys, time
-from roadmask.clock import now_ns
-from roadmask.publisher import FrameInfo, Publisher
+from roadmask.system.clock import now_ns
+from roadmask.stream.publish.publisher import FrameInfo, Publisher
 with Publisher(sys.argv[1], mask_size=(1024, 512)) as publisher:
     while True:
         publisher.begin().mask[:] = 1
@@ -48,8 +48,8 @@ with Publisher(sys.argv[1], mask_size=(1024, 512)) as publisher:
 # Asks every millisecond, S4's own period would be added; prints each change: "1 NS" or "0 NS".
 _WATCHER = """
 import sys, time
-from roadmask.client import Subscriber
-from roadmask.clock import now_ns
+from roadmask.stream.subscribe.subscriber import Subscriber
+from roadmask.system.clock import now_ns
 had = False
 with Subscriber(sys.argv[1]) as subscriber:
     while True:

@@ -16,8 +16,8 @@ from typing import Any
 from benchmarks.results import percentiles, table
 from benchmarks.stream.build import reader_program, zeromq_library
 from benchmarks.stream.transports import TRANSPORTS
-from roadmask.device import read_device
 from roadmask.errors import DataError
+from roadmask.system.hardware import read_device
 
 # Width and height of masks by their size.
 _SIZES = {512: (1024, 512), 128: (512, 256)}

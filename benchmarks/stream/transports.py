@@ -16,10 +16,10 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from roadmask.client import Subscriber
-from roadmask.clock import now_ns
 from roadmask.errors import ConfigError
-from roadmask.publisher import FrameInfo, Publisher
+from roadmask.stream.publish.publisher import FrameInfo, Publisher
+from roadmask.stream.subscribe.subscriber import Subscriber
+from roadmask.system.clock import now_ns
 
 TRANSPORTS = ("roadmask", "zeromq")
 _HEADER = struct.Struct("<QQQ")  # sequence, ready time, frame id; the rest of 256 bytes is 0

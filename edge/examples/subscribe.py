@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from roadmask import Mask, Subscriber
-from roadmask.protocol import DEFAULT_SOCKET
+from roadmask.stream.protocol import DEFAULT_SOCKET
 
 # The camera's place in the vehicle: measure yours.
 CAMERA_HEIGHT_M = 1.3  # above the road

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from roadmask.aclient import AsyncSubscriber
-    from roadmask.client import Mask, Subscriber
-    from roadmask.modes import Mode, NoMask, Reason
-    from roadmask.remote import RemoteSubscriber
+    from roadmask.bridge.subscriber import RemoteSubscriber
+    from roadmask.stream.modes import Mode, NoMask, Reason
+    from roadmask.stream.subscribe.async_subscriber import AsyncSubscriber
+    from roadmask.stream.subscribe.subscriber import Mask, Subscriber
 
 __all__ = [
     "AsyncSubscriber",
@@ -27,13 +27,13 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOME = {
-    "AsyncSubscriber": "roadmask.aclient",
-    "Mask": "roadmask.client",
-    "Mode": "roadmask.modes",
-    "NoMask": "roadmask.modes",
-    "Reason": "roadmask.modes",
-    "RemoteSubscriber": "roadmask.remote",
-    "Subscriber": "roadmask.client",
+    "AsyncSubscriber": "roadmask.stream.subscribe.async_subscriber",
+    "Mask": "roadmask.stream.subscribe.subscriber",
+    "Mode": "roadmask.stream.modes",
+    "NoMask": "roadmask.stream.modes",
+    "Reason": "roadmask.stream.modes",
+    "RemoteSubscriber": "roadmask.bridge.subscriber",
+    "Subscriber": "roadmask.stream.subscribe.subscriber",
 }
 
 

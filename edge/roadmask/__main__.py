@@ -2,6 +2,6 @@
 
 import sys
 
-from roadmask.cli import main
+from roadmask.cli.main import main
 
 sys.exit(main())

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from roadmask.frameinfo import FrameInfo
+from roadmask.stream.publish.frame_info import FrameInfo
 
 _Bytes = bytes | bytearray | memoryview | mmap.mmap | npt.NDArray[np.uint8]
 # Item types and shapes are checked at run time, with a message that says what was expected.

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from roadmask.modelfile import METADATA_NAME, ModelInfo, write_metadata
+from roadmask.inference.model_file import METADATA_NAME, ModelInfo, write_metadata
 
 
 @pytest.fixture(scope="session")
 def keras_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from convert.quiet import import_tensorflow
+    from convert.tensorflow_import import import_tensorflow
 
     import_tensorflow()
     import keras
@@ -27,8 +27,8 @@ def keras_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def int8_file(keras_file: Path) -> Path:
-    from convert.graph import export_graph, load_keras
-    from convert.quantise import to_int8
+    from convert.quantise.converter import to_int8
+    from convert.quantise.graph import export_graph, load_keras
 
     graph = export_graph(load_keras(keras_file))
     rng = np.random.default_rng(4)

@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.accuracy import Predictor, accuracy_result, accuracy_table, measure_accuracy
-from benchmarks.keras_engine import KerasEngine
-from roadmask.datasets import open_dataset
-from roadmask.engine import Engine
+from benchmarks.model.accuracy import Predictor, accuracy_result, accuracy_table, measure_accuracy
+from benchmarks.model.keras_engine import KerasEngine
+from roadmask.data.datasets import open_dataset
 from roadmask.errors import ConfigError, DataError, ModelError
-from roadmask.synthetic import write_cityscapes
+from roadmask.inference.engine import Engine
+from roadmask.town.export import write_cityscapes
 
 
 def test_a_network_is_scored_over_every_frame(int8_file: Path, camvid_folder: Path) -> None:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from benchmarks.__main__ import main
-from benchmarks.avi import write_avi
-from benchmarks.camera_sides import WARM_UP, Meter
-from roadmask.engine import Engine
+from benchmarks.daemon.avi import write_avi
+from benchmarks.daemon.camera_sides import WARM_UP, Meter
+from roadmask.inference.engine import Engine
 
 
 @pytest.mark.parametrize("backend", [cv2.CAP_FFMPEG, cv2.CAP_OPENCV_MJPEG])

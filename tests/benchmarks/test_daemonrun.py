@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import daemonrun
-from benchmarks.daemonrun import run_daemon, start, wait_for_first_mask
+from benchmarks.daemon import process as daemonrun
+from benchmarks.daemon.process import run_daemon, start, wait_for_first_mask
 from roadmask.errors import ConfigError
 
 _TOWN = "synthetic:town?seed=1&width=160&height=96&prerender=4&fps=100"

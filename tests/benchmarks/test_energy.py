@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.energy import EnergyCounter, find_meter
-from benchmarks.threads import measure_threads, thread_counts
+from benchmarks.model.energy import EnergyCounter, find_meter
+from benchmarks.model.threads import measure_threads, thread_counts
 
 
 def _write(root: Path, files: dict[str, str]) -> None:

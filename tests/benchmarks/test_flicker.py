@@ -5,15 +5,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import pytest
 
-from benchmarks.flicker import FlickerMeter, measure_flicker
-from roadmask.engine import Engine
+from benchmarks.model.flicker import FlickerMeter, measure_flicker
+from roadmask.arrays import U8
 from roadmask.errors import CaptureError, ConfigError, DataError
-from roadmask.synthetic import Town
+from roadmask.inference.engine import Engine
+from roadmask.town.town import Town
 
-U8 = npt.NDArray[np.uint8]
 FRAMES = 6
 
 

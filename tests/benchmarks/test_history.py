@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.history import LOCAL, add_to_history, last_accuracy, last_latency, read_history
+from convert.judge.history import LOCAL, add_to_history, last_accuracy, last_latency, read_history
 from roadmask.errors import DataError
 
 

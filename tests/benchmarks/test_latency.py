@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.__main__ import main
-from benchmarks.latency import (
+from benchmarks.daemon.latency import (
     LatencyPlan,
     _arguments,
     _paced,
@@ -17,10 +17,10 @@ from benchmarks.latency import (
     latency_table,
     measure_latency,
 )
-from benchmarks.saturated import _rate, bare_invoke_ns, bare_invokes_ms
-from roadmask.accelerator import Accelerator
-from roadmask.engine import Engine
+from benchmarks.daemon.saturated import _rate, bare_invoke_ns, bare_invokes_ms
 from roadmask.errors import ConfigError, ModelError, RoadmaskError
+from roadmask.inference.accelerator import Accelerator
+from roadmask.inference.engine import Engine
 
 _SMALL_TOWN = "synthetic:town?seed=1&width=160&height=96&prerender=4"
 

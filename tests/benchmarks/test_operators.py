@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.operators import CAST, by_type, measure_operators, parse_summary
+from benchmarks.model.operators import CAST, by_type, measure_operators, parse_summary
 
 _SUMMARY = """
 ========================= Run Order =========================

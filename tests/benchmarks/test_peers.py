@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from benchmarks import peers
 from benchmarks.__main__ import main
-from benchmarks.peers import PeersPlan, measure_peers, peers_table
-from benchmarks.peersplot import peers_plot
+from benchmarks.peers import measure as peers
+from benchmarks.peers.measure import PeersPlan, measure_peers, peers_table
+from benchmarks.peers.plot import peers_plot
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ class Converted:
 
 @pytest.fixture(scope="session")
 def keras_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from convert.quiet import import_tensorflow
+    from convert.tensorflow_import import import_tensorflow
 
     import_tensorflow()
     import keras

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from convert.__main__ import main
-from convert.operators import float_operators, read_operators
-from roadmask.engine import Engine
-from roadmask.modelfile import read_metadata
+from convert.quantise.operators import float_operators, read_operators
+from roadmask.inference.engine import Engine
+from roadmask.inference.model_file import read_metadata
 from tests.convert.conftest import Converted
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from convert.gates import Gates, missed_accuracy, missed_latency
+from convert.judge.gates import Gates, missed_accuracy, missed_latency
 
 _BEFORE: dict[str, Any] = {"miou": 0.8, "iou": {"flat": 0.9, "sky": 0.7, "human": None}}
 _LATENCY = {"invoke_ms": {"p50": 10.0}}

@@ -4,19 +4,19 @@ from pathlib import Path
 
 import numpy as np
 
-from convert.golden import make_golden
-from roadmask.engine import Engine
-from roadmask.golden import TOLERANCE_STEPS, verify
+from convert.judge.golden_frames import make_golden
+from roadmask.inference.engine import Engine
+from roadmask.inference.golden import TOLERANCE_STEPS, verify
 
 
 def test_a_network_that_amplifies_rounding_has_its_own_tolerance(tmp_path: Path) -> None:
-    from convert.quiet import import_tensorflow
+    from convert.tensorflow_import import import_tensorflow
 
     import_tensorflow()
     import keras
 
-    from convert.graph import export_graph
-    from convert.quantise import to_int8
+    from convert.quantise.converter import to_int8
+    from convert.quantise.graph import export_graph
 
     image = keras.Input((64, 96, 3))
     window = keras.layers.Conv2D(1, 1, activation="relu6")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from convert.intervals import bootstrap
+from convert.judge.intervals import bootstrap
 
 
 def _frame(hits: int, wrong: int) -> np.ndarray:

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convert.layernames import layer_name
-from convert.layers import layer_errors, sqnr_db
+from convert.judge.layer_errors import layer_errors, sqnr_db
+from convert.quantise.layer_names import layer_name
 
 
 def test_decibels() -> None:
@@ -21,8 +21,8 @@ def test_layers_are_named_after_their_convolution() -> None:
 
 
 def test_every_operator_has_its_error(keras_file: Path) -> None:
-    from convert.graph import export_graph, load_keras
-    from convert.quantise import to_float, to_int8
+    from convert.quantise.converter import to_float, to_int8
+    from convert.quantise.graph import export_graph, load_keras
 
     graph = export_graph(load_keras(keras_file))
     rng = np.random.default_rng(2)

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convert.calibration import Manifest, manifest_text, pixel_digest, read_manifest
-from convert.pick import _quotas, _spread, pick_frames
-from roadmask.datasets import open_dataset
+from convert.calibration.frames import Manifest, manifest_text, pixel_digest, read_manifest
+from convert.calibration.pick import _quotas, _spread, pick_frames
+from roadmask.data.datasets import open_dataset
 from roadmask.errors import ConfigError
 
 

@@ -33,12 +33,12 @@ def test_a_network_made_hard_is_rejected_and_repaired_by_naming_the_layer(tmp_pa
     The next layer undoes it: in float nothing is lost, in per-tensor 8 bits half of the channels
     keep 4 steps.
     """
-    from convert.quiet import import_tensorflow
+    from convert.tensorflow_import import import_tensorflow
 
     import_tensorflow()
     import keras
 
-    from convert.graph import load_keras
+    from convert.quantise.graph import load_keras
 
     weights = Path(__file__).parents[2] / "train" / "weights" / "roadnet-480x352.keras"
     model = load_keras(weights)

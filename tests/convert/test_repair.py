@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convert.quantise import Quantiser
-from convert.repair import MAX_LAYERS, channel_error, rank_layers, repair
+from convert.quantise.converter import Quantiser
+from convert.quantise.repair import MAX_LAYERS, channel_error, rank_layers, repair
 from roadmask.errors import ConfigError, ModelError
 
 
@@ -62,7 +62,7 @@ def wild(keras_file: Path) -> Quantiser:
     """
     import keras
 
-    from convert.graph import export_graph, load_keras
+    from convert.quantise.graph import export_graph, load_keras
 
     model = load_keras(keras_file)
     norm = next(x for x in model.layers if isinstance(x, keras.layers.BatchNormalization))
@@ -78,8 +78,8 @@ def wild(keras_file: Path) -> Quantiser:
 
 
 def test_wild_channels_rank_high_and_can_stay_in_float(keras_file: Path, wild: Quantiser) -> None:
-    from convert.graph import export_graph, load_keras
-    from convert.operators import float_operators, read_operators
+    from convert.quantise.graph import export_graph, load_keras
+    from convert.quantise.operators import float_operators, read_operators
 
     convolutions = [n for n in wild.graph.operator_names if n.startswith("conv2d")]
     ranking = rank_layers(wild)
@@ -104,8 +104,8 @@ def test_wild_channels_rank_high_and_can_stay_in_float(keras_file: Path, wild: Q
 def test_other_modes_run_in_the_engine(
     wild: Quantiser, mode: str, dtypes: set[str], tmp_path: Path
 ) -> None:
-    from convert.operators import count_dtypes, read_operators
-    from roadmask.engine import Engine
+    from convert.quantise.operators import count_dtypes, read_operators
+    from roadmask.inference.engine import Engine
 
     path = tmp_path / "m.tflite"
     path.write_bytes(wild.convert(mode))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from convert.__main__ import main
-from roadmask.modelfile import METADATA_NAME, read_block
+from roadmask.inference.model_file import METADATA_NAME, read_block
 from tests.convert.conftest import SMALL_DRIVE, SMALL_TOWN
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from convert.__main__ import main
-from roadmask.engine import Engine
+from roadmask.inference.engine import Engine
 from tests.convert.conftest import SMALL_DRIVE, SMALL_TOWN
 
 # Operators that LiteRT computes in INT8 outside XNNPACK's partition: they cost time, not bits.

@@ -1,5 +1,5 @@
 // Every level that this processor runs against the scalar one, over random shapes and contents.
-// The scalar level against NumPy is tests/edge/test_kernels.py; this one also runs where there is
+// The scalar level against NumPy is tests/edge/kernels/test_kernels.py; this one also runs where there is
 // no Python: under sanitizers, and cross-compiled under an emulator.
 #include <algorithm>
 #include <cstdint>
@@ -13,9 +13,9 @@
 #include "kernels/levels.hpp"
 #include "kernels/nearest.hpp"
 #include "kernels/overlay.hpp"
-#include "kernels/preprocess.hpp"
-#include "kernels/scene.hpp"
-#include "kernels/upsample.hpp"
+#include "kernels/preprocess/preprocess.hpp"
+#include "kernels/scene/scene.hpp"
+#include "kernels/upsample/upsample.hpp"
 
 namespace k = roadmask::kernels;
 

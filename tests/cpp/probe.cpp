@@ -1,4 +1,4 @@
-// The C++ subscriber, driven line by line from standard input for tests/edge/test_cpp_client.py.
+// The C++ subscriber, driven line by line from standard input for tests/edge/stream/test_cpp_client.py.
 //
 //   probe SOCKET [--allow-not-live] [--no-reconnect] [--max-age MS] [--preview]
 //     latest | view | receive MS   -> "mask FIELDS" | "none REASON CHECK TEXT"

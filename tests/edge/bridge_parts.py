@@ -16,10 +16,10 @@ from typing import Any
 from clock_parts import ShiftedClock
 from stream_parts import process, wait_for
 
-from roadmask.client import Mask, Subscriber
-from roadmask.clock import now_ns
-from roadmask.modes import Flag, MessageType, Mode, NoMask
-from roadmask.protocol import MAGIC, MESSAGE_BYTES, FrameHeader, Welcome
+from roadmask.stream.modes import Flag, MessageType, Mode, NoMask
+from roadmask.stream.protocol import MAGIC, MESSAGE_BYTES, FrameHeader, Welcome
+from roadmask.stream.subscribe.subscriber import Mask, Subscriber
+from roadmask.system.clock import now_ns
 
 # As a daemon might have sent them.
 FRAME = FrameHeader(
@@ -40,10 +40,10 @@ MS = 1_000_000
 PUBLISHER = """
 import os, sys, threading, time
 import numpy as np
-from roadmask.clock import now_ns
-from roadmask.modes import Flag
-from roadmask.protocol import Identity
-from roadmask.publisher import FrameInfo, Publisher, StreamIdentity
+from roadmask.system.clock import now_ns
+from roadmask.stream.modes import Flag
+from roadmask.stream.protocol import Identity
+from roadmask.stream.publish.publisher import FrameInfo, Publisher, StreamIdentity
 def true_ns():
     shifted = "SHIFTED_CLOCK" in os.environ
     return time.clock_gettime_ns(1000 if shifted else time.CLOCK_BOOTTIME)
@@ -60,20 +60,20 @@ def publish(stop=lambda: False):
                 flags=Flag(int(sys.argv[2])), counts=(1, 2, 3, 4, 5, 6, 7, 8)))
             time.sleep(1 / 60)
 """
-BRIDGE = "import sys; from roadmask.cli import main; sys.exit(main(sys.argv[1:]))"
+BRIDGE = "import sys; from roadmask.cli.main import main; sys.exit(main(sys.argv[1:]))"
 # Both in one process, so that the clock of both is stepped at once.
 MACHINE = (
     PUBLISHER
     + """
 threading.Thread(target=publish, daemon=True).start()
-from roadmask.bridge import bridge
+from roadmask.bridge.relay import bridge
 bridge(sys.argv[1], "car/front", listen=[sys.argv[4]], stop=threading.Event())
 """
 )
 FAR_END = """
 import sys
-from roadmask.clock import now_ns
-from roadmask.remote import RemoteSubscriber
+from roadmask.system.clock import now_ns
+from roadmask.bridge.subscriber import RemoteSubscriber
 with RemoteSubscriber("car/front", connect=[sys.argv[1]]) as far:
     last = 0
     while True:

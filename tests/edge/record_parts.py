@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from stream_parts import PATIENCE_S, process
 
-from roadmask.cli import main
-from roadmask.protocol import FrameHeader
-from roadmask.record import record
-from roadmask.recording import Record, Recording
+from roadmask.cli.main import main
+from roadmask.recording.reader import Record, Recording
+from roadmask.recording.recorder import record
+from roadmask.stream.protocol import FrameHeader
 
 # Each line of its input is a step: "subscriber" waits for one, "frame" publishes town mask n as
 # frame n, "gap" the same with two numbers left out before it, "stamp" the same without a capture
@@ -24,12 +24,12 @@ from roadmask.recording import Record, Recording
 PUBLISHER = """
 import sys, time
 import numpy as np
-from roadmask.clock import now_ns
-from roadmask.heart import Heart
-from roadmask.modes import Flag, Mode, Reason
-from roadmask.protocol import Identity
-from roadmask.publisher import FrameInfo, Publisher, StreamIdentity
-from roadmask.synthetic import Town
+from roadmask.system.clock import now_ns
+from roadmask.stream.publish.heartbeat import Heart
+from roadmask.stream.modes import Flag, Mode, Reason
+from roadmask.stream.protocol import Identity
+from roadmask.stream.publish.publisher import FrameInfo, Publisher, StreamIdentity
+from roadmask.town.town import Town
 labels = Identity("eight", bytes(range(32)), ((128, 64, 128), (70, 70, 70)))
 identity = StreamIdentity(model=Identity("net", b"m" * 32), labels=labels)
 town = Town(3, 96, 64)

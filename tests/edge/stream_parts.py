@@ -15,9 +15,9 @@ from typing import Any
 
 from clock_parts import ShiftedClock
 
-from roadmask.clock import now_ns
-from roadmask.protocol import FrameHeader, Welcome, decode
-from roadmask.publisher import FrameInfo, Publisher
+from roadmask.stream.protocol import FrameHeader, Welcome, decode
+from roadmask.stream.publish.publisher import FrameInfo, Publisher
+from roadmask.system.clock import now_ns
 
 PATIENCE_S = 60.0  # for a loaded machine: a test that passes never waits so long
 
@@ -71,10 +71,10 @@ def process(
 # Publishes at argv[2] Hz until it is killed; frame n is filled with n % 251.
 PUBLISHER = """
 import sys, time
-from roadmask.clock import now_ns
-from roadmask.modes import Flag
-from roadmask.protocol import FrameHeader, Welcome, decode
-from roadmask.publisher import FrameInfo, Publisher
+from roadmask.system.clock import now_ns
+from roadmask.stream.modes import Flag
+from roadmask.stream.protocol import FrameHeader, Welcome, decode
+from roadmask.stream.publish.publisher import FrameInfo, Publisher
 path, rate = sys.argv[1], float(sys.argv[2])
 with Publisher(path, mask_size=(64, 32), frame_period_ns=int(1e9 / rate)) as publisher:
     while True:

@@ -13,7 +13,9 @@ EDGE = Path(roadmask.__file__).parent
 DESKTOP = {"train", "convert", "benchmarks", "tensorflow", "keras", "albumentations"}
 
 
-@pytest.mark.parametrize("module", ["roadmask", "roadmask.client", "roadmask.protocol"])
+@pytest.mark.parametrize(
+    "module", ["roadmask", "roadmask.stream.subscribe.subscriber", "roadmask.stream.protocol"]
+)
 def test_a_subscriber_loads_neither_opencv_nor_litert_nor_keras(module: str) -> None:
     code = f"import {module}, sys; print(*sys.modules)"
     result = subprocess.run(

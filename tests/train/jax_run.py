@@ -12,10 +12,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from roadmask.datasets import open_dataset
+from roadmask.data.datasets import open_dataset
 from train.config import FitConfig
-from train.data import Part
-from train.fit import Fit, Interrupted
+from train.data.loader import Part
+from train.loop.fit import Fit, Interrupted
 
 
 class StopAfter:

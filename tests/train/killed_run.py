@@ -12,10 +12,10 @@ import sys
 import time
 from pathlib import Path
 
-from roadmask.datasets import open_dataset
+from roadmask.data.datasets import open_dataset
 from train.config import FitConfig
-from train.data import Part
-from train.fit import CHECKPOINT, Fit
+from train.data.loader import Part
+from train.loop.fit import CHECKPOINT, Fit
 
 CONFIG = FitConfig(
     model="unet_mini",

@@ -7,8 +7,8 @@ import pytest
 
 from tests.train.conftest import TINY
 from train.__main__ import main
-from train.ablate import summarise_ablation
-from train.runs import Run
+from train.reports.ablate import summarise_ablation
+from train.runs.files import Run
 
 
 def _run(miou: float) -> Run:

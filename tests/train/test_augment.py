@@ -4,16 +4,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
+from roadmask.arrays import U8
 from roadmask.errors import ConfigError
-from roadmask.synthetic import Town
-from train.augment import Augment, Recipe, Step, load_recipe, recipe_names
-from train.transforms import TRANSFORMS
+from roadmask.town.town import Town
+from train.data.recipes import Augment, Recipe, Step, load_recipe, recipe_names
+from train.data.transforms import TRANSFORMS
 
 SIZE = (64, 48)
-U8 = npt.NDArray[np.uint8]
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from roadmask.synthetic import write_cityscapes
+from roadmask.town.export import write_cityscapes
 from train.__main__ import main
 
 

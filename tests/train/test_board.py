@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from train.board import Board
+from train.loop.tensorboard import Board
 
 pytest.importorskip("tensorboardX")
 

@@ -3,11 +3,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from roadmask.datasets import open_dataset
+from roadmask.data.datasets import open_dataset
 from roadmask.errors import ConfigError
-from roadmask.labels import CITYSCAPES_19, CITYSCAPES_34, label_set
-from train.augment import load_recipe
-from train.data import Part, TrainingData, class_shares
+from roadmask.labels.catalogue import CITYSCAPES_19, CITYSCAPES_34
+from roadmask.labels.lookup import label_set
+from train.data.loader import Part, TrainingData, class_shares
+from train.data.recipes import load_recipe
 
 
 @pytest.fixture

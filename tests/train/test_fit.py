@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from tqdm import tqdm
 
-from roadmask.datasets import open_dataset
+from roadmask.data.datasets import open_dataset
 from roadmask.errors import ConfigError, DataError
-from roadmask.metrics import ConfusionMatrix
+from roadmask.evaluation.metrics import ConfusionMatrix
 from train.__main__ import main
 from train.config import FitConfig
-from train.data import Part
-from train.evaluation import Evaluation
-from train.fit import CHECKPOINT, Fit, Interrupted
+from train.data.loader import Part
+from train.loop.evaluation import Evaluation
+from train.loop.fit import CHECKPOINT, Fit, Interrupted
 from train.models import build_model, count_macs
 
 TOY = FitConfig(
@@ -140,7 +140,7 @@ def _scripted(monkeypatch: pytest.MonkeyPatch, mious: list[float]) -> None:
         return Evaluation(Scripted(), 1.0)
 
     score = 0.0
-    monkeypatch.setattr("train.fit.evaluate", evaluate)
+    monkeypatch.setattr("train.loop.fit.evaluate", evaluate)
 
 
 def test_early_stopping_keeps_the_best_weights(

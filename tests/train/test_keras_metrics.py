@@ -13,9 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from roadmask.labels import CITYSCAPES_8, CITYSCAPES_19, LabelSet, label_set
-from roadmask.metrics import ConfusionMatrix
-from train.metrics import SegmentationMetrics
+from roadmask.evaluation.metrics import ConfusionMatrix
+from roadmask.labels.catalogue import CITYSCAPES_8, CITYSCAPES_19
+from roadmask.labels.label_set import LabelSet
+from roadmask.labels.lookup import label_set
+from train.loop.metrics import SegmentationMetrics
 
 
 def batches(

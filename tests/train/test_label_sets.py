@@ -10,12 +10,12 @@ import keras
 import numpy as np
 import pytest
 
-from roadmask.datasets import open_dataset
+from roadmask.data.datasets import open_dataset
 from roadmask.errors import ConfigError
-from roadmask.labels import CITYSCAPES_19
+from roadmask.labels.catalogue import CITYSCAPES_19
 from train.config import FitConfig
-from train.data import Part
-from train.fit import Fit
+from train.data.loader import Part
+from train.loop.fit import Fit
 from train.losses import SegmentationLoss
 
 TOY = FitConfig(

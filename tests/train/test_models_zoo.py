@@ -12,12 +12,12 @@ import keras
 import numpy as np
 import pytest
 
-from convert.graph import export_graph, load_keras
-from convert.operators import count_operators, float_operators, read_operators
-from convert.quantise import to_int8
-from roadmask.engine import Engine
-from roadmask.postprocess import Postprocess
-from roadmask.synthetic import Town
+from convert.quantise.converter import to_int8
+from convert.quantise.graph import export_graph, load_keras
+from convert.quantise.operators import count_operators, float_operators, read_operators
+from roadmask.inference.engine import Engine
+from roadmask.inference.postprocess import Postprocess
+from roadmask.town.town import Town
 from train.losses import SegmentationLoss
 from train.models import MODELS, build_model
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from train.optimizer import AveragedAdamW
+from train.loop.optimizer import AveragedAdamW
 
 
 def _train(optimizer: keras.optimizers.Optimizer, steps: int) -> tuple[float, float]:

@@ -53,7 +53,7 @@ def test_one_line_and_exit_code_2(
 
 def test_a_small_share_gives_one_sample_at_least(tmp_path: Path) -> None:
     from train.__main__ import _parser
-    from train.data import TrainingData
+    from train.data.loader import TrainingData
     from train.options import prepare
 
     options = _parser().parse_args([*ARGUMENTS, "--mix", "town=1e-6", "--out", str(tmp_path)])

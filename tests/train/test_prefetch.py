@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from train.prefetch import prefetch
+from train.data.prefetch import prefetch
 
 
 def test_batches_come_in_their_order() -> None:

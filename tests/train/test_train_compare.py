@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from train.__main__ import main
-from train.compareplots import row_shares
-from train.comparetable import table
 from train.models import build_model
-from train.page import markdown_table
-from train.runs import read_run
+from train.reports.page import markdown_table
+from train.reports.plots import row_shares
+from train.reports.table import table
+from train.runs.files import read_run
 
 CONVERSION = {
     "kind": "conversion",

@@ -25,7 +25,7 @@ from frames import write_frames
 from initramfs import write_initramfs
 from kernel import RigError, fetch_kernel
 
-from roadmask.command import run_command
+from roadmask.system.command_line import run_command
 
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parents[1]

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from conftest import Webcam, nodes, wait_for
 
-from roadmask.clock import now_ns
 from roadmask.errors import CaptureError
 from roadmask.sources import FaultCode, Frame, PictureError, Source, SourceError, open_source
+from roadmask.system.clock import now_ns
 
 
 @pytest.fixture

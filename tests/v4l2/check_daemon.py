@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from conftest import FPS, Webcam, wait_for
 
-from roadmask.client import Subscriber
-from roadmask.modes import Mode, Reason
+from roadmask.stream.modes import Mode, Reason
+from roadmask.stream.subscribe.subscriber import Subscriber
 
 SOCKET = Path(os.environ.get("TMPDIR", "/run/tmp")) / "masks.sock"
 MAX_AGE_MS = 60_000  # the emulated network takes its time

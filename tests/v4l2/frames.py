@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from roadmask.synthetic import Town
+from roadmask.town.town import Town
 
 COUNT = 12
 

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "kernels/upsample.hpp"
+#include "kernels/upsample/upsample.hpp"
 
 namespace roadmask::kernels {
 

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "kernels/preprocess.hpp"
+#include "kernels/preprocess/preprocess.hpp"
 
 namespace roadmask::kernels {
 

@@ -20,9 +20,9 @@
 #include "kernels/levels.hpp"
 #include "kernels/nearest.hpp"
 #include "kernels/overlay.hpp"
-#include "kernels/preprocess.hpp"
-#include "kernels/scene.hpp"
-#include "kernels/upsample.hpp"
+#include "kernels/preprocess/preprocess.hpp"
+#include "kernels/scene/scene.hpp"
+#include "kernels/upsample/upsample.hpp"
 #include "python/array_view.hpp"
 
 namespace nb = nanobind;

@@ -1,4 +1,4 @@
-// What a subscriber checks before it touches a byte of the ring; edge/roadmask/checks.py makes the
+// What a subscriber checks before it touches a byte of the ring; edge/roadmask/stream/checks.py makes the
 // same checks, in the same order, under the same names. All sums are arranged not to overflow.
 #include <cmath>
 

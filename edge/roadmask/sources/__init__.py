@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from roadmask.arrays import Image
 from roadmask.sources.source import (
     EndOfStream,
     FaultCode,
     Frame,
-    Image,
     Picture,
     PictureError,
     Source,
@@ -47,7 +47,7 @@ def open_source(uri: str) -> Source:
 
 
 def _path(uri: SourceUri) -> Source:
-    from roadmask.images import IMAGE_SUFFIXES
+    from roadmask.imaging.reading import IMAGE_SUFFIXES
 
     path = Path(uri.target)
     if path.is_char_device() or uri.target.startswith("/dev/"):

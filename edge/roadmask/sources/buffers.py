@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 
-from roadmask.sources.source import Image
+from roadmask.arrays import Image
 
 
 class BufferPool:

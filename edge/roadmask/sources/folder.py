@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from roadmask.clock import now_ns
 from roadmask.errors import CaptureError, DataError
-from roadmask.images import IMAGE_SUFFIXES, read_image
+from roadmask.imaging.reading import IMAGE_SUFFIXES, read_image
 from roadmask.sources.pace import Pace
 from roadmask.sources.source import EndOfStream, Frame, PictureError, Source, SourceKind
 from roadmask.sources.uri import SourceUri
+from roadmask.system.clock import now_ns
 
 DEFAULT_FPS = 25.0
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import cv2
 
-from roadmask.clock import now_ns
 from roadmask.errors import CaptureError
 from roadmask.sources.buffers import BufferPool
 from roadmask.sources.pace import Pace
@@ -27,6 +26,7 @@ from roadmask.sources.source import (
     SourceKind,
 )
 from roadmask.sources.uri import SourceUri
+from roadmask.system.clock import now_ns
 
 _log = logging.getLogger(__name__)
 

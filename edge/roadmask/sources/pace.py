@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from roadmask.clock import now_ns
+from roadmask.system.clock import now_ns
 
 
 class Pace:

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from roadmask.clock import now_ns
+from roadmask.arrays import Image
 from roadmask.errors import CaptureError, ConfigError
-from roadmask.sources.source import FaultCode, Frame, Image, Source, SourceError, SourceKind
+from roadmask.sources.source import FaultCode, Frame, Source, SourceError, SourceKind
 from roadmask.sources.uri import SourceUri
+from roadmask.system.clock import now_ns
 
 
 class Picamera2Source(Source):

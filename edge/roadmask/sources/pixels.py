@@ -15,8 +15,9 @@ import struct
 import cv2
 import numpy as np
 
+from roadmask.arrays import Image
 from roadmask.sources.buffers import BufferPool
-from roadmask.sources.source import Image, Picture, PictureError
+from roadmask.sources.source import Picture, PictureError
 
 _END_OF_JPEG = b"\xff\xd9"
 _PADDING = 64  # bytes behind the end mark in which it is looked for first

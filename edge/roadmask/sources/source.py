@@ -9,12 +9,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
+from roadmask.arrays import Image
 from roadmask.errors import CaptureError
-
-Image = npt.NDArray[np.uint8]
 
 
 class SourceKind(enum.Enum):

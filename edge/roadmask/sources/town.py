@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from roadmask.clock import now_ns
+from roadmask.arrays import Image
 from roadmask.errors import ConfigError
 from roadmask.sources.pace import Pace
-from roadmask.sources.source import EndOfStream, Frame, Image, Source, SourceKind
+from roadmask.sources.source import EndOfStream, Frame, Source, SourceKind
 from roadmask.sources.uri import SourceUri, nearest
-from roadmask.synthetic import WEATHERS, Town
+from roadmask.system.clock import now_ns
+from roadmask.town.town import WEATHERS, Town
 
 WORLDS = ("town",)
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import cv2
 
-from roadmask.clock import now_ns
+from roadmask.arrays import Image
 from roadmask.sources import v4l2_device
 from roadmask.sources.buffers import BufferPool
 from roadmask.sources.opencv import open_capture
@@ -28,7 +28,6 @@ from roadmask.sources.pixels import FORMATS, JPEG_FORMATS, Decoder
 from roadmask.sources.source import (
     FaultCode,
     Frame,
-    Image,
     Picture,
     PictureError,
     Source,
@@ -37,6 +36,7 @@ from roadmask.sources.source import (
 )
 from roadmask.sources.uri import SourceUri
 from roadmask.sources.v4l2_queue import DriverQueue
+from roadmask.system.clock import now_ns
 
 _log = logging.getLogger(__name__)
 

@@ -1,1 +1,1 @@
-"""Parts of the synthetic town: layout, textures, painting, weather; see roadmask.synthetic."""
+"""Parts of the synthetic town: layout, textures, painting, weather; see roadmask.town.town."""

@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-U8 = npt.NDArray[np.uint8]
-F64 = npt.NDArray[np.float64]
+from roadmask.arrays import F64, U8
+
 Color = tuple[float, float, float]
 Point = tuple[float, float]
 

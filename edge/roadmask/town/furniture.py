@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from roadmask.town.canvas import F64, GLOW, LIGHT, POLE, SIGN, Camera, Canvas, Color
+from roadmask.arrays import F64
+from roadmask.town.canvas import GLOW, LIGHT, POLE, SIGN, Camera, Canvas, Color
 from roadmask.town.layout import dice
 from roadmask.town.things import Post
 

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from roadmask.arrays import F64, U8
 from roadmask.town import vehicles
-from roadmask.town.canvas import F64, ROAD, SIDEWALK, TERRAIN, U8, Camera, Canvas, Color, Point
+from roadmask.town.canvas import ROAD, SIDEWALK, TERRAIN, Camera, Canvas, Color, Point
 from roadmask.town.layout import BLOCK_M, CROSSING_M, Plan
 from roadmask.town.textures import GROUND_PX, GROUND_TILE_M
 from roadmask.town.things import Block, Building, Human, Item, Tree, Vehicle

@@ -7,7 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from roadmask.town.canvas import BICYCLE, F64, MOTORCYCLE, PERSON, RIDER, Camera, Canvas, Color
+from roadmask.arrays import F64
+from roadmask.town.canvas import BICYCLE, MOTORCYCLE, PERSON, RIDER, Camera, Canvas, Color
 from roadmask.town.layout import dice
 from roadmask.town.things import Human
 

@@ -9,13 +9,12 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from roadmask.arrays import F64, U8
 from roadmask.town import people, vehicles
 from roadmask.town.canvas import (
     BUILDING,
-    F64,
     FENCE,
     GLOW,
-    U8,
     VEGETATION,
     WALL,
     Camera,

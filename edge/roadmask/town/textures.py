@@ -9,11 +9,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from roadmask.town.canvas import BUILDING, GLOW, SKY, U8, VEGETATION, WHITE_MAX, Color
-
-F32 = npt.NDArray[np.float32]
+from roadmask.arrays import F32, U8
+from roadmask.town.canvas import BUILDING, GLOW, SKY, VEGETATION, WHITE_MAX, Color
 
 FACADE_PX_PER_M = 24
 FACADE_W_M, FACADE_H_M, FLOOR_M = 24.0, 19.0, 3.1

@@ -12,7 +12,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from roadmask.town.canvas import BUS, CAR, F64, GLOW, TRUCK, Camera, Canvas
+from roadmask.arrays import F64
+from roadmask.town.canvas import BUS, CAR, GLOW, TRUCK, Camera, Canvas
 from roadmask.town.things import Vehicle
 
 BODY, GLASS, TYRE, HUB, HEAD, TAIL, TRIM, PLATE, WHITE, GLOSS, SKIRT = range(11)

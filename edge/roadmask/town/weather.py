@@ -9,8 +9,9 @@ from functools import cached_property
 import cv2
 import numpy as np
 
+from roadmask.arrays import F64, U8
 from roadmask.town import textures
-from roadmask.town.canvas import F64, GLOW, SIDEWALK, U8, WHITE_MAX, Color
+from roadmask.town.canvas import GLOW, SIDEWALK, WHITE_MAX, Color
 from roadmask.town.layout import dice
 
 _PERIOD_S = 24.0  # one weather lasts so long

@@ -9,19 +9,20 @@ from functools import partial
 from fastapi import FastAPI
 
 from roadmask import __version__
-from roadmask.web import about, compare, gallery, live, login, pages, predict
-from roadmask.web.access import Access
-from roadmask.web.frames import open_gallery
-from roadmask.web.guard import Guard
-from roadmask.web.live import LiveHub
+from roadmask.web.live import route as live
+from roadmask.web.live.hub import LiveHub
 from roadmask.web.metrics import Measure, Metrics
-from roadmask.web.models import LocalNetwork, known_scores, load_networks
-from roadmask.web.networks import Networks
-from roadmask.web.peers import Peer
+from roadmask.web.networks.local import LocalNetwork, known_scores, load_networks
+from roadmask.web.networks.peers import Peer
+from roadmask.web.networks.registry import Networks
+from roadmask.web.pictures.frames import open_gallery
+from roadmask.web.pictures.uploads import Admission
 from roadmask.web.problems import install_handlers
+from roadmask.web.routes import about, compare, gallery, login, pages, predict
+from roadmask.web.security.access import Access
+from roadmask.web.security.guard import Guard
 from roadmask.web.settings import ServeConfig, check_config
 from roadmask.web.state import ServerState
-from roadmask.web.uploads import Admission
 
 _DESCRIPTION = (
     "Driving pictures in, masks of Cityscapes' eight categories out. Errors are "

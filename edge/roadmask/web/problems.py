@@ -12,7 +12,6 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from roadmask.errors import DataError, RoadmaskError
-from roadmask.web.imagefile import TooManyPixelsError
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -108,3 +107,14 @@ async def _roadmask(_: Request, error: Exception) -> JSONResponse:
 async def _unexpected(_: Request, __: Exception) -> JSONResponse:
     # uvicorn logs the traceback.
     return ProblemError(500, "the server failed on this request; its log says how").response
+
+
+class TooManyPixelsError(DataError):
+    """A picture that would take too much memory to decode."""
+
+
+def busy(why: str, retry_after_s: int) -> ProblemError:
+    """503 with Retry-After."""
+    return ProblemError(
+        503, f"{why}: try again in {retry_after_s} s", {"Retry-After": f"{retry_after_s}"}
+    )

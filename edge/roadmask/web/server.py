@@ -9,8 +9,8 @@ import sys
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from roadmask.command import EXIT_DONE, stop_on_signal
 from roadmask.errors import ConfigError
+from roadmask.system.command_line import EXIT_DONE, stop_on_signal
 from roadmask.web.app import create_app
 from roadmask.web.settings import ServeConfig
 

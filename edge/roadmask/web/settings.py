@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from roadmask.errors import ConfigError
-from roadmask.modelfile import DEFAULT_MODEL
-from roadmask.protocol import DEFAULT_SOCKET
+from roadmask.inference.model_file import DEFAULT_MODEL
+from roadmask.stream.protocol import DEFAULT_SOCKET
 
 MIB = 1 << 20
 _TOKEN_CHARACTERS = 16

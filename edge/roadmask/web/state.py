@@ -8,13 +8,13 @@ from typing import Annotated
 import anyio
 from fastapi import Depends, Request
 
-from roadmask.web.access import Access
-from roadmask.web.frames import Gallery
-from roadmask.web.live import LiveHub
+from roadmask.web.live.hub import LiveHub
 from roadmask.web.metrics import Metrics
-from roadmask.web.networks import Networks
+from roadmask.web.networks.registry import Networks
+from roadmask.web.pictures.frames import Gallery
+from roadmask.web.pictures.uploads import Admission
+from roadmask.web.security.access import Access
 from roadmask.web.settings import ServeConfig
-from roadmask.web.uploads import Admission
 
 
 @dataclass

@@ -9,8 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from roadmask.web.problems import ProblemError
-from roadmask.web.uploads import busy
+from roadmask.web.problems import ProblemError, busy
 
 Result = TypeVar("Result")
 

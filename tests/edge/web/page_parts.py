@@ -21,8 +21,8 @@ import numpy as np
 import pytest
 from web_parts import decoded
 
-from roadmask.labels import CATEGORY_COLORS_RGB
-from roadmask.web.imagefile import U8
+from roadmask.arrays import U8
+from roadmask.labels.label_set import CATEGORY_COLORS_RGB
 
 TOKEN = "a-token-for-the-tests-of-the-pages"
 ENTER = "\ue007"  # WebDriver's code for the key

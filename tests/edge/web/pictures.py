@@ -17,8 +17,8 @@ from page_parts import Page, daemon, start_chromium
 from PIL import Image
 from web_parts import server
 
-from roadmask.labels import CATEGORY_COLORS_RGB
-from roadmask.modelfile import DEFAULT_MODEL
+from roadmask.inference.model_file import DEFAULT_MODEL
+from roadmask.labels.label_set import CATEGORY_COLORS_RGB
 
 _FRAME = "town2000_000051"
 _SHOWN = "document.querySelector('[data-shown]')"

@@ -14,7 +14,7 @@ from web_parts import encoded, server, town_picture
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from roadmask.cli import main
+from roadmask.cli.main import main
 
 TOKEN = "correct-horse-battery-staple"
 

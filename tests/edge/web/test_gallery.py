@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from web_parts import decoded, encoded, engines_own, server, town_picture
 
-from roadmask.datasets import open_dataset
-from roadmask.metrics import ConfusionMatrix
-from roadmask.overlay import colours
+from roadmask.data.datasets import open_dataset
+from roadmask.evaluation.metrics import ConfusionMatrix
+from roadmask.imaging.overlay import colours
 
 
 def from_uri(uri: str) -> Any:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from web_parts import encoded, town_picture
 
 from roadmask.errors import DataError
-from roadmask.web.imagefile import decode_picture, read_header
+from roadmask.web.pictures.decode import decode_picture, read_header
 
 FILES = [encoded(town_picture(80, 48), suffix) for suffix in (".png", ".jpg", ".webp")]
 MAX_PIXELS = 100_000

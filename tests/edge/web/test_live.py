@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import struct
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,16 +13,14 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from stream_parts import PATIENCE_S, wait_for
 from web_parts import decoded, server
 from websockets.sync.client import ClientConnection, connect
 
-from roadmask.clock import now_ns
-from roadmask.modes import Flag, Mode, Reason
-from roadmask.protocol import Identity
-from roadmask.publisher import FrameInfo, Publisher, StreamIdentity
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from stream_parts import PATIENCE_S, wait_for
+from roadmask.stream.modes import Flag, Mode, Reason
+from roadmask.stream.protocol import Identity
+from roadmask.stream.publish.publisher import FrameInfo, Publisher, StreamIdentity
+from roadmask.system.clock import now_ns
 
 SIZE = (64, 32)
 
@@ -193,7 +190,7 @@ def closed(viewer: ClientConnection) -> bool:
 
 
 def test_every_reason_has_its_words() -> None:
-    from roadmask.web.reasons import REASON_TEXT, explain
+    from roadmask.web.live.reasons import REASON_TEXT, explain
 
     assert set(REASON_TEXT) == {reason for reason in Reason if reason}
     assert [r.name for r in explain(Reason.DARK | Reason(1 << 31))] == ["DARK", "0x80000000"]

@@ -22,8 +22,8 @@ from page_parts import (
 )
 from web_parts import decoded, server, town_picture
 
-from roadmask.images import read_image
-from roadmask.synthetic import Town
+from roadmask.imaging.reading import read_image
+from roadmask.town.town import Town
 
 DOWN, END, RIGHT, HOME = "\ue015", "\ue010", "\ue014", "\ue011"
 

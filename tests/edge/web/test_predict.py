@@ -16,11 +16,12 @@ import numpy as np
 import pytest
 from web_parts import decoded, encoded, engines_own, town_picture
 
-from roadmask.client import Subscriber
-from roadmask.daemon import DaemonConfig, run
-from roadmask.metrics import ConfusionMatrix
-from roadmask.overlay import colours, overlay
-from roadmask.synthetic import Town
+from roadmask.daemon.config import DaemonConfig
+from roadmask.daemon.pipeline import run
+from roadmask.evaluation.metrics import ConfusionMatrix
+from roadmask.imaging.overlay import colours, overlay
+from roadmask.stream.subscribe.subscriber import Subscriber
+from roadmask.town.town import Town
 
 
 def post(

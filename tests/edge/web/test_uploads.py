@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from web_parts import decoded, encoded, engines_own, server, town_picture
 
-from roadmask.web.imagefile import U8
+from roadmask.arrays import U8
 
 PICTURE = town_picture()
 
@@ -297,7 +297,7 @@ _NO_DISK = """
 import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-from roadmask.cli import main
+from roadmask.cli.main import main
 sys.exit(main(["serve", "--port", "0", "--socket", "/nonexistent/s"]))
 """
 
@@ -368,8 +368,8 @@ def test_a_body_is_freed_at_once() -> None:
 
     from fastapi import Request
 
+    from roadmask.web.pictures.uploads import read_form
     from roadmask.web.settings import Limits
-    from roadmask.web.uploads import read_form
 
     async def receive() -> dict[str, Any]:
         body = b'--a\r\nContent-Disposition: form-data; name="image"\r\n\r\nxyz\r\n--a--\r\n'

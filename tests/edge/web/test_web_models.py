@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from roadmask.errors import ModelError
-from roadmask.labels import CATEGORY_NAMES
-from roadmask.web.answers import headers_of
-from roadmask.web.gallery import links
-from roadmask.web.models import load_networks
-from roadmask.web.predictor import Outcome
+from roadmask.inference.predictor import Outcome
+from roadmask.labels.label_set import CATEGORY_NAMES
+from roadmask.web.networks.local import load_networks
+from roadmask.web.pictures.encode import headers_of
+from roadmask.web.routes.gallery import links
 from roadmask.web.settings import ServeConfig
 
 _LABELS = 'name = "own"\n' + "".join(

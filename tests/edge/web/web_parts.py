@@ -14,11 +14,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from roadmask.engine import Engine
-from roadmask.postprocess import Postprocess
-from roadmask.preprocess import Preprocess
-from roadmask.synthetic import Town
-from roadmask.web.imagefile import U8
+from roadmask.arrays import U8
+from roadmask.inference.engine import Engine
+from roadmask.inference.postprocess import Postprocess
+from roadmask.inference.preprocess import Preprocess
+from roadmask.town.town import Town
 
 _START = re.compile(r"roadmask: (http://\S+)/ ")
 

@@ -1,4 +1,4 @@
-// The small vocabularies of the mask stream; edge/roadmask/modes.py is their copy, and a test
+// The small vocabularies of the mask stream; edge/roadmask/stream/modes.py is their copy, and a test
 // compares both. Numbers travel on the wire: add, never change.
 #pragma once
 

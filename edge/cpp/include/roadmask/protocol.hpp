@@ -1,7 +1,7 @@
 // Bytes of the mask stream to values, without a socket; docs/protocol.md is the text.
 //
 // Every message is one SEQPACKET record of at least 256 bytes, little-endian. The structs have
-// the wire's own layout: naturally aligned, no padding. edge/roadmask/protocol.py is the other
+// the wire's own layout: naturally aligned, no padding. edge/roadmask/stream/protocol.py is the other
 // codec; both pass the golden vectors of tests/data/protocol.
 #pragma once
 

@@ -1,0 +1,1 @@
+"""The daemon measured whole: latency, throughput, the camera path."""

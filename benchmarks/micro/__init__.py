@@ -1,0 +1,1 @@
+"""pytest-benchmark suites: kernels and the training's loader."""

@@ -1,0 +1,1 @@
+"""A network measured alone: accuracy, flicker, operators, threads, energy."""

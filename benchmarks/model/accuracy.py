@@ -1,0 +1,128 @@
+"""Accuracy through the daemon's own preprocessing, engine and postprocessing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from benchmarks.results import points, table
+from roadmask.arrays import Mask
+from roadmask.data.datasets import Dataset, Sample
+from roadmask.errors import DataError
+from roadmask.evaluation.metrics import ConfusionMatrix
+from roadmask.inference.engine import Engine
+from roadmask.inference.postprocess import Postprocess
+from roadmask.inference.preprocess import Preprocess
+from roadmask.system.hardware import read_device
+
+
+class Predictor:
+    """Masks as the daemon publishes them, brought to the frame's own size.
+
+    Args:
+        engine: a loaded network, or what stands in for one (``KerasEngine``).
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._postprocess = Postprocess(engine)
+        self._preprocess: Preprocess | None = None
+        self._size = (0, 0)
+
+    def mask(self, image: npt.NDArray[np.uint8]) -> Mask:
+        """``(H, W, 3) uint8`` BGR → ``(H, W) uint8`` categories."""
+        height, width = image.shape[:2]
+        mask = self.published(image)
+        return np.asarray(
+            cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8
+        )
+
+    def published(self, image: npt.NDArray[np.uint8]) -> Mask:
+        """The same at the size that the daemon publishes."""
+        height, width = image.shape[:2]
+        if self._preprocess is None or self._size != (width, height):
+            self._size = (width, height)
+            self._preprocess = Preprocess(self.engine, self._size)
+        self._preprocess.into(image, self.engine.input)
+        self.engine.invoke()
+        return self._postprocess.mask()
+
+
+def measure_accuracy(
+    engine: Engine,
+    dataset: Dataset,
+    *,
+    title: str = "accuracy",
+    progress: bool = True,
+    observe: Callable[[Sample, Mask], None] | None = None,
+) -> ConfusionMatrix:
+    """Score the network over every frame of the data set; ``observe`` sees each with its mask.
+
+    Raises:
+        DataError: a frame that cannot be read, or a split without a single labelled pixel.
+    """
+    predictor = Predictor(engine)
+    matrix = ConfusionMatrix()
+    for index in tqdm(range(len(dataset)), desc=title, unit="frame", disable=not progress):
+        sample = dataset[index]
+        prediction = predictor.mask(sample.image)
+        matrix.update(sample.mask, prediction, sample.instances)
+        if observe is not None:
+            observe(sample, prediction)
+    if not matrix.matrix[1:].any():
+        raise DataError(
+            f"no pixel of these {len(dataset)} frames of {dataset.name} has a truth that counts: "
+            "give a split whose masks are labelled (Cityscapes withholds those of test)"
+        )
+    return matrix
+
+
+def accuracy_result(
+    engine: Engine,
+    matrix: ConfusionMatrix,
+    dataset: Dataset,
+    split: str,
+    flicker: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The JSON object of ``python -m benchmarks accuracy``.
+
+    Args:
+        engine: the network.
+        matrix: its scores.
+        dataset, split: what they were taken on.
+        flicker: what ``benchmarks.model.flicker`` found on a video.
+    """
+    return {
+        "kind": "accuracy",
+        **matrix.report(),
+        "flicker": flicker,
+        "dataset": dataset.name,
+        "split": split,
+        "model": engine.name,
+        "model_digest": engine.digest,
+        "model_bytes": Path(engine.path).stat().st_size,
+        "labels": engine.labels.name,
+        "input_size": list(engine.input_size),
+        "runtime": engine.runtime,
+        "device": read_device().name,
+    }
+
+
+def accuracy_table(result: dict[str, Any]) -> str:
+    """The result for people: points of IoU, a line a category."""
+    rows = [(name, points(value)) for name, value in result["iou"].items()]
+    rows += [
+        ("mean IoU", points(result["miou"])),
+        ("mean Dice", points(result["dice"])),
+        ("mean iIoU", points(result["iiou"])),
+        ("pixel accuracy", points(result["pixel_accuracy"])),
+    ]
+    if result["flicker"]:
+        rows += [(key, points(result["flicker"][key])) for key in ("flicker", "consistency")]
+    return table(rows, ("category", "points"))

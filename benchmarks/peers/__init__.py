@@ -1,0 +1,1 @@
+"""Other runtimes on the same model and frames."""

@@ -1,0 +1,1 @@
+"""The frames that quantisation is calibrated with, and how they are picked."""

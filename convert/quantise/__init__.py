@@ -1,0 +1,1 @@
+"""From Keras to the INT8 FlatBuffer, layer by layer where it must."""

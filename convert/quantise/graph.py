@@ -1,0 +1,155 @@
+"""The Keras side of a conversion: load the model and take its input scaling out of the graph."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from convert.quantise.layer_names import operator_names
+from roadmask.errors import ModelError
+
+KerasModel = Any
+
+
+@dataclass(frozen=True)
+class ExportGraph:
+    """A Keras model as it is converted.
+
+    Attributes:
+        model: the network without its input scaling.
+        normalisation: scale and offset that were taken out: it sees ``pixel * scale + offset``.
+        weights_digest: SHA-256 of its weights, in order.
+        operator_names: Keras layer → the layer that its operator is named after.
+    """
+
+    model: KerasModel
+    normalisation: tuple[float, float]
+    weights_digest: str
+    operator_names: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """Width and height in px."""
+        _, height, width, _ = self.model.input_shape
+        return int(width), int(height)
+
+    @property
+    def channels(self) -> int:
+        """Number of classes."""
+        return int(self.model.output_shape[-1])
+
+    @property
+    def output_stride(self) -> int:
+        """Input width / logits width."""
+        return int(self.model.input_shape[2]) // int(self.model.output_shape[2])
+
+    @property
+    def name(self) -> str:
+        """Network and input size, as shipped models are named."""
+        width, height = self.input_size
+        return f"{self.model.name}-{width}x{height}"
+
+
+def load_keras(path: Path) -> KerasModel:
+    """Load a ``.keras`` file.
+
+    Raises:
+        ModelError: missing, or not a Keras model.
+    """
+    import keras
+
+    import train.models  # noqa: F401 - registers the zoo's own layers
+
+    if not path.is_file():
+        raise ModelError(f"model {path} is missing: give a .keras file that `train` wrote")
+    if path.suffix != ".keras":
+        raise ModelError(f"model {path} is not a .keras file: give the one that `train` wrote")
+    if not zipfile.is_zipfile(path):  # Keras would say that it is not there
+        raise ModelError(f"model {path} cannot be read as a .keras file: it is no archive")
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except Exception as error:  # h5py, JSON, TypeError: whatever the damage causes
+        reason = str(error).strip().splitlines()
+        detail = reason[0][:160] if reason else type(error).__name__
+        raise ModelError(f"model {path} cannot be read as a .keras file: {detail}") from error
+
+
+def export_graph(model: KerasModel, path: Path | str = "model") -> ExportGraph:
+    """Take a leading ``Rescaling`` out, so that the input's quantisation does its work.
+
+    Left inside, it becomes a MUL and an ADD over the full picture, and two roundings.
+
+    Raises:
+        ModelError: not one RGB picture of fixed size to one map of logits.
+    """
+    _check_form(model, path)
+    weights = model.get_weights()
+    scaling = _leading_rescaling(model)
+    normalisation = (1.0, 0.0)
+    if scaling is not None:
+        normalisation = (float(scaling.scale), float(scaling.offset))
+        model = _without(model, scaling.name)
+        model.set_weights(weights)
+    hasher = hashlib.sha256()
+    for array in weights:
+        hasher.update(repr((array.shape, array.dtype.str)).encode())
+        hasher.update(np.ascontiguousarray(array).tobytes())
+    return ExportGraph(model, normalisation, hasher.hexdigest(), operator_names(model))
+
+
+def _check_form(model: KerasModel, path: Path | str) -> None:
+    inputs, outputs = model.inputs or [], model.outputs or []
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise ModelError(
+            f"model {path} has {len(inputs)} inputs and {len(outputs)} outputs: expected one each"
+        )
+    given, made = tuple(inputs[0].shape), tuple(outputs[0].shape)
+    if len(given) != 4 or None in given[1:] or given[3] != 3:
+        raise ModelError(
+            f"model {path} takes {given}: expected (None, H, W, 3) of fixed size; build it with one"
+        )
+    if len(made) != 4 or None in made[1:]:
+        raise ModelError(
+            f"model {path} gives {made}: expected logits (None, h, w, classes) of fixed size"
+        )
+
+
+def _leading_rescaling(model: KerasModel) -> Any:
+    """The Rescaling that the input goes through before anything else, or None."""
+    import keras
+
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Rescaling) and np.ndim(layer.scale) == 0:
+            feeds = [t is model.inputs[0] for t in _flat(layer.input)]
+            others = [x for x in model.layers if x is not layer and _reads(x, model.inputs[0])]
+            if feeds == [True] and not others and np.ndim(layer.offset) == 0:
+                return layer
+    return None
+
+
+def _flat(tensors: Any) -> list[Any]:
+    return list(tensors) if isinstance(tensors, (list, tuple)) else [tensors]
+
+
+def _reads(layer: Any, tensor: Any) -> bool:
+    import keras
+
+    if isinstance(layer, keras.layers.InputLayer):
+        return False
+    return any(t is tensor for t in _flat(layer.input))
+
+
+def _without(model: KerasModel, name: str) -> KerasModel:
+    import keras
+
+    def copy(layer: Any) -> Any:
+        if layer.name == name:
+            return keras.layers.Identity(name=name)
+        return layer.__class__.from_config(layer.get_config())
+
+    return keras.models.clone_model(model, clone_function=copy)

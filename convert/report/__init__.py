@@ -1,0 +1,1 @@
+"""What a conversion shows a person: page, plots, summary."""

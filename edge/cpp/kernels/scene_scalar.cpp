@@ -1,7 +1,0 @@
-#include "kernels/scene_body.hpp"
-
-namespace roadmask::kernels {
-
-const SceneOps scene_scalar = {luma_row, sum_row, laplacian_row, hash_words};
-
-}  // namespace roadmask::kernels

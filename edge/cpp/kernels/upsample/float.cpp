@@ -1,0 +1,94 @@
+// Upsampling of float logits: the same semantics without the shortcut, since rounding could make
+// a tie of two classes in the middle of a cell where neither is tied at its corners.
+// Built with -ffp-contract=off: the result is the NumPy reference's on every processor.
+#include <algorithm>
+
+#include "kernels/upsample/upsample.hpp"
+
+namespace roadmask::kernels {
+namespace {
+
+std::uint8_t margin_of(float difference, float per_step) {
+  const float scaled = difference * per_step;
+  if (scaled >= 255.0F) return 255;
+  return scaled > 0.0F ? static_cast<std::uint8_t>(scaled) : std::uint8_t{0};  // NaN: 0
+}
+
+// One row of logits → planes of blends along the row, 16 times the logits.
+void blend_columns(const float* row, int classes, int last, const std::int32_t* lower,
+                   const std::int32_t* sixteenths, int width, float* planes) {
+  for (int k = 0; k < classes; ++k) {
+    float* plane = planes + static_cast<std::ptrdiff_t>(k) * width;
+    for (int x = 0; x < width; ++x) {
+      const std::ptrdiff_t a = lower[x], b = std::min(lower[x] + 1, last);
+      const float w = static_cast<float>(sixteenths[x]);
+      plane[x] = (16.0F - w) * row[a * classes + k] + w * row[b * classes + k];
+    }
+  }
+}
+
+}  // namespace
+
+Counts UpsamplePlan::run(const float* logits, Plane mask, Plane confidence) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const UpsampleOptions& o = options_;
+  const int width = o.mask.width;
+  const std::size_t plane = static_cast<std::size_t>(width) * static_cast<std::size_t>(o.classes);
+  // Sized at the first run: a plan for int8 logits never needs them.
+  float_rows_.resize(2 * plane + 2 * static_cast<std::size_t>(width));
+  float* const rows[2] = {float_rows_.data(), float_rows_.data() + plane};
+  float* const best = float_rows_.data() + 2 * plane;
+  float* const rival = best + width;
+  const bool margins = !o.confidence_table.empty() && (confidence.data || o.threshold > 0);
+  const float per_step = static_cast<float>(1.0 / (256.0 * static_cast<double>(o.step)));
+  std::array<int, 2> held{{-1, -1}};
+  Counts counts{};
+
+  const auto row_of = [&](int row) {
+    const int slot = row & 1;
+    if (held[slot] != row) {
+      const std::ptrdiff_t pixels = static_cast<std::ptrdiff_t>(row) * o.logits.width;
+      blend_columns(logits + pixels * o.classes, o.classes, o.logits.width - 1, lower_.data(),
+                    sixteenths_.data(), width, rows[slot]);
+      held[slot] = row;
+    }
+    return rows[slot];
+  };
+
+  for (int y = 0; y < o.mask.height; ++y) {
+    const Position p = rows_[y];
+    const float* top = row_of(p.lower);
+    const float* bottom = row_of(std::min(p.lower + 1, o.logits.height - 1));
+    const float w = static_cast<float>(p.sixteenths);
+    std::uint8_t* category = mask.row(y);
+    for (int k = o.first; k < o.classes; ++k) {
+      const float* a = top + static_cast<std::ptrdiff_t>(k) * width;
+      const float* b = bottom + static_cast<std::ptrdiff_t>(k) * width;
+      const std::uint8_t mine = o.categories[k];
+      if (k == o.first) {
+        for (int x = 0; x < width; ++x) {
+          best[x] = (16.0F - w) * a[x] + w * b[x];
+          rival[x] = -__builtin_inff();
+          category[x] = mine;
+        }
+        continue;
+      }
+      for (int x = 0; x < width; ++x) {
+        const float v = (16.0F - w) * a[x] + w * b[x];
+        const float loser = v > best[x] ? best[x] : v;
+        rival[x] = category[x] != mine && loser > rival[x] ? loser : rival[x];
+        category[x] = v > best[x] ? mine : category[x];
+        best[x] = v > best[x] ? v : best[x];
+      }
+    }
+    for (int x = 0; margins && x < width; ++x) {
+      const std::uint8_t c = o.confidence_table[margin_of(best[x] - rival[x], per_step)];
+      if (confidence.data) confidence.row(y)[x] = c;
+      if (c < o.threshold) category[x] = 0;
+    }
+    upsample_scalar.count(category, width, counts.data());
+  }
+  return counts;
+}
+
+}  // namespace roadmask::kernels

@@ -1,0 +1,1 @@
+"""Masks across machines, over Zenoh."""

@@ -1,0 +1,73 @@
+"""Masks from another machine's bridge, by the rules of the local subscriber.
+
+The stream is judged with the daemon's own stamps. ``clockoffset`` bounds how far that machine's
+clock is ahead; every stamp is moved into this machine's CLOCK_BOOTTIME at the *greatest* possible
+offset, so an age computed from it is never less than the true one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from roadmask.bridge.remote_stream import RemoteStream
+from roadmask.bridge.zenoh_session import DEFAULT_ENDPOINT, check_key
+from roadmask.errors import ConfigError
+from roadmask.stream.checks import MAX_LIMIT_MS
+from roadmask.stream.modes import NoMask
+from roadmask.stream.subscribe.subscriber import Mask, Subscriber
+from roadmask.system.clock import now_ns
+
+
+class RemoteSubscriber(Subscriber):
+    """``Subscriber`` for a stream that a ``roadmask bridge`` sends from another machine.
+
+    The same calls, limits and reasons; ``NO_CLOCK`` is added. Masks are always copies, without
+    confidence and preview. Call ``latest`` or ``receive`` at least every second.
+
+    Args:
+        key: the bridge's ``--zenoh``.
+        connect, listen: Zenoh endpoints; neither: connect to this machine's loopback.
+        scout: let Zenoh look for peers by multicast and gossip.
+        allow_not_live, max_age_ms: as ``Subscriber``; the age includes the clocks' uncertainty.
+        allowance_ms: what the network may add to the silence that is borne, and the greatest
+            uncertainty of the clocks that is.
+
+    Raises:
+        ConfigError: no Zenoh, or a key, endpoint or allowance that cannot be used.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        *,
+        connect: Sequence[str] = (),
+        listen: Sequence[str] = (),
+        scout: bool = False,
+        allow_not_live: bool = False,
+        max_age_ms: float = 250.0,
+        allowance_ms: float = 100.0,
+    ) -> None:
+        if not 0 < allowance_ms <= MAX_LIMIT_MS:
+            raise ConfigError(f"allowance of {allowance_ms:g} ms: expected 0 to {MAX_LIMIT_MS}")
+        connect = connect or (() if listen else (DEFAULT_ENDPOINT,))
+        self._remote = RemoteStream(check_key(key), int(allowance_ms * 1e6))
+        self._remote.inbox.open(connect, listen, scout)
+        super().__init__(self._remote, allow_not_live=allow_not_live, max_age_ms=max_age_ms)
+
+    @property
+    def uncertainty_ms(self) -> float | None:
+        """How well the two clocks are known to each other; ages are too large by at most this."""
+        return self._remote.uncertainty_ms(now_ns())
+
+    @property
+    def reason_text(self) -> str:
+        """The reason as a sentence, with what is known about it."""
+        if self.reason is NoMask.NOT_CONNECTED:
+            return self._detail
+        return super().reason_text
+
+    def _newest(self, limit_ns: int, copy: bool, repeat: bool, wait_ns: int = 0) -> Mask | None:
+        return super()._newest(limit_ns, True, repeat, wait_ns)
+
+    def __enter__(self) -> RemoteSubscriber:
+        return self

@@ -1,0 +1,90 @@
+"""The command line of ``roadmask bridge``, and what ``roadmask watch`` needs at the far end."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from roadmask.errors import ConfigError
+from roadmask.system.command_line import stop_on_signal
+
+if TYPE_CHECKING:
+    from roadmask.bridge.subscriber import RemoteSubscriber
+
+BRIDGE_TEXT = "send the masks to other machines over Eclipse Zenoh"
+
+
+def add_bridge(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``roadmask bridge``."""
+    parser.add_argument("--socket", help="path of the daemon's socket")
+    add_zenoh(parser, required=True)
+    parser.add_argument(
+        "--max-rate", type=float, default=0.0, metavar="HZ", help="default: every frame"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write what was sent")
+    parser.set_defaults(body=_bridge)
+
+
+def add_zenoh(parser: argparse.ArgumentParser, required: bool = False) -> None:
+    """What both ends of a bridge are told."""
+    parser.add_argument(
+        "--zenoh", required=required, metavar="KEY", help="the stream's name, e.g. car1/front"
+    )
+    for name, text in (("connect", "connect to"), ("listen", "listen at")):
+        parser.add_argument(
+            f"--{name}",
+            action="append",
+            default=[],
+            metavar="ENDPOINT",
+            help=f"{text}, e.g. tcp/10.0.0.2:7447 (default: this machine alone)",
+        )
+    parser.add_argument("--scout", action="store_true", help="look for peers by multicast")
+
+
+def remote_subscriber(options: argparse.Namespace) -> RemoteSubscriber | None:
+    """What ``roadmask watch`` reads from when it is given ``--zenoh``.
+
+    Raises:
+        ConfigError: arguments that do not go together.
+    """
+    if options.zenoh is None:
+        if options.connect or options.listen or options.scout:
+            raise ConfigError("--connect, --listen and --scout need --zenoh KEY")
+        return None
+    if options.socket:
+        raise ConfigError("give either --socket or --zenoh: this machine's stream or another's")
+    from roadmask.bridge.subscriber import RemoteSubscriber
+
+    return RemoteSubscriber(
+        options.zenoh,
+        connect=options.connect,
+        listen=options.listen,
+        scout=options.scout,
+        allow_not_live=True,
+    )
+
+
+def _bridge(options: argparse.Namespace) -> int:
+    from roadmask.bridge.relay import bridge
+    from roadmask.stream.protocol import DEFAULT_SOCKET
+    from roadmask.system.files import write_json
+
+    record = bridge(
+        options.socket or DEFAULT_SOCKET,
+        options.zenoh,
+        connect=options.connect,
+        listen=options.listen,
+        scout=options.scout,
+        max_rate_hz=options.max_rate,
+        stop=stop_on_signal(),
+    )
+    if options.json:
+        write_json(options.json, record)
+    size = record["bytes_per_frame"]["p50"]
+    print(
+        f"{record['frames']} frames sent, {record['skipped']} left out, "
+        f"{'-' if size is None else f'{size:.0f}'} bytes each, "
+        f"{record['cpu_percent']} % of a core"
+    )
+    return 0

@@ -1,0 +1,39 @@
+"""``roadmask demo``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from roadmask.cli.subcommand import _add
+from roadmask.system.command_line import at_least, stop_on_signal
+
+
+def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _add(commands, "demo", "segment the synthetic town and score it, live")
+    parser.add_argument("--seconds", type=at_least(0.1), default=15.0, help="default: 15")
+    parser.add_argument("--model", help="a .tflite file, or the name of a shipped model")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write what was measured")
+    parser.add_argument(
+        "--picture", type=Path, default=Path("roadmask-demo.png"), help="the overlay picture"
+    )
+    parser.set_defaults(body=_demo)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from roadmask.inference.model_file import DEFAULT_MODEL
+    from roadmask.system.files import write_json
+    from roadmask.tools.demo import demo
+
+    record = demo(
+        options.seconds, options.model or DEFAULT_MODEL, options.picture, stop_on_signal()
+    )
+    if options.json:
+        write_json(options.json, record)
+    print(
+        f"{record['frames']} masks at {record['fps']} fps, frame -> mask p50 "
+        f"{record['frame_to_mask_ms']['p50']} ms, mIoU {record['miou']} "
+        f"on {record['scored_frames']} frames, modes {record['modes']}"
+    )
+    print(f"overlay picture: {options.picture.resolve()}")
+    return 0 if record["frames"] else 1

@@ -1,0 +1,52 @@
+"""The command line of ``roadmask doctor``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from roadmask.cli.accelerator import accelerator_of, add_accelerator
+
+DOCTOR_TEXT = "check the board, and with --verify a model's certified masks on it"
+_SIGNS = {"ok": "ok   ", "note": "note ", "fault": "FAULT"}
+
+
+def add_doctor(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``roadmask doctor``."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = """\
+examples:
+  roadmask doctor --verify roadnet-480x352
+  roadmask doctor --verify net.tflite --delegate libedgetpu.so.1 --json where-it-runs.json
+Exit code 1: a fault.
+"""
+    parser.add_argument("--verify", metavar="MODEL", help="run this model's golden frames here")
+    parser.add_argument("--threads", type=int, default=1, help="of the network; default: 1")
+    add_accelerator(parser.add_argument_group("accelerator", "with --verify"))
+    parser.add_argument("--socket", type=Path, help="where the daemon would publish")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write what was found")
+    parser.set_defaults(body=_doctor)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from roadmask.errors import ConfigError
+    from roadmask.inference.engine import Engine
+    from roadmask.stream.protocol import DEFAULT_SOCKET
+    from roadmask.system.command_line import EXIT_DONE, EXIT_GATE
+    from roadmask.system.files import write_json
+    from roadmask.tools.doctor import examine, to_json, verify_model
+
+    checks = examine(options.socket or Path(DEFAULT_SOCKET))
+    engine = None
+    accelerator = accelerator_of(options)
+    if options.verify:
+        engine = Engine(options.verify, options.threads, accelerator=accelerator)
+        checks += verify_model(engine)
+    elif accelerator.name:
+        raise ConfigError(f"{accelerator.name}: give the network to run there with --verify MODEL")
+    result = to_json(checks, engine)
+    if options.json:
+        write_json(options.json, result)
+    for check in checks:
+        print(f"{_SIGNS[check.status]} {check.name}: {check.text}")
+    return EXIT_DONE if result["fit"] else EXIT_GATE

@@ -1,0 +1,46 @@
+"""The command lines of ``roadmask record`` and ``roadmask replay``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from roadmask.system.command_line import at_least, stop_on_signal
+
+RECORD_TEXT = "write a stream, pixels and headers, into one MCAP file"
+REPLAY_TEXT = "publish a recording as it was, never to be taken for the road"
+
+
+def add_record(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``roadmask record``."""
+    parser.add_argument("--socket", help="path of the daemon's socket")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="e.g. drive.mcap")
+    parser.add_argument("--frames", type=int, default=0, help="stop after so many")
+    parser.add_argument("--seconds", type=float, default=0, help="stop after so long")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write what was recorded")
+    parser.add_argument(
+        "--wait", type=at_least(0.0), default=10.0, metavar="S", help="for the stream"
+    )
+    parser.set_defaults(body=_record)
+
+
+def _record(options: argparse.Namespace) -> int:
+    from roadmask.recording.recorder import record
+    from roadmask.stream.protocol import DEFAULT_SOCKET
+    from roadmask.system.files import write_json
+
+    result = record(
+        options.socket or DEFAULT_SOCKET,
+        options.out,
+        frames=options.frames,
+        seconds=options.seconds,
+        wait_s=options.wait,
+        stop=stop_on_signal(),
+    )
+    if options.json:
+        write_json(options.json, result)
+    print(
+        f"{options.out}: {result['frames']} frames in {result['seconds']} s, "
+        f"{result['dropped']} dropped, {result['bytes']} bytes, modes {result['modes']}"
+    )
+    return 0

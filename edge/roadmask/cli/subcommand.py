@@ -1,0 +1,26 @@
+"""One subcommand added to the parser."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+
+def _add(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    text: str,
+    epilog: str | None = None,
+    advanced: bool = False,
+) -> argparse.ArgumentParser:
+    # What has no help text is not listed: _ADVANCED names it.
+    listed: dict[str, Any] = {} if advanced else {"help": text}
+    parser = commands.add_parser(
+        name,
+        **listed,
+        description=text,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="show tracebacks")
+    return parser

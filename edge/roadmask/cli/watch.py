@@ -1,0 +1,48 @@
+"""``roadmask watch``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from roadmask.cli.bridge import add_zenoh, remote_subscriber
+from roadmask.cli.subcommand import _add
+from roadmask.system.command_line import at_least, stop_on_signal
+
+
+def _add_watch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _add(commands, "watch", "subscribe to a stream and show or save what comes")
+    parser.add_argument("--socket", help="path of the daemon's socket")
+    parser.add_argument("--frames", type=at_least(0), default=0, help="stop after so many")
+    parser.add_argument(
+        "--save", type=Path, metavar="DIR", help="save masks as PNG (ids), and DIR/color"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write what was seen")
+    parser.add_argument(
+        "--wait", type=at_least(0.0), default=10.0, metavar="S", help="for the first frame"
+    )
+    add_zenoh(parser)
+    parser.set_defaults(body=_watch)
+
+
+def _watch(options: argparse.Namespace) -> int:
+    from roadmask.stream.protocol import DEFAULT_SOCKET
+    from roadmask.system.files import write_json
+    from roadmask.tools.watch import watch
+
+    record = watch(
+        options.zenoh or options.socket or str(DEFAULT_SOCKET),
+        frames=options.frames,
+        save=options.save,
+        wait_s=options.wait,
+        stop=stop_on_signal(),
+        subscriber=remote_subscriber(options),
+    )
+    if options.json:
+        write_json(options.json, record)
+    age = record["age_ms"]["p50"]
+    print(
+        f"{record['frames']} frames, {record['dropped']} dropped, "
+        f"age p50 {'-' if age is None else f'{age:.1f} ms'}, modes {record['modes']}"
+    )
+    return 0

@@ -1,0 +1,1 @@
+"""From camera frames to published masks; ``pipeline.py`` is the path of a frame."""

@@ -1,0 +1,195 @@
+"""From the network's output to the subscribers, beside the next inference where one is due."""
+
+from __future__ import annotations
+
+import threading
+from types import TracebackType
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from roadmask.daemon.frame_slot import Captured
+from roadmask.daemon.health import Health
+from roadmask.daemon.scene import SceneCheck
+from roadmask.daemon.stage_times import StageTimes
+from roadmask.daemon.tensor_pool import TensorPool
+from roadmask.inference.engine import Engine
+from roadmask.inference.geometry import Geometry
+from roadmask.inference.postprocess import Postprocess
+from roadmask.inference.tensors import flat_bytes
+from roadmask.sources import Source, SourceKind
+from roadmask.stream.modes import Flag, Reason
+from roadmask.stream.protocol import Stages
+from roadmask.stream.publish.publisher import FrameInfo, Publisher
+from roadmask.system.clock import now_ns
+
+_FLAGS = {
+    SourceKind.LIVE: Flag.NONE,
+    SourceKind.FILE: Flag.FILE,
+    SourceKind.SYNTHETIC: Flag.SYNTHETIC,
+}
+
+
+class _Inferred(NamedTuple):
+    frame: Captured
+    taken_ns: int
+    inferred_ns: int
+
+
+class Publication:
+    """Postprocesses and publishes one frame at a time, in the order of ``put``.
+
+    A context manager; its end waits for the last frame and raises what went wrong with one.
+    """
+
+    def __init__(
+        self,
+        publisher: Publisher,
+        engine: Engine,
+        postprocess: Postprocess,
+        tensors: TensorPool,
+        source: Source,
+        geometry: Geometry,
+        scene: SceneCheck,
+        health: Health,
+        times: StageTimes | None,
+    ) -> None:
+        self._publisher, self._postprocess, self._tensors = publisher, postprocess, tensors
+        self._engine = engine
+        self._health = health
+        self._scene = scene
+        width, height = geometry.network
+        self._rgb = np.empty((height, width, 3), np.uint8)
+        x, y, width, height = geometry.inner
+        self._picture = self._rgb[y : y + height, x : x + width]  # without the padding
+        # Made here: to combine flags takes longer than all else about them.
+        self._flags = _FLAGS[source.kind], _FLAGS[source.kind] | Flag.DRIVER_TIME
+        self._times = times
+        self._geometry, self._transform_of = geometry, geometry.camera
+        self._transform = geometry.transform(geometry.camera)
+        self._change = threading.Condition()  # guards all below
+        self._pending: _Inferred | None = None
+        self._output = np.empty_like(engine.output)
+        self._output_bytes = flat_bytes(self._output)
+        self._engine_bytes = flat_bytes(engine.output)
+        self._error: Exception | None = None
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="publication", daemon=True)
+
+    def __enter__(self) -> Publication:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self._change:
+            self._closed = True
+            self._change.notify_all()
+        self._thread.join()
+        if self._error is not None and kind is None:
+            raise self._error
+
+    def put(
+        self,
+        frame: Captured,
+        taken_ns: int,
+        inferred_ns: int,
+        *,
+        beside: bool,
+    ) -> None:
+        """Publish a frame, here or beside the caller.
+
+        Waits while the frame before is still being published, which takes far less time than an
+        inference.
+
+        Args:
+            frame: what was inferred, with its times.
+            taken_ns, inferred_ns: when the inference began and ended.
+            beside: in the thread, with a copy of the network's output, because it has the next
+                frame to infer. Else here: to wake a thread costs more than the publication.
+        """
+        if self._pending is not None:
+            with self._change:
+                self._change.wait_for(lambda: self._pending is None)
+        if self._error is not None:
+            raise self._error
+        done = _Inferred(frame, taken_ns, inferred_ns)
+        if not beside:
+            self._publish(done, self._engine.output)
+            return
+        frame.prepared = self._tensors.keep(frame.prepared)
+        self._output_bytes[:] = self._engine_bytes
+        with self._change:
+            self._pending = done
+            self._change.notify_all()
+
+    def _run(self) -> None:
+        while True:
+            with self._change:
+                self._change.wait_for(lambda: self._pending is not None or self._closed)
+                pending = self._pending
+            if pending is None:
+                return
+            try:
+                self._publish(pending, self._output)
+            except Exception as error:  # raised where the loop, or the end, will see it
+                self._error = error
+            with self._change:
+                self._pending = None
+                self._change.notify_all()
+
+    def _publish(self, done: _Inferred, output: npt.NDArray[Any]) -> None:
+        frame = done.frame
+        slot = self._publisher.begin()
+        counts = self._postprocess.into(slot.mask, slot.confidence, output)
+        if slot.preview is not None:
+            self._tensors.preprocess.preview(frame.prepared.tensor, slot.preview)
+        postprocessed_ns = now_ns()
+        seen = self._scene.reasons
+        if self._engine.placement.fallback:
+            seen |= Reason.CPU_FALLBACK
+        mode, reasons = self._health.judge(frame, seen, postprocessed_ns)
+        if frame.size != self._transform_of:
+            self._transform_of = frame.size
+            self._transform = self._geometry.transform(frame.size)
+        self._publisher.publish(
+            FrameInfo(
+                capture_ns=frame.capture_ns,
+                frame_id=frame.frame_id,
+                skipped=frame.skipped,
+                infer_us=(done.inferred_ns - done.taken_ns) // 1000,
+                mode=mode,
+                reasons=reasons,
+                flags=self._flags[frame.driver_time],
+                camera_size=frame.size,
+                scale=self._transform.scale,
+                offset=self._transform.offset,
+                counts=tuple(counts),
+                stages=Stages(
+                    (frame.available_ns - frame.capture_ns) // 1000,
+                    (frame.ready_ns - frame.available_ns) // 1000,
+                    (done.taken_ns - frame.ready_ns) // 1000,
+                    (postprocessed_ns - done.inferred_ns) // 1000,
+                ),
+            )
+        )
+        if self._scene.due(frame.capture_ns):  # after the mask is out: it is for the next ones
+            self._tensors.preprocess.preview(frame.prepared.tensor, self._rgb)
+            self._scene.look(self._picture, frame.capture_ns)
+        self._tensors.release(frame.prepared)
+        if self._times is not None:
+            self._times.add(
+                frame.frame_id,
+                frame.capture_ns,
+                frame.available_ns,
+                frame.ready_ns,
+                done.taken_ns,
+                done.inferred_ns,
+                postprocessed_ns,
+                self._publisher.sent_ns,
+            )

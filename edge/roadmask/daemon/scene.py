@@ -1,0 +1,171 @@
+"""Lens and scene: what the network's own small input tells about the camera, ten times a second.
+
+Four things are looked at, on a version of the picture about 240 px wide:
+
+* **dark** and **bright**: the fractions of pixels near black and near white.
+* **detail**: energy of the 4-neighbour Laplacian at a quarter of that width. A covered lens shows
+  none; fog, which scales all contrast down, leaves some.
+* **sharpness**: the same energy at one scale over that two octaves coarser, the smaller of two such
+  ratios. In pictures of a road it hardly changes, because their spectrum falls with one power of
+  the frequency (Field, "Relations between the statistics of natural images", 1987), in fog and at
+  night neither; a blurred lens takes the fine scale alone away (variance of the Laplacian as a
+  measure of focus: Pech-Pacheco et al., 2000).
+* **content**: a hash. A sensor's noise never repeats; a stuck driver does.
+
+``docs/sources.md`` has the measurements behind the limits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from roadmask._native import scene_stats
+from roadmask.arrays import Image
+from roadmask.errors import ConfigError
+from roadmask.stream.modes import Reason
+
+_WIDTH = 240  # of the picture that is looked at, about
+_RELEASE = 1.3  # a limit has to be passed by this factor before its reason goes again
+_BLIND = 0.5  # above this share of black or white pixels, too little else is left to judge focus
+
+
+@dataclass(frozen=True)
+class SceneLimits:
+    """When a picture is called bad: ``[scene]`` of the configuration."""
+
+    dark: float = 0.98  # DARK above: share of pixels with luma under 16
+    bright: float = 0.80  # OVEREXPOSED above: share of pixels with luma over 240
+    detail: float = 6.0  # BLOCKED below: Laplacian energy, grey levels squared
+    sharpness: float = 0.12  # BLOCKED below: ratio of energies two octaves apart
+    raise_s: float = 0.5  # a reason is given after so long
+    clear_s: float = 1.0  # and taken back after so long without its cause
+    every_s: float = 0.1  # between two looks; 0 switches all of them off
+
+    def __post_init__(self) -> None:
+        for name in ("dark", "bright", "sharpness"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"scene: {name} = {getattr(self, name)}; expected 0 to 1")
+        for name in ("detail", "raise_s", "clear_s", "every_s"):
+            if not 0 <= getattr(self, name) <= 1e6:
+                raise ConfigError(f"scene: {name} = {getattr(self, name)}; expected 0 or more")
+
+
+class SceneStats(NamedTuple):
+    """What one look at a picture gives."""
+
+    dark: float
+    bright: float
+    detail: float
+    sharpness: float
+    content: int
+
+
+class _Latch:
+    """A reason with hysteresis: set after a time of bad looks, cleared after one of good ones."""
+
+    def __init__(self, raise_ns: int, clear_ns: int) -> None:
+        self._limits_ns = (raise_ns, clear_ns)
+        self._since_ns: int | None = None  # of what speaks against ``on``
+        self.on = False
+
+    def update(self, bad: bool, good: bool, now_ns: int) -> bool:
+        """Neither bad nor good is the band between the limits: it leaves all as it is."""
+        if good if self.on else bad:
+            if self._since_ns is None:
+                self._since_ns = now_ns
+            if now_ns - self._since_ns >= self._limits_ns[self.on]:
+                self.on, self._since_ns = not self.on, None
+        elif bad or good:
+            self._since_ns = None
+        return self.on
+
+
+class SceneCheck:
+    """Looks at pictures now and then, and remembers what is wrong with them.
+
+    Args:
+        limits: see ``SceneLimits``.
+        live: a camera owes a new picture each time; a file may show one again.
+
+    Attributes:
+        reasons: DARK, OVEREXPOSED, BLOCKED, FROZEN: those that hold now.
+    """
+
+    def __init__(self, limits: SceneLimits, live: bool) -> None:
+        self._limits, self._live = limits, live
+        self._every_ns = round(limits.every_s * 1e9)
+        self._next_ns = 0
+        self._last: SceneStats | None = None
+        self._planes: list[Image] = []  # the picture at falling scales
+        times = round(limits.raise_s * 1e9), round(limits.clear_s * 1e9)
+        self._latches = {
+            reason: _Latch(*times)
+            for reason in (Reason.DARK, Reason.OVEREXPOSED, Reason.BLOCKED, Reason.FROZEN)
+        }
+        self.reasons = Reason.NONE
+
+    def due(self, capture_ns: int) -> bool:
+        """Whether the frame captured at this time (ns) is to be looked at."""
+        return self._every_ns > 0 and (capture_ns >= self._next_ns or self._last is None)
+
+    def look(self, rgb: Image, capture_ns: int) -> Reason:
+        """Judge a picture ``(H, W, 3) uint8`` RGB, and return ``reasons``."""
+        self._next_ns = capture_ns + self._every_ns
+        stats = self.measure(rgb)
+        limits, last, self._last = self._limits, self._last, stats
+        blind = stats.dark > _BLIND or stats.bright > _BLIND
+        blocked = stats.detail < limits.detail or stats.sharpness < limits.sharpness
+        clear = (
+            stats.detail > _RELEASE * limits.detail
+            and stats.sharpness > _RELEASE * limits.sharpness
+        )
+        frozen = self._live and last is not None and stats.content == last.content
+        judged = {
+            Reason.DARK: (stats.dark > limits.dark, _is_below(stats.dark, limits.dark)),
+            Reason.OVEREXPOSED: (
+                stats.bright > limits.bright,
+                _is_below(stats.bright, limits.bright),
+            ),
+            Reason.BLOCKED: (blocked and not blind, clear or blind),
+            Reason.FROZEN: (frozen, not frozen),
+        }
+        reasons = Reason.NONE
+        for reason, latch in self._latches.items():
+            if latch.update(*judged[reason], capture_ns):
+                reasons |= reason
+        self.reasons = reasons
+        return reasons
+
+    def measure(self, rgb: Image) -> SceneStats:
+        """The numbers of one picture ``(H, W, 3) uint8`` RGB, at least 32 px a side."""
+        scales = self._shrunk(rgb)
+        seen = [scene_stats(plane) for plane in scales]
+        energy = [stats[2] for stats in seen]
+        # A quiet picture has no energy at any scale: that is lack of detail, not of focus.
+        sharpness = min(energy[i] / max(energy[i + 2], 1e-3) for i in (0, 1))
+        *_, dark, bright, content = seen[0]
+        return SceneStats(dark, bright, energy[2], min(sharpness, 1.0), content)
+
+    def _shrunk(self, rgb: Image) -> list[Image]:
+        """The picture 240, 120, 60 and 30 px wide, by area, in memory that is used again."""
+        height, width = rgb.shape[:2]
+        divisor = max(1, round(width / _WIDTH))
+        sizes = [
+            (max(3, width // (divisor << k)), max(3, height // (divisor << k))) for k in range(4)
+        ]
+        if [plane.shape[1::-1] for plane in self._planes] != sizes:
+            self._planes = [np.empty((h, w, 3), np.uint8) for w, h in sizes]
+        source = rgb
+        for plane, size in zip(self._planes, sizes, strict=True):
+            cv2.resize(source, size, dst=plane, interpolation=cv2.INTER_AREA)
+            source = plane
+        return self._planes
+
+
+def _is_below(share: float, limit: float) -> bool:
+    """Below the limit by so much that the share of the *other* pixels is ``_RELEASE`` times it."""
+    return 1 - share > _RELEASE * (1 - limit)

@@ -1,0 +1,1 @@
+"""From a picture to a mask: model file, engine, kernels' faces."""

@@ -1,0 +1,169 @@
+"""The self-describing model file: a ``.tflite`` with a JSON block named ROADMASK inside.
+
+Reading walks the FlatBuffer's vtables itself, for a board has no schema at hand; writing (desktop
+only) goes through LiteRT's generated schema.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from roadmask.errors import ModelError
+from roadmask.inference.flatbuffer import _bytes, read_field, read_u32, read_vector
+from roadmask.storage.address import is_address
+from roadmask.storage.fetch import fetch
+
+METADATA_NAME = "ROADMASK"
+MODELS_FOLDER = Path(__file__).parents[1] / "models"
+DEFAULT_MODEL = "roadnet-480x352"
+# Slots of the Model, Metadata and Buffer tables in TensorFlow Lite's schema.fbs.
+_MODEL_BUFFERS, _MODEL_METADATA = 4, 6
+_METADATA_NAME, _METADATA_BUFFER = 0, 1
+_BUFFER_DATA = 0
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a model says of itself.
+
+    Attributes:
+        name: name of the model.
+        labels: name of its label set.
+        input_size: width and height in px.
+        color_order: of the input tensor; only ``RGB`` is written.
+        normalisation: scale and offset: the network sees ``pixel * scale + offset``. In an
+            integer input tensor it is folded into the quantisation: write the pixel itself.
+        output_stride: input size / logits size.
+        training: data, commit and recipe.
+        calibration: name and SHA-256 of the calibration set.
+        scores: ``{"float": {...}, "int8": {...}}`` with the data they were measured on.
+        extra: anything more.
+    """
+
+    name: str
+    labels: str
+    input_size: tuple[int, int]
+    color_order: str = "RGB"
+    normalisation: tuple[float, float] = (1 / 127.5, -1.0)
+    output_stride: int = 4
+    training: dict[str, Any] = field(default_factory=dict)
+    calibration: dict[str, Any] = field(default_factory=dict)
+    scores: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """Canonical JSON: the same content gives the same bytes."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> ModelInfo:
+        """Unknown keys are kept in ``extra``, so that a newer file still opens."""
+        table = json.loads(text)
+        known = {f.name for f in fields(cls)}
+        values = {key: value for key, value in table.items() if key in known}
+        values["extra"] = values.get("extra", {}) | {
+            key: value for key, value in table.items() if key not in known
+        }
+        for key in ("input_size", "normalisation"):
+            if key in values:
+                values[key] = tuple(values[key])
+        return cls(**values)
+
+
+def model_path(name: str | Path) -> Path:
+    """A path as it is, an address fetched, or a shipped model by its stem.
+
+    Raises:
+        ModelError: no such file.
+        ConfigError, DataError: an address that cannot be fetched.
+    """
+    if is_address(name):
+        return fetch(name)
+    path = Path(name)
+    shipped = MODELS_FOLDER / f"{name}.tflite"
+    if path.is_file():
+        return path
+    if shipped.is_file():
+        return shipped
+    stems = ", ".join(sorted(p.stem for p in MODELS_FOLDER.glob("*.tflite"))) or "none"
+    raise ModelError(f"model {name} is missing: give a .tflite file or a shipped one ({stems})")
+
+
+def read_model(name: str | Path) -> bytes:
+    """The bytes of a model file.
+
+    Raises:
+        ModelError: missing, unreadable or no TensorFlow Lite file.
+    """
+    path = model_path(name)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"model {path} cannot be read: {error.strerror}") from error
+    if data[4:8] != b"TFL3":
+        raise ModelError(f"model {path} is not a TensorFlow Lite file ({len(data)} bytes)")
+    return data
+
+
+def digest(data: bytes) -> str:
+    """SHA-256 of a model file, in hex: its identity in the stream."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def read_metadata(data: bytes, name: str = METADATA_NAME) -> ModelInfo | None:
+    """The ROADMASK block of a model file's bytes, or None where it has none.
+
+    Raises:
+        ModelError: the file's tables point outside it, or the block is not ours.
+    """
+    block = read_block(data, name)
+    if block is None:
+        return None
+    try:
+        return ModelInfo.from_json(block.decode())
+    except (ValueError, TypeError, KeyError) as error:
+        raise ModelError(f"the model's {name} block cannot be read: {error}") from error
+
+
+def read_block(data: bytes, name: str) -> bytes | None:
+    """The bytes of the named metadata entry, or None.
+
+    Raises:
+        ModelError: the file's tables point outside it.
+    """
+    try:
+        model = read_u32(data, 0)
+        buffers = read_vector(data, model, _MODEL_BUFFERS)
+        for entry in read_vector(data, model, _MODEL_METADATA):
+            if _bytes(data, entry, _METADATA_NAME) == name.encode():
+                at = read_field(data, entry, _METADATA_BUFFER)
+                index = read_u32(data, at) if at else 0
+                return _bytes(data, buffers[index], _BUFFER_DATA)
+    except (struct.error, IndexError) as error:
+        raise ModelError(
+            f"the model file is corrupt: its tables point outside it ({error})"
+        ) from error
+    return None
+
+
+def write_metadata(data: bytes, blocks: dict[str, bytes]) -> bytes:
+    """The model with these metadata entries, those of the same name replaced (desktop only)."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf(data, 0)
+    model.metadata = [m for m in model.metadata or [] if (m.name or b"").decode() not in blocks]
+    for name, content in sorted(blocks.items()):
+        entry, buffer = schema.MetadataT(), schema.BufferT()
+        buffer.data = list(content)
+        model.buffers.append(buffer)
+        entry.name, entry.buffer = name, len(model.buffers) - 1
+        model.metadata.append(entry)
+    builder = flatbuffers.Builder(len(data) + (1 << 16))
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())

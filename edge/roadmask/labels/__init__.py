@@ -1,0 +1,1 @@
+"""Label sets: data, each with its map to the eight categories."""

@@ -1,0 +1,1 @@
+"""The stream kept in MCAP files, and played again."""

@@ -1,0 +1,289 @@
+"""The daemon's end of the mask stream: pixels into the ring, one small header to every client."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+
+from roadmask._native import crc32c, encode_frame, ring_begin, ring_commit
+from roadmask.errors import PublishError
+from roadmask.stream import ring
+from roadmask.stream.checks import MAX_LIMIT_MS, MAX_SIDE_PX, MAX_SLOTS
+from roadmask.stream.modes import MessageType, Mode, Reason
+from roadmask.stream.protocol import (
+    IDENTITY_BYTES,
+    Identity,
+    IdentityKind,
+    encode_identity,
+    turn_into_status,
+)
+from roadmask.stream.publish.fanout import Fanout
+from roadmask.stream.publish.frame_info import FrameInfo, Slot, StreamIdentity, slot_views
+from roadmask.stream.publish.listener import Listener
+from roadmask.stream.publish.messages import StreamMessages, refusal
+from roadmask.system.clock import now_ns
+
+__all__ = ["FrameInfo", "Publisher", "Slot", "StreamIdentity"]
+
+
+class Publisher:
+    """Publishes masks to any number of subscribers up to ``max_clients``, never waiting for one.
+
+    ``begin`` gives the slot to write into, ``publish`` hands it out; both belong to one thread.
+    ``heartbeat``, ``set_mode`` and the counters may be used from another thread at any time, so
+    that a long inference does not silence the stream: the lock is held for each call, not from
+    ``begin`` to ``publish``.
+
+    Args:
+        socket_path: the socket's file; see ``Listener`` for it, ``mode_bits`` and the allow-lists.
+        identity: names and digests of model, calibration, camera and label set.
+        mask_size: (width, height) px of every mask.
+        confidence: slots have a confidence plane.
+        preview_size: (width, height) px of the network's RGB input, if it is published.
+        frame_period_ns: nominal time between frames.
+        max_age_ms: subscribers refuse a mask whose capture is longer ago.
+        slots: frames that the ring holds; a reader is lapped after ``slots - 1`` more frames.
+        checksum: send CRC-32C of each mask; readers then check it.
+
+    Raises:
+        PublishError: the socket cannot be made, or an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        socket_path: str | Path,
+        *,
+        mask_size: tuple[int, int],
+        identity: StreamIdentity = StreamIdentity(),  # noqa: B008 (frozen)
+        confidence: bool = False,
+        preview_size: tuple[int, int] | None = None,
+        frame_period_ns: int = 33_333_333,
+        max_age_ms: int = 250,
+        slots: int = 8,
+        mode_bits: int = 0o660,
+        allow_users: Iterable[str | int] = (),
+        allow_groups: Iterable[str | int] = (),
+        max_clients: int = 32,
+        checksum: bool = False,
+    ) -> None:
+        _check_arguments(mask_size, preview_size, slots, max_age_ms)
+        self._layout = ring.RingLayout(mask_size, confidence, preview_size, slots)
+        self._max_age_ms = max_age_ms
+        self._checksum = checksum
+        self._lock = threading.Lock()
+        self._listener = Listener(
+            socket_path, mode_bits=mode_bits, allow_users=allow_users, allow_groups=allow_groups
+        )
+        try:
+            self._ring_fd, self._memory = ring.create(self._layout.ring_bytes)
+        except OSError as error:
+            self._listener.close()
+            raise PublishError(
+                f"ring of {self._layout.ring_bytes} bytes cannot be made: {error.strerror}"
+            ) from error
+        view = memoryview(self._memory)
+        self._slots = [slot_views(view, self._layout, index) for index in range(slots)]
+        self._begun: Slot | None = None
+        self._last_slot = 0
+        self._fanout = Fanout(self._listener, self._ring_fd, max_clients)
+        self._identities: list[tuple[IdentityKind, Identity]] = []
+        self._forced_mode: int | None = None
+        self._skipped_total = 0
+        self._closed = False
+        self.stream_id = secrets.randbits(64) | 1
+        self.sequence = 0  # of the last published frame
+        self.sent_ns = 0  # CLOCK_BOOTTIME when that frame was handed to the kernel for the last one
+        self._messages = StreamMessages(self._layout, self.stream_id, max_age_ms, frame_period_ns)
+        self._prepared = [self._messages.frame(index) for index in range(slots)]
+        # The last FRAME sent, or what stands for it before the first.
+        self._message = bytearray(self._prepared[0])
+        self._capture_ns = 0
+        self._mode_bits = int(Mode.FAULT | Reason.STARTING)
+        for kind, entry in zip(
+            (
+                IdentityKind.MODEL,
+                IdentityKind.CALIBRATION,
+                IdentityKind.CAMERA,
+                IdentityKind.LABELS,
+            ),
+            (identity.model, identity.calibration, identity.camera, identity.labels),
+            strict=True,
+        ):
+            self.add_identity(kind, entry)
+
+    def __enter__(self) -> Publisher:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def begin(self) -> Slot:
+        """The slot to write the next frame into; its former frame is no longer valid for readers.
+
+        Called again before ``publish``, it gives the same slot: the frame is given up.
+        """
+        slot = self._slots[(self._last_slot + 1) % len(self._slots)]
+        ring_begin(self._memory, slot.index * ring.GENERATION_STRIDE)
+        self._begun = slot
+        return slot
+
+    def publish(self, info: FrameInfo, *, sequence: int | None = None) -> int:
+        """Hand the slot that ``begin`` gave to every subscriber, without blocking.
+
+        Args:
+            info: what is said about the frame.
+            sequence: its number, for a replay that keeps the gaps of what it replays; by default
+                the next one.
+
+        Returns:
+            The frame's sequence number, from 1.
+
+        Raises:
+            PublishError: no ``begin`` before, or a value that its field cannot hold, or a
+                sequence that is not above the last one.
+        """
+        slot = self._begun
+        if slot is None:
+            raise PublishError("publish without begin: write the mask into begin()'s slot first")
+        if sequence is None:
+            sequence = self.sequence + 1
+        elif sequence <= self.sequence:
+            raise PublishError(f"sequence {sequence}: expected more than {self.sequence}")
+        crc = crc32c(slot.mask) if self._checksum else 0
+        with self._lock:
+            now = now_ns()
+            skipped_total = self._skipped_total + info.skipped
+            try:
+                self._mode_bits = encode_frame(
+                    self._message,
+                    self._prepared[slot.index],
+                    info,
+                    sequence,
+                    skipped_total,
+                    crc,
+                    now,
+                )
+            except (TypeError, ValueError) as error:
+                raise PublishError(f"{info} does not fit the header: {error}") from error
+            ring_commit(self._memory, slot.index * ring.GENERATION_STRIDE, sequence)
+            self._begun = None
+            self._last_slot = slot.index
+            self.sequence = sequence
+            self._skipped_total = skipped_total
+            self._capture_ns = info.capture_ns
+            self._forced_mode = None
+            self.sent_ns = self._fanout.send(self._message, now)
+            # After the others have their frame: letting in who waits takes longer than sending.
+            if self._listener.waiting:
+                self._accept(bytes(self._message))
+        return sequence
+
+    def set_mode(self, mode: Mode, reasons: Reason = Reason.NONE) -> None:
+        """Say why no frame comes, at once and in each STATUS until the next ``publish``."""
+        with self._lock:
+            self._forced_mode = int(mode) | int(reasons)
+            self._send_status(MessageType.STATUS, self._forced_mode)
+
+    def heartbeat(self) -> None:
+        """Send a STATUS and accept new clients; due every 50 ms without a frame.
+
+        Unless ``set_mode`` said otherwise, the mode is the last frame's until that is older than
+        allowed, then STALE; before the first frame it is FAULT, STARTING.
+        """
+        with self._lock:
+            if self._closed:
+                return
+            # Who comes between two frames gets the last one: at a low rate the next is far.
+            self._accept(bytes(self._message) if self.sequence else b"")
+            self._send_status(MessageType.STATUS, self._current_mode())
+
+    def add_identity(self, kind: IdentityKind, identity: Identity) -> int:
+        """Make ``identity`` known, and return its index for ``FrameInfo.identity``.
+
+        Raises:
+            PublishError: the table is full.
+        """
+        with self._lock:
+            if (kind, identity) in self._identities:
+                return self._identities.index((kind, identity))
+            index = len(self._identities)
+            if index == ring.IDENTITY_COUNT:
+                raise PublishError(f"the identity table is full ({index}): start a new stream")
+            start = self._layout.identity_offset + index * IDENTITY_BYTES
+            # Never rewritten; the next commit makes it visible before any frame refers to it.
+            self._memory[start : start + IDENTITY_BYTES] = encode_identity(kind, identity)
+            self._identities.append((kind, identity))
+            return index
+
+    def close(self) -> None:
+        """Say BYE, remove the socket, let go of the ring. Safe to call twice."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._accept()
+            self._send_status(MessageType.BYE, Mode.FAULT | Reason.SHUTDOWN)
+            self._fanout.close()
+            self._listener.close()
+            os.close(self._ring_fd)
+
+    @property
+    def clients(self) -> int:
+        """Subscribers connected at the last publish or heartbeat."""
+        return self._fanout.clients
+
+    @property
+    def dropped(self) -> int:
+        """Messages that slow subscribers did not get, all of them together."""
+        return self._fanout.dropped
+
+    @property
+    def socket_path(self) -> Path:
+        """The socket's absolute path."""
+        return self._listener.path
+
+    def fileno(self) -> int:
+        """The listening socket: readable when a subscriber waits to be accepted."""
+        return self._listener.socket.fileno()
+
+    def _current_mode(self) -> int:
+        if self._forced_mode is not None:
+            return self._forced_mode
+        if self.sequence and now_ns() - self._capture_ns > self._max_age_ms * 1_000_000:
+            return Mode.STALE | Reason.NO_NEW_FRAME
+        return self._mode_bits
+
+    def _send_status(self, kind: MessageType, mode_bits: int) -> None:
+        now = now_ns()
+        message = bytearray(self._message)
+        turn_into_status(message, kind, now, mode_bits)
+        self._fanout.send(message, now)
+
+    def _accept(self, last_frame: bytes = b"") -> None:
+        before = self.sequence - 1 if last_frame else self.sequence
+        self._fanout.accept(
+            lambda: self._messages.welcome(before),
+            lambda reason: refusal(self._message, reason),
+            last_frame,
+        )
+
+
+def _check_arguments(
+    mask_size: tuple[int, int], preview_size: tuple[int, int] | None, slots: int, max_age_ms: int
+) -> None:
+    for name, size in (("mask", mask_size), ("preview", preview_size or (1, 1))):
+        if not all(1 <= side <= MAX_SIDE_PX for side in size):
+            raise PublishError(f"{name} size {size}: expected 1 to {MAX_SIDE_PX} px a side")
+    if not 2 <= slots <= MAX_SLOTS:
+        raise PublishError(f"{slots} slots: expected 2 to {MAX_SLOTS}")
+    if not 1 <= max_age_ms <= MAX_LIMIT_MS:
+        raise PublishError(f"maximum age {max_age_ms} ms: expected 1 to {MAX_LIMIT_MS}")

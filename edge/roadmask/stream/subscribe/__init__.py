@@ -1,0 +1,1 @@
+"""S4's end of the stream."""

@@ -1,0 +1,232 @@
+"""What every subscriber does: the newest mask that may be used now, or why there is none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from roadmask._native import crc32c
+from roadmask.errors import ProtocolError
+from roadmask.stream.checks import MAX_LIMIT_MS
+from roadmask.stream.modes import NO_MASK_TEXT, NOT_LIVE, Flag, NoMask, names
+from roadmask.stream.protocol import DEFAULT_SOCKET, KEY, FrameHeader, decode_header
+from roadmask.stream.subscribe.connection import Connection
+from roadmask.stream.subscribe.mask import MappedRing, Mask, Planes
+from roadmask.stream.subscribe.transport import Stream
+from roadmask.system.clock import now_ns
+
+_IDLE_NS = 100_000_000  # how long a wait sleeps before it looks at the clock again
+
+
+class MaskReader:
+    """Masks from the daemon at ``socket_path``; never old, never torn, never blocked.
+
+    A mask is handed out only if the stream is alive (a message in the last 200 ms), its mode is
+    OK or DEGRADED, and the mask is at most ``max_age_ms`` old *after* it was copied. Everything
+    else is None, and ``reason`` tells why. The limits hold when the publisher is stopped, hung,
+    killed or replaced; a lost stream is found again by itself.
+
+    ``latest`` reads what has come since the last call: call it, or ``receive``, at least every
+    second. One subscriber belongs to one thread.
+
+    Args:
+        socket_path: the daemon's socket, which need not exist yet; or another kind of stream.
+        allow_not_live: hand out replayed, synthetic and file frames too. Never set it where a
+            vehicle moves.
+        max_age_ms: oldest mask to hand out; the publisher's own limit holds as well.
+        reconnect: False ends at the first loss: ``receive`` and the iterator stop, and what the
+            publisher did wrong is raised.
+        preview: copy the preview picture too, if there is one.
+    """
+
+    def __init__(
+        self,
+        socket_path: str | Path | Stream = DEFAULT_SOCKET,
+        *,
+        allow_not_live: bool = False,
+        max_age_ms: float = 250.0,
+        reconnect: bool = True,
+        preview: bool = False,
+    ) -> None:
+        if isinstance(socket_path, (str, Path)):
+            socket_path = Connection(socket_path, reconnect)
+        self._connection: Stream = socket_path
+        self._allow_not_live = allow_not_live
+        self._max_age_ms = max_age_ms
+        self._preview = preview
+        self._handed = (0, 0)  # stream and sequence of the last mask given away
+        self._handed_key = b""  # both as they were in its message
+        self._reason = NoMask.NOT_CONNECTED
+        self._detail = ""
+        self.dropped = 0  # frames of the stream that this reader was never handed
+        self.torn = 0  # copies that the publisher overwrote: none was handed out
+
+    def latest(self, max_age_ms: float | None = None, *, copy: bool = True) -> Mask | None:
+        """The newest usable mask, or None; it never waits. The same frame may come twice.
+
+        Args:
+            max_age_ms: for this call, if it is less than the subscriber's own limit.
+            copy: False gives views into the ring: faster, but valid only as long as
+                ``mask.valid`` says so after their use.
+
+        Raises:
+            ProtocolError: only with ``reconnect=False``: what the publisher did wrong.
+        """
+        return self._newest(self._limit_ns(max_age_ms), copy, True)
+
+    def close(self) -> None:
+        """Leave the stream. Masks that were handed out stay usable, views by their ``valid``."""
+        self._connection.close()
+        self._reason, self._detail = NoMask.CLOSED, self._connection.detail
+
+    @property
+    def reason(self) -> NoMask:
+        """Why the last call gave no mask; NONE if it gave one."""
+        return self._reason
+
+    @property
+    def reason_text(self) -> str:
+        """The reason as a sentence, with what is known about it."""
+        text = NO_MASK_TEXT[self._reason]
+        return f"{text} ({self._detail})" if self._detail else text
+
+    @property
+    def error(self) -> ProtocolError | None:
+        """The check that failed, while ``reason`` is MALFORMED."""
+        return self._connection.error
+
+    @property
+    def status(self) -> FrameHeader | None:
+        """The last message of the stream, FRAME or STATUS; None while there is no stream."""
+        return self._connection.status
+
+    @property
+    def frame(self) -> FrameHeader | None:
+        """The last FRAME of the stream; None before the first, and while there is no stream."""
+        return self._connection.frame
+
+    @property
+    def ring(self) -> MappedRing | None:
+        """The stream's WELCOME and identities, for who relays or records it; None without one."""
+        return self._connection.ring
+
+    @property
+    def connected(self) -> bool:
+        """A stream is up; its masks may be refused all the same."""
+        return self._connection.ring is not None
+
+    @property
+    def ended(self) -> bool:
+        """No mask will ever come: closed, or lost with ``reconnect=False``."""
+        return self._connection.ended
+
+    def fileno(self) -> int:
+        """For select and poll: readable when something came. -1 while unconnected."""
+        return self._connection.fileno()
+
+    def _limit_ns(self, max_age_ms: float | None) -> int:
+        limit = self._max_age_ms if max_age_ms is None else min(max_age_ms, self._max_age_ms)
+        # No frame may be used longer than the protocol's greatest limit: infinity means that.
+        return int(max(0.0, min(limit, MAX_LIMIT_MS)) * 1e6)
+
+    def _next(self, copy: bool, wait_ns: int = 0) -> Mask | None:
+        """A usable mask that was not handed out before, after a wait for any news."""
+        return self._newest(self._limit_ns(None), copy, False, wait_ns)
+
+    @property
+    def _caught_up(self) -> bool:
+        """The newest frame that is known was handed out."""
+        frame = self._connection.frame_bytes
+        return frame is not None and frame[KEY] == self._handed_key
+
+    def _wait_ns(self, deadline_ns: int | None) -> int:
+        """How long to wait for ``fileno`` before the next look, at most; 0 = time is over."""
+        wait_ns = min(self._connection.wait_ns(), _IDLE_NS)
+        return wait_ns if deadline_ns is None else min(wait_ns, deadline_ns - now_ns())
+
+    def _refuse(self, reason: NoMask, detail: str = "") -> None:
+        self._reason, self._detail = reason, detail
+
+    def _newest(self, limit_ns: int, copy: bool, repeat: bool, wait_ns: int = 0) -> Mask | None:
+        stream = self._connection
+        stream.pump(wait_ns)
+        while True:
+            ring, frame = stream.ring, stream.frame_bytes
+            if ring is None:
+                self._refuse(stream.reason, stream.detail)
+                if stream.ended and stream.error is not None:
+                    raise stream.error
+                return None
+            if frame is None:
+                self._refuse(NoMask.NO_FRAME, self._mode_text())
+                return None
+            if not repeat and frame[KEY] == self._handed_key:
+                if self._usable(limit_ns):
+                    self._refuse(NoMask.NO_NEW_FRAME)
+                return None
+            mask = self._take(ring, frame, limit_ns, copy)
+            if mask is not None:
+                self._refuse(NoMask.NONE)
+                return self._hand_out(mask, frame) if self._checksum_holds(mask) else None
+            if self._reason is not NoMask.OVERWRITTEN:
+                return None
+            self.torn += 1
+            stream.pump()
+            newest = stream.frame_bytes
+            # Lapped, and nothing newer has been announced.
+            if newest is not None and newest[KEY] == frame[KEY]:
+                return None
+
+    def _take(self, ring: MappedRing, frame: bytes, limit_ns: int, copy: bool) -> Mask | None:
+        """The newest frame; None if it may not be used, and ``_reason`` says why."""
+        if copy:
+            taken = self._connection.take(limit_ns, self._allow_not_live, self._preview)
+            if isinstance(taken, Planes):
+                return Mask(ring, frame, limit_ns, taken, True)
+            self._refuse(taken, self._why(taken, limit_ns))
+            return None
+        planes = ring.planes(decode_header(frame), self._preview)
+        mask = Mask(ring, frame, limit_ns, planes, False)
+        if not self._usable(limit_ns):
+            return None
+        if not mask.whole:
+            self._refuse(NoMask.OVERWRITTEN)
+            return None
+        return mask
+
+    def _usable(self, limit_ns: int) -> bool:
+        verdict = self._connection.judge(limit_ns, self._allow_not_live)
+        if verdict:
+            self._refuse(verdict, self._why(verdict, limit_ns))
+        return not verdict
+
+    def _why(self, verdict: NoMask, limit_ns: int) -> str:
+        frame, status, now = self._connection.frame, self._connection.status, now_ns()
+        assert frame is not None and status is not None
+        if verdict == NoMask.SILENT:
+            return f"last message {(now - status.sent_ns) / 1e6:.0f} ms ago"
+        if verdict in (NoMask.FAULT, NoMask.STALE):
+            return self._mode_text()
+        if verdict == NoMask.NOT_LIVE:
+            return names(Flag(frame.flag_bits & NOT_LIVE))
+        if verdict == NoMask.TOO_OLD:
+            limit_ms = min(limit_ns / 1e6, frame.max_age_ms)
+            return f"{(now - frame.capture_ns) / 1e6:.0f} ms, allowed {limit_ms:.0f} ms"
+        return ""
+
+    def _checksum_holds(self, mask: Mask) -> bool:
+        expected = mask.crc32c
+        if not expected or not mask.copied or crc32c(mask.pixels) == expected:
+            return True
+        self._refuse(NoMask.MALFORMED, "the mask's CRC-32C differs")
+        return False
+
+    def _hand_out(self, mask: Mask, frame: bytes) -> Mask:
+        stream, sequence = self._handed
+        if stream == mask.stream_id and mask.sequence > sequence:
+            self.dropped += mask.sequence - sequence - 1
+        self._handed, self._handed_key = (mask.stream_id, mask.sequence), frame[KEY]
+        return mask
+
+    def _mode_text(self) -> str:
+        status = self._connection.status
+        return "" if status is None else f"{status.mode.name}: {names(status.reasons)}"

@@ -1,0 +1,101 @@
+"""What a reader of masks asks of that which brings them."""
+
+from __future__ import annotations
+
+import select
+from abc import ABC, abstractmethod
+
+from roadmask._native import judge
+from roadmask.errors import ProtocolError
+from roadmask.stream.modes import NoMask
+from roadmask.stream.protocol import FrameHeader, Welcome, decode_header
+from roadmask.stream.subscribe.mask import MappedRing, Planes
+from roadmask.system.clock import now_ns
+
+SILENCE_NS = 200_000_000
+
+
+def silence_limit_ns(welcome: Welcome) -> int:
+    """The longest time without a message: the publisher's own limit, never more than ours."""
+    return min(SILENCE_NS, welcome.silence_ms * 1_000_000)
+
+
+class Stream(ABC):
+    """A stream: of a socket (``connection``), or of a bridge (``remotestream``).
+
+    Messages stay bytes until somebody asks: to make the header's fifty Python objects costs as
+    much as half of a mask's copy.
+
+    Attributes:
+        ring: what the frames refer to, None while there is no stream.
+        frame_bytes: newest FRAME of this stream, None before the first.
+        status_bytes: newest FRAME or STATUS.
+        silence_ns: the longest time without a message that is borne.
+        reason: NONE while a stream is up, else why there is none.
+        error: the check that failed, if ``reason`` is MALFORMED.
+        ended: for good: closed, or lost without reconnect.
+    """
+
+    def __init__(self) -> None:
+        self.ring: MappedRing | None = None
+        self.frame_bytes: bytes | None = None
+        self.status_bytes: bytes | None = None
+        self.silence_ns = 0
+        self.reason = NoMask.NOT_CONNECTED
+        self.detail = ""
+        self.error: ProtocolError | None = None
+        self.ended = False
+
+    @property
+    def frame(self) -> FrameHeader | None:
+        """The newest FRAME's values."""
+        return None if self.frame_bytes is None else decode_header(self.frame_bytes)
+
+    @property
+    def status(self) -> FrameHeader | None:
+        """The newest FRAME's or STATUS's values."""
+        return None if self.status_bytes is None else decode_header(self.status_bytes)
+
+    def judge(self, limit_ns: int, allow_not_live: bool) -> NoMask:
+        """Why the newest frame may not be used now; NONE: it may."""
+        if self.frame_bytes is None or self.status_bytes is None:
+            return NoMask.NO_FRAME
+        return NoMask(
+            judge(
+                self.frame_bytes,
+                self.status_bytes,
+                limit_ns,
+                self.silence_ns,
+                allow_not_live,
+                now_ns(),
+            )
+        )
+
+    @abstractmethod
+    def take(self, limit_ns: int, allow_not_live: bool, preview: bool) -> Planes | NoMask:
+        """Copies of the newest frame's planes if it may be used, before and after; or why not."""
+
+    @abstractmethod
+    def pump(self, wait_ns: int = 0) -> None:
+        """Take in what has come; wait up to ``wait_ns`` for something, if nothing has."""
+
+    @abstractmethod
+    def wait_ns(self) -> int:
+        """How long nothing can happen that ``fileno`` does not tell."""
+
+    @abstractmethod
+    def fileno(self) -> int:
+        """Readable when something came; -1 while there is nothing to wait for."""
+
+    def await_news(self, wait_ns: int) -> None:
+        """Sleep until ``fileno`` is readable, ``wait_ns`` at most."""
+        if wait_ns <= 0:
+            return
+        poll = select.poll()
+        if self.fileno() >= 0:
+            poll.register(self.fileno(), select.POLLIN)
+        poll.poll(wait_ns / 1e6)
+
+    @abstractmethod
+    def close(self) -> None:
+        """Leave for good."""

@@ -1,0 +1,1 @@
+"""The machine below: clock, files, terminal, hardware, sockets."""

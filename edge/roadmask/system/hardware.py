@@ -1,0 +1,133 @@
+"""The machine: board or processor, governor, clock, heat, memory; for doctor and benchmarks."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Device:
+    """A machine as its own files describe it; None where it does not tell.
+
+    Attributes:
+        name: the board's model from the device tree (Raspberry Pi, Jetson), else the processor's.
+        architecture: ``aarch64``, ``x86_64``, …
+        cpus: processors that this process may use.
+        governor: of the first processor, as cpufreq names it.
+        clock_mhz: of the first processor, now.
+        temperature_c: the hottest thermal zone, now, degrees Celsius.
+        memory_mib: installed.
+        load: mean number of runnable processes over the last minute.
+    """
+
+    name: str
+    architecture: str
+    cpus: int
+    governor: str | None
+    clock_mhz: float | None
+    temperature_c: float | None
+    memory_mib: int | None
+    load: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as a JSON object."""
+        return asdict(self)
+
+
+def read_device(root: Path = Path("/")) -> Device:
+    """Describe the machine whose ``/proc`` and ``/sys`` lie under ``root``."""
+    frequency = root / "sys/devices/system/cpu/cpu0/cpufreq"
+    clock_khz = _number(frequency / "scaling_cur_freq")
+    return Device(
+        name=_board(root) or _processor(root) or platform.machine(),
+        architecture=platform.machine(),
+        cpus=len(os.sched_getaffinity(0)),
+        governor=_text(frequency / "scaling_governor"),
+        clock_mhz=clock_khz / 1000 if clock_khz is not None else _cpuinfo_clock(root),
+        temperature_c=_temperature(root),
+        memory_mib=_memory(root),
+        load=round(os.getloadavg()[0], 2),
+    )
+
+
+def _text(path: Path) -> str | None:
+    try:
+        # A device tree's strings end in NUL.
+        return path.read_text(errors="replace").strip("\0 \n") or None
+    except OSError:
+        return None
+
+
+def _number(path: Path) -> float | None:
+    text = _text(path)
+    try:
+        return float(text) if text is not None else None
+    except ValueError:
+        return None
+
+
+def _board(root: Path) -> str | None:
+    return _text(root / "proc/device-tree/model") or _text(
+        root / "sys/firmware/devicetree/base/model"
+    )
+
+
+def _cpuinfo(root: Path, *keys: str) -> str | None:
+    for line in (_text(root / "proc/cpuinfo") or "").splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() in keys and value.strip():
+            return value.strip()
+    return None
+
+
+def _processor(root: Path) -> str | None:
+    return _cpuinfo(root, "model name", "Model", "Hardware")
+
+
+def _cpuinfo_clock(root: Path) -> float | None:
+    text = _cpuinfo(root, "cpu MHz")
+    return float(text) if text else None
+
+
+def _temperature(root: Path) -> float | None:
+    zones = (root / "sys/class/thermal").glob("thermal_zone*/temp")
+    # A zone without a sensor reads as an error or as zero or less.
+    readings = [t for t in map(_number, zones) if t is not None and t > 0]
+    return max(readings) / 1000 if readings else None
+
+
+def _memory(root: Path) -> int | None:
+    for line in (_text(root / "proc/meminfo") or "").splitlines():
+        if line.startswith("MemTotal:"):
+            return int(line.split()[1]) // 1024
+    return None
+
+
+def read_temperature(zones: Path = Path("/sys/class/thermal")) -> float | None:
+    """The warmest thermal zone, °C; None where there is none."""
+    degrees = []
+    for zone in zones.glob("thermal_zone*/temp"):
+        try:
+            degrees.append(int(zone.read_text()) / 1000)
+        except (OSError, ValueError):  # some zones refuse while they sleep
+            continue
+    return max(degrees, default=None)
+
+
+_THERMAL = Path("/sys/class/thermal")
+
+
+def temperature_c(folder: Path = _THERMAL) -> float | None:
+    """The hottest thermal zone, in degrees Celsius; None where there is none."""
+    found = []
+    for file in folder.glob("thermal_zone*/temp"):
+        try:
+            found.append(int(file.read_text()) / 1000)
+        except (OSError, ValueError):  # a zone may refuse to be read
+            continue
+    plausible = [value for value in found if -50 < value < 150]
+    return max(plausible, default=None)

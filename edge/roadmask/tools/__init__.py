@@ -1,0 +1,1 @@
+"""What a person watches the stream and the board with."""

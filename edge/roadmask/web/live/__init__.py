@@ -1,0 +1,1 @@
+"""The live page: one subscription for all viewers."""

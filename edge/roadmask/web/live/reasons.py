@@ -1,0 +1,46 @@
+"""Why the mode is not OK, in plain words for whoever looks at the page."""
+
+from __future__ import annotations
+
+from roadmask.stream.modes import Reason
+from roadmask.web.schemas import ReasonText
+
+REASON_TEXT = {
+    Reason.CPU_FALLBACK: "the accelerator is gone, the processor took over",
+    Reason.THERMAL: "the processor is hot and may be slowed down",
+    Reason.POWER: "the supply voltage is low, or the power mode is throttled",
+    Reason.LOW_RATE: "fewer frames come than the camera should give",
+    Reason.LOW_CONFIDENCE: "the network is unsure of much of the picture",
+    Reason.DARK: "the picture is too dark",
+    Reason.BLOCKED: "the lens is covered or dirty",
+    Reason.FROZEN: "the camera repeats one picture",
+    Reason.ESTIMATED_TIME: "the camera gives no usable time: the age shown is a lower bound",
+    Reason.IMPLAUSIBLE: "a category covers more or less of the picture than it should",
+    Reason.FLICKER: "the mask changes from frame to frame more than the picture does",
+    Reason.DRIFT: "the pictures leave the range that the network was calibrated for",
+    Reason.NO_NEW_FRAME: "no new picture comes from the camera",
+    Reason.CAMERA_LOST: "the camera is gone or busy",
+    Reason.INFERENCE_FAILED: "the network failed on a frame",
+    Reason.STARTING: "the daemon is starting",
+    Reason.BAD_TIMESTAMP: "a frame's time is zero or in the future",
+    Reason.SHUTDOWN: "the daemon stops",
+    Reason.NOT_ALLOWED: "the daemon does not allow this user",
+    Reason.TOO_MANY_CLIENTS: "the daemon has as many subscribers as it takes",
+    Reason.BAD_PICTURE: "the camera delivers, but nothing that can be decoded",
+    Reason.OVEREXPOSED: "nearly all of the picture is white",
+}
+
+
+def explain(reasons: Reason) -> list[ReasonText]:
+    """Every reason that is set, with its sentence."""
+    known = [
+        ReasonText(name=reason.name or "", text=text)
+        for reason, text in REASON_TEXT.items()
+        if reason in reasons
+    ]
+    unknown = int(reasons) & ~int(sum(int(reason) for reason in REASON_TEXT))
+    if unknown:
+        known.append(
+            ReasonText(name=f"{unknown:#x}", text="a reason that this console is too old for")
+        )
+    return known

@@ -1,0 +1,1 @@
+"""The networks that the console serves, here or on other hosts."""

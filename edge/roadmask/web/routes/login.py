@@ -1,0 +1,71 @@
+"""The login of a person at a page: the token once, then a cookie that scripts cannot read."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs, quote, urlsplit
+
+import anyio
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse
+
+from roadmask.web.problems import ProblemError
+from roadmask.web.security.access import COOKIE, SESSION_S
+from roadmask.web.state import State
+
+_FORM_BYTES, _FORM_S = 4096, 10.0
+_PAUSE_S = 0.5  # after a wrong token
+router = APIRouter(include_in_schema=False)
+
+
+@router.post("/login")
+async def login(request: Request, state: State) -> RedirectResponse:
+    """Form fields ``token`` and ``next``, a path of this server."""
+    form = parse_qs(await _small_body(request))
+    target = _local_path(form.get("next", ["/"])[0])
+    if not state.access.needs_token:
+        return RedirectResponse(target, 303)
+    if not state.access.is_token(form.get("token", [""])[0].strip()):
+        async with state.wrong_tokens:  # one after another: guessing is slow
+            await anyio.sleep(_PAUSE_S)
+        return RedirectResponse(f"/login?failed=1&next={quote(target)}", 303)
+    answer = RedirectResponse(target, 303)
+    answer.set_cookie(
+        COOKIE,
+        state.access.open_session(),
+        max_age=SESSION_S,
+        httponly=True,
+        samesite="strict",
+        secure=request.url.scheme == "https",
+    )
+    return answer
+
+
+@router.post("/logout")
+async def logout(request: Request, state: State) -> RedirectResponse:
+    """End the session."""
+    state.access.end_session(request.headers)
+    answer = RedirectResponse("/login", 303)
+    answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
+    return answer
+
+
+async def _small_body(request: Request) -> str:
+    body = b""
+    try:
+        with anyio.fail_after(_FORM_S):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > _FORM_BYTES:
+                    raise ProblemError(413, f"the form has more than {_FORM_BYTES} bytes")
+    except TimeoutError:
+        raise ProblemError(408, f"the form did not arrive within {_FORM_S:g} s") from None
+    return body.decode(errors="replace")
+
+
+def _local_path(given: str) -> str:
+    """``given`` if it is a path of this server, else its start page."""
+    parts = urlsplit(given)
+    plain = given.isascii() and given.isprintable() and "\\" not in given
+    if parts.scheme or parts.netloc or not plain:
+        return "/"
+    return given if given.startswith("/") and not given.startswith("//") else "/"

@@ -1,0 +1,147 @@
+"""The daemon's loop with a camera that fails: a fake source, all else real."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from roadmask.daemon import pipeline as daemon
+from roadmask.daemon.config import DaemonConfig
+from roadmask.sources import FaultCode, Frame, PictureError, Source, SourceError, SourceKind
+from roadmask.stream.modes import Mode, NoMask, Reason
+from roadmask.stream.subscribe.subscriber import Subscriber
+from roadmask.system.clock import now_ns
+
+
+class Camera(Source):
+    """A live camera whose state a test changes: good, lost, silent, garbled or resized."""
+
+    kind = SourceKind.LIVE
+    uri = name = "test:camera"
+    size = (160, 120)
+    fps = 50.0
+
+    def __init__(self) -> None:
+        self.state = "good"
+        self._tick = threading.Event()
+        self._frame_id = 0
+
+    def read(self, timeout_s: float) -> Frame | None:
+        self._tick.wait(0.02)  # never set: the camera's own clock
+        self._frame_id += 1
+        if self.state == "lost":
+            raise SourceError(FaultCode.CAMERA_LOST, "unplugged")
+        if self.state == "garbled":
+            raise PictureError("no JPEG")
+        if self.state == "silent":
+            return None
+        width, height = (320, 200) if self.state == "resized" else self.size
+        level = 2 if self.state == "dark" else 90
+        image = np.random.default_rng(self._frame_id).integers(
+            0, level, (height, width, 3), np.uint8
+        )
+        if self.state == "frozen":
+            image[:] = np.arange(width, dtype=np.uint8)[:, None]
+        return Frame(image, now_ns(), self._frame_id, driver_time=True)
+
+    def describe(self) -> str:
+        return self.name
+
+    def reopen(self) -> Source:
+        if self.state == "lost":
+            raise SourceError(FaultCode.CAMERA_MISSING, "not there")
+        return self
+
+
+@pytest.fixture
+def camera(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shipped_model: Path
+) -> Iterator[tuple[Camera, Subscriber]]:
+    """A running daemon on a camera, and a subscriber that has had its first mask."""
+    source, stop = Camera(), threading.Event()
+    monkeypatch.setattr(daemon, "open_source", lambda uri: source)
+    socket = tmp_path / "masks.sock"
+    # A generous age limit: the machine under test may be busy.
+    config = DaemonConfig(
+        source=source.uri, model=str(shipped_model), socket=str(socket), max_age_ms=2000
+    )
+    thread = threading.Thread(target=daemon.run, args=(config, stop))
+    thread.start()
+    try:
+        with Subscriber(socket, max_age_ms=2000) as subscriber:
+            assert subscriber.receive(timeout_s=30), subscriber.reason_text
+            yield source, subscriber
+    finally:
+        stop.set()
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+def until(subscriber: Subscriber, mode: Mode, reason: Reason) -> None:
+    """Wait, for a minute at most, until the stream says so."""
+    deadline = now_ns() + 60_000_000_000
+    while now_ns() < deadline:
+        subscriber.receive(timeout_s=0.02)
+        status = subscriber.status
+        if status is not None and status.mode == mode and status.reasons & reason == reason:
+            return
+    raise AssertionError(f"{subscriber.status}, {subscriber.reason_text}")
+
+
+def test_a_live_frame_with_driver_time_is_handed_out(camera: tuple[Camera, Subscriber]) -> None:
+    _, subscriber = camera
+    mask = subscriber.receive(timeout_s=30)
+    assert mask is not None
+    assert mask.live
+    assert not mask.reasons & Reason.ESTIMATED_TIME
+    assert mask.shares[0] == 0
+    assert sum(mask.shares) == pytest.approx(1, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("state", "mode", "reason"),
+    [
+        ("lost", Mode.FAULT, Reason.CAMERA_LOST),
+        ("silent", Mode.STALE, Reason.NO_NEW_FRAME),
+        ("garbled", Mode.STALE, Reason.BAD_PICTURE),
+    ],
+)
+def test_a_failing_camera_is_named_and_recovers(
+    camera: tuple[Camera, Subscriber], state: str, mode: Mode, reason: Reason
+) -> None:
+    source, subscriber = camera
+    source.state = state
+    until(subscriber, mode, reason)
+    assert subscriber.latest() is None
+    assert subscriber.reason in (NoMask.FAULT, NoMask.STALE)
+    source.state = "good"
+    mask = subscriber.receive(timeout_s=30)
+    assert mask is not None, subscriber.reason_text
+
+
+@pytest.mark.parametrize(("state", "reason"), [("dark", Reason.DARK), ("frozen", Reason.FROZEN)])
+def test_a_picture_that_shows_nothing_is_named_and_still_published(
+    camera: tuple[Camera, Subscriber], state: str, reason: Reason
+) -> None:
+    source, subscriber = camera
+    source.state = state
+    until(subscriber, Mode.DEGRADED, reason)
+    assert subscriber.latest() is not None
+    source.state = "good"
+    until(subscriber, Mode.OK, Reason.NONE)
+
+
+def test_a_picture_that_changes_size_is_mapped_anew(camera: tuple[Camera, Subscriber]) -> None:
+    source, subscriber = camera
+    source.state = "resized"
+    while True:
+        mask = subscriber.receive(timeout_s=30)
+        assert mask is not None, subscriber.reason_text
+        if mask.camera_size == (320, 200):
+            break
+    assert mask.size == (480, 352)
+    assert mask.scale == pytest.approx((320 / 480, 200 / 352))

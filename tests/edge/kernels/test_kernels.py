@@ -1,0 +1,219 @@
+"""Logits to mask against its NumPy reference, bit for bit, at every level that this CPU runs."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from roadmask import _native
+from roadmask.arrays import U8
+from roadmask.inference import reference_kernels as kernels_reference
+from roadmask.inference.postprocess import confidence_table
+
+EIGHT = np.arange(8, dtype=np.uint8)
+
+
+def smooth_logits(
+    rng: np.random.Generator, h: int, w: int, c: int, flat: int = 6
+) -> npt.NDArray[np.int8]:
+    """Logits as a network gives them: regions with one winner, edges between them, some ties."""
+    coarse = rng.normal(0, 60, (h // flat + 2, w // flat + 2, c))
+    fine = coarse.repeat(flat, 0).repeat(flat, 1)[:h, :w] + rng.normal(0, 4, (h, w, c))
+    return np.clip(fine, -128, 127).astype(np.int8)
+
+
+def check_upsample(
+    logits: npt.NDArray[np.int8] | npt.NDArray[np.float32],
+    size: tuple[int, int],
+    table: U8,
+    first: int,
+    confidences: U8 | None = None,
+    threshold: int = 0,
+    step: float = 1 / 16,
+) -> None:
+    h, w, classes = logits.shape
+    plan = _native.UpsamplePlan((w, h), classes, size, table, first, confidences, threshold, step)
+    expected, confidence, counts = kernels_reference.argmax_upsample(
+        logits, size, table, first, confidences, threshold, step
+    )
+    # Guard columns: a kernel that writes past a row is seen.
+    mask = np.full((size[1], size[0] + 5), 77, np.uint8)
+    assert plan.run(logits, mask[:, : size[0]]) == counts
+    np.testing.assert_array_equal(mask[:, : size[0]], expected)
+    assert (mask[:, size[0] :] == 77).all()
+    if confidences is not None:
+        plane = np.full_like(mask, 78)
+        mask[:] = 77
+        assert plan.run(logits, mask[:, : size[0]], plane[:, : size[0]]) == counts
+        np.testing.assert_array_equal(mask[:, : size[0]], expected)
+        np.testing.assert_array_equal(plane[:, : size[0]], confidence)
+        assert (plane[:, size[0] :] == 78).all() and (mask[:, size[0] :] == 77).all()
+
+
+SIZES = [
+    # h, w, C, (W, H)
+    (88, 120, 8, (480, 352)),
+    (22, 30, 8, (160, 90)),
+    (13, 17, 19, (52, 52)),
+    (7, 50, 20, (333, 41)),
+    (9, 300, 3, (640, 20)),  # column numbers over 255
+    (5, 3, 2, (9, 31)),  # narrower than a vector
+    (1, 1, 8, (40, 3)),
+    (1, 40, 8, (70, 1)),
+    (40, 1, 33, (33, 80)),
+    (24, 70, 8, (70, 24)),  # same size
+    (24, 70, 8, (95, 30)),  # over 16 columns of logits in a chunk
+    (60, 90, 8, (31, 17)),  # smaller
+    (33, 47, 40, (100, 64)),
+]
+
+
+@pytest.mark.parametrize(("h", "w", "c", "size"), SIZES)
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.usefixtures("level")
+def test_argmax_upsample_equals_reference(
+    h: int, w: int, c: int, size: tuple[int, int], first: int
+) -> None:
+    rng = np.random.default_rng(h * w + c)
+    table = rng.integers(0, 8, c).astype(np.uint8)
+    noise = rng.integers(-128, 128, (h, w, c)).astype(np.int8)
+    check_upsample(noise, size, table, first)
+    check_upsample(smooth_logits(rng, h, w, c), size, table, first)
+
+
+@pytest.mark.parametrize(("h", "w", "c", "size"), SIZES)
+@pytest.mark.parametrize("threshold", [0, 200])
+@pytest.mark.usefixtures("level")
+def test_confidence_equals_reference(
+    h: int, w: int, c: int, size: tuple[int, int], threshold: int
+) -> None:
+    rng = np.random.default_rng(h * w + c)
+    table = rng.integers(0, 8, c).astype(np.uint8)
+    confidences = confidence_table(0.12)
+    logits = smooth_logits(rng, h, w, c)
+    check_upsample(logits, size, table, 0, confidences, threshold)
+    # A table that neither saturates nor rises.
+    check_upsample(logits, size, table, 1, rng.permutation(256).astype(np.uint8), threshold)
+
+
+@pytest.mark.usefixtures("level")
+def test_random_shapes_equal_reference() -> None:
+    rng = np.random.default_rng(5)
+    for _ in range(60):
+        h, w, c = (int(n) for n in rng.integers((1, 1, 2), (30, 60, 24)))
+        size = int(rng.integers(1, 200)), int(rng.integers(1, 80))
+        table = rng.integers(0, 8, c).astype(np.uint8)
+        confidences = confidence_table(float(rng.uniform(0.02, 0.5)))
+        logits = smooth_logits(rng, h, w, c, int(rng.integers(1, 9)))
+        threshold = int(rng.choice([0, 130, 250, 255]))
+        check_upsample(logits, size, table, int(rng.integers(0, c)), confidences, threshold)
+
+
+@pytest.mark.parametrize("value", [-128, 0, 127])
+@pytest.mark.usefixtures("level")
+def test_all_classes_tied_gives_the_first(value: int) -> None:
+    logits = np.full((9, 21, 8), value, np.int8)
+    check_upsample(logits, (84, 36), EIGHT, 1, confidence_table(0.1), 140)
+    logits[4:, 10:, 5] = -value if value != -128 else 127
+    check_upsample(logits, (84, 36), EIGHT, 1, confidence_table(0.1))
+
+
+@pytest.mark.usefixtures("level")
+def test_extremes_side_by_side() -> None:
+    rng = np.random.default_rng(1)
+    logits = rng.choice(np.array([-128, 127], np.int8), (20, 33, 8))
+    check_upsample(logits, (132, 80), EIGHT, 0, confidence_table(0.01), 129)
+    check_upsample(logits, (231, 140), EIGHT, 1)
+
+
+@pytest.mark.usefixtures("level")
+def test_factor_four_equals_opencv_and_argmax() -> None:
+    logits = smooth_logits(np.random.default_rng(2), 88, 120, 8)
+    plan = _native.UpsamplePlan((120, 88), 8, (480, 352), EIGHT, 0)
+    mask = np.empty((352, 480), np.uint8)
+    counts = plan.run(logits, mask)
+    large = cv2.resize(logits.astype(np.float32), (480, 352), interpolation=cv2.INTER_LINEAR)
+    np.testing.assert_array_equal(mask, np.argmax(large, 2))
+    assert counts == np.bincount(mask.ravel(), minlength=8).tolist()
+
+
+def test_camera_size_agrees_with_opencv() -> None:
+    logits = smooth_logits(np.random.default_rng(3), 88, 120, 8, 12)
+    plan = _native.UpsamplePlan((120, 88), 8, (1280, 720), EIGHT, 0)
+    mask = np.empty((720, 1280), np.uint8)
+    plan.run(logits, mask)
+    large = cv2.resize(logits.astype(np.float32), (1280, 720), interpolation=cv2.INTER_LINEAR)
+    # Sixteenths of a logit's pixel: an edge moves by a third of a camera pixel at most.
+    assert (mask != np.argmax(large, 2)).mean() < 0.006
+
+
+@pytest.mark.parametrize(("h", "w", "c", "size"), SIZES[:6] + SIZES[9:12])
+@pytest.mark.parametrize("threshold", [0, 200])
+def test_float_logits_equal_reference(
+    h: int, w: int, c: int, size: tuple[int, int], threshold: int
+) -> None:
+    rng = np.random.default_rng(h + w)
+    table = rng.integers(0, 8, c).astype(np.uint8)
+    logits = rng.normal(0, 4, (h, w, c)).astype(np.float32)
+    confidences = confidence_table(0.05)
+    check_upsample(logits, size, table, 0, confidences, threshold, 0.05)
+    logits[rng.random(logits.shape) < 0.05] = np.nan
+    logits[rng.random(logits.shape) < 0.02] = np.inf
+    with np.errstate(invalid="ignore"):
+        check_upsample(logits, size, table, c // 2, confidences, threshold, 0.05)
+
+
+def test_confidence_table_is_the_softmax_of_two() -> None:
+    table = confidence_table(0.1)
+    # 255 / (1 + e^0) = 127.5; 255 / (1 + e^-1) = 186.4; 255 / (1 + e^-25.5) = 255
+    assert (table[0], table[10], table[255]) == (128, 186, 255)
+
+
+def test_margin_ignores_classes_of_the_same_category() -> None:
+    # car 100, truck 99, road 40: the rival of "vehicle" is "flat", 60 steps below.
+    logits = np.array([[[100, 99, 40]]], np.int8)
+    table = np.array([7, 7, 1], np.uint8)
+    identity = np.arange(256, dtype=np.uint8)
+    plan = _native.UpsamplePlan((1, 1), 3, (2, 2), table, 0, identity, 61)
+    mask, confidence = np.empty((2, 2), np.uint8), np.empty((2, 2), np.uint8)
+    assert plan.run(logits, mask, confidence) == [4, 0, 0, 0, 0, 0, 0, 0]
+    assert (confidence == 60).all() and (mask == 0).all()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.int64])
+@pytest.mark.parametrize("size", [(513, 513), (1280, 720), (100, 33), (3, 1)])
+def test_nearest_map_equals_reference(dtype: type[np.int64], size: tuple[int, int]) -> None:
+    rng = np.random.default_rng(4)
+    ids = rng.integers(0, 25, (129, 257)).astype(dtype)
+    if dtype != np.uint8:
+        ids[5, 5:40] = -3
+        ids[9, 1:90] = np.iinfo(dtype).max
+    table = rng.integers(0, 8, 19).astype(np.uint8)
+    mask = np.empty((size[1], size[0]), np.uint8)
+    counts = _native.nearest_map(ids, mask, table)
+    expected, expected_counts = kernels_reference.nearest_map(ids, size, table)
+    np.testing.assert_array_equal(mask, expected)
+    assert counts == expected_counts
+
+
+def test_one_plan_serves_several_threads() -> None:
+    plan = _native.UpsamplePlan((120, 88), 8, (480, 352), EIGHT, 0)
+    pictures = [smooth_logits(np.random.default_rng(seed), 88, 120, 8) for seed in range(4)]
+
+    def masks(logits: npt.NDArray[np.int8]) -> list[U8]:
+        results = []
+        for _ in range(20):
+            mask = np.empty((352, 480), np.uint8)
+            plan.run(logits, mask)
+            results.append(mask)
+        return results
+
+    with ThreadPoolExecutor(4) as pool:
+        for logits, results in zip(pictures, pool.map(masks, pictures), strict=True):
+            expected = kernels_reference.argmax_upsample(logits, (480, 352), EIGHT, 0)[0]
+            for mask in results:
+                np.testing.assert_array_equal(mask, expected)

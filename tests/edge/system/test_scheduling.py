@@ -1,0 +1,147 @@
+"""Scheduling, locked memory and cores, in a child process each; and what is said without leave."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from roadmask.daemon.rate_limit import RateLimit
+from roadmask.errors import ConfigError
+from roadmask.system.scheduling import parse_cores, pinned
+
+CORE = min(os.sched_getaffinity(0))
+
+
+def in_child(body: str, *, as_nobody: bool = False) -> str:
+    """What ``body`` prints; as a user without privileges where that is asked for."""
+    drop = ""
+    if as_nobody:
+        if os.getuid() != 0:
+            pytest.skip("needs root, to give it up")
+        # A limit of 0 is what a fresh user has; capabilities go with the user.
+        drop = (
+            "import resource\n"
+            "for limit in (resource.RLIMIT_RTPRIO, resource.RLIMIT_MEMLOCK):\n"
+            "    resource.setrlimit(limit, (0, 0))\n"
+            "nobody = (65534,) * 3\n"
+            "os.setgroups([]); os.setresgid(*nobody); os.setresuid(*nobody)\n"
+        )
+    code = "import os, threading\nfrom roadmask.system.scheduling import *\n" + drop + body
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def permitted(body: str) -> str:
+    attempt = "try:\n    " + body + "\nexcept Exception as error:\n    print('refused', error)\n"
+    seen = in_child(attempt + "else:\n    print('done')")
+    if seen != "done":
+        pytest.skip(seen)
+    return body
+
+
+def test_threads_started_later_are_real_time_too() -> None:
+    body = permitted("use_realtime(7)")
+    seen = in_child(
+        f"{body}\n"
+        "def look(): print(os.sched_getscheduler(0) == os.SCHED_FIFO,"
+        " os.sched_getparam(0).sched_priority)\n"
+        "thread = threading.Thread(target=look); thread.start(); thread.join(); look()"
+    )
+    assert seen.splitlines() == ["True 7"] * 2
+
+
+def test_locked_memory_grows_by_what_is_touched() -> None:
+    body = permitted("lock_memory()")
+    seen = in_child(
+        f"{body}\n"
+        "data = bytearray(8 << 20)\n"
+        "print(next(x for x in open('/proc/self/status') if x.startswith('VmLck')))"
+    )
+    match = re.search(r"VmLck:\s+(\d+) kB", seen)
+    assert match and int(match[1]) > 8 << 10
+
+
+@pytest.mark.parametrize(
+    ("body", "advice"),
+    [("use_realtime(50)", "LimitRTPRIO=50"), ("lock_memory()", "LimitMEMLOCK=infinity")],
+)
+def test_without_leave_it_says_how_to_get_it(body: str, advice: str) -> None:
+    attempt = f"try:\n    {body}\nexcept ConfigError as error:\n    print(error)"
+    message = in_child(attempt, as_nobody=True)
+    assert "is not permitted" in message and advice in message and "leave it out" in message
+
+
+@pytest.mark.parametrize("priority", [-1, 100])
+def test_a_priority_that_cannot_be_is_refused(priority: int) -> None:
+    attempt = f"try:\n    use_realtime({priority})\nexcept ConfigError as error:\n    print(error)"
+    assert in_child(attempt) == f"--realtime {priority}: expected 1 to 99"
+
+
+def test_cores() -> None:
+    assert parse_cores("") == frozenset()
+    assert parse_cores(str(CORE)) == {CORE}
+    assert parse_cores(f"{CORE}-{CORE},{CORE}") == {CORE}
+    for text in ("x", "1-", "-1", "1;2", ","):
+        with pytest.raises(ConfigError, match="expected numbers such as"):
+            parse_cores(text)
+    with pytest.raises(ConfigError, match="expected some of the cores"):
+        parse_cores("8000")
+
+
+def test_a_pinned_thread_comes_back() -> None:
+    before = os.sched_getaffinity(0)
+    with pinned(frozenset({CORE})):
+        assert os.sched_getaffinity(0) == {CORE}
+    assert os.sched_getaffinity(0) == before
+    with pinned(frozenset()):
+        assert os.sched_getaffinity(0) == before
+
+
+def test_the_networks_threads_stay_on_its_cores(shipped_model: Path) -> None:
+    """As the daemon does it: the network loaded while pinned, everything else started before."""
+    seen = in_child(
+        "from roadmask.inference.engine import Engine\n"
+        "def tasks(): return {int(t) for t in os.listdir('/proc/self/task')}\n"
+        f"cores = parse_cores('{CORE}')\n"
+        "before = tasks()\n"
+        f"with pinned(cores): engine = Engine({str(shipped_model)!r}, 2)\n"
+        "with pinned(cores): engine.invoke()\n"
+        "print(len(tasks() - before),"
+        " {tuple(os.sched_getaffinity(t)) for t in tasks() - before})"
+    )
+    assert seen == f"1 {{({CORE},)}}"
+
+
+def test_a_rate_limit_holds_on_average_and_lets_even_frames_through() -> None:
+    def passed(max_fps: float, source_fps: float, count: int = 300) -> list[int]:
+        limit = RateLimit(max_fps, source_fps)
+        stamps = [1_000_000_000 + round(i * 1e9 / source_fps) for i in range(count)]
+        return [i for i, now in enumerate(stamps) if not limit.early_s(now)]
+
+    assert len(passed(0, 30)) == 300
+    assert len(passed(60, 30)) == len(passed(30, 30)) == 300
+    assert passed(10, 30) == list(range(0, 300, 3))
+    assert passed(15, 30) == list(range(0, 300, 2))
+    assert len(passed(20, 30)) == 200  # two of three
+
+
+def test_a_camera_that_stood_still_gives_no_burst() -> None:
+    limit = RateLimit(10, 30)
+    assert limit.early_s(1_000_000_000) == 0
+    assert limit.early_s(9_000_000_000) == 0
+    passed = [i for i in range(1, 31) if not limit.early_s(9_000_000_000 + i * 33_333_333)]
+    assert len(passed) <= 11
+
+
+def test_a_source_without_a_clock_is_slowed_down() -> None:
+    limit = RateLimit(50, 25)
+    assert limit.early_s(1_000_000_000) == 0
+    assert limit.early_s(1_000_000_000) == pytest.approx(0.02)

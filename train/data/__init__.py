@@ -1,0 +1,1 @@
+"""Frames for training: loading, augmentation, prefetch."""

@@ -1,0 +1,1 @@
+"""Fitting: optimiser, epochs, checkpoints, progress."""

@@ -1,0 +1,1 @@
+"""Comparisons and ablations as pages and tables."""

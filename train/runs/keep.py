@@ -1,0 +1,46 @@
+"""``python -m train record``: the small files of a run that documents may quote, for committing."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from roadmask.errors import DataError
+from roadmask.system.command_line import EXIT_DONE
+from roadmask.system.files import write_bytes
+from train.runs.files import CONVERSION, RECORD_FILES, read_run, write_json
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Arguments of the command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m train record",
+        description="Copy run.json, history.csv and scores.json of a run, and what its conversion "
+        "measured in short, to a folder that can be committed. They hold no path of this machine "
+        "and no frame.",
+        epilog="Example: python -m train record runs/roadnet --out train/records/roadnet",
+    )
+    parser.add_argument("run", type=Path, metavar="RUN", help="--out folder of a training")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="of the record")
+    parser.add_argument("--convert-json", type=Path, help="where the conversion's .json lies")
+    parser.add_argument("-v", "--verbose", action="store_true", help="show tracebacks")
+    return parser
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the record; the exit code.
+
+    Raises:
+        DataError: not a run, or a folder that cannot be written.
+    """
+    found = read_run(options.run, options.convert_json)
+    try:
+        for name in RECORD_FILES:
+            if (options.run / name).is_file():
+                write_bytes(options.out / name, (options.run / name).read_bytes())
+        if found.conversion:
+            write_json(options.out / CONVERSION, found.conversion)
+    except OSError as error:
+        raise DataError(f"record {options.out} cannot be written: {error.strerror}") from error
+    print(f"written: {options.out}")
+    return EXIT_DONE
