@@ -197,7 +197,7 @@ class _Worker:
         }
         program = Path(sys.executable) if peer.kind == "roadmask" else python
         self._process = subprocess.Popen(
-            [str(program), str(ROOT / "benchmarks" / "peerworker.py"), json.dumps(task)],
+            [str(program), str(ROOT / "benchmarks" / "peers" / "worker.py"), json.dumps(task)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -19,8 +19,9 @@ from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
-from roadmask.arrays import U8
+U8 = npt.NDArray[np.uint8]  # not roadmask's: it is not installed here
 
 Segment = Callable[[U8], U8]  # frame (H, W, 3) BGR → class ids (h, w)
 

@@ -32,7 +32,7 @@ class FarEnd:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now_ns = 1_000_000 * MS
-        for module in ("remotestream", "stream"):
+        for module in ("bridge.remote_stream", "stream.subscribe.transport"):
             monkeypatch.setattr(f"roadmask.{module}.now_ns", lambda: self.now_ns)
         self.stream = RemoteStream("car", allowance_ns=100 * MS)
         self.samples: dict[str, tuple[bytes, Any]] = {}

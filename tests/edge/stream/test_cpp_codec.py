@@ -176,14 +176,14 @@ def test_both_sets_of_checks_are_the_same() -> None:
     body = re.search(r"enum class Check {(.*?)}", (HEADERS / "protocol.hpp").read_text(), re.S)
     assert body is not None
     in_cpp = {name.strip() for name in body[1].split(",") if name.strip()} - {"none", "crc"}
-    sources = (REPOSITORY / "edge" / "roadmask" / f for f in _CHECKING)
+    sources = (REPOSITORY / "edge" / "roadmask" / "stream" / f for f in _CHECKING)
     text = "".join(source.read_text() for source in sources)
     in_python = set(re.findall(r'ProtocolError\(\s*"(\w+)"', text))
     planes = {f"{plane}_bounds" for plane in ("mask", "confidence", "preview")}
     assert in_cpp == in_python | planes
 
 
-_CHECKING = ("checks.py", "connection.py", "protocol.py", "ring.py")
+_CHECKING = ("checks.py", "subscribe/connection.py", "protocol.py", "ring.py")
 
 
 def test_the_texts_are_the_same() -> None:
