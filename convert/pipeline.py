@@ -100,13 +100,10 @@ def convert(plan: ConversionPlan) -> Conversion:
             folder,
             open_engine(float_path, labels, verbose=plan.verbose),
             dataset,
-            plan.eval_split,
             calibration,
             info,
-            labels,
-            plan.gates,
+            plan,
             last_accuracy(history, frames),
-            plan.verbose,
         )
         flicker = measure_flicker(bench.reference, plan.video, _VIDEO_FRAMES)
         outcome = _quantise(plan, quantiser, bench)

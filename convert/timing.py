@@ -24,7 +24,7 @@ def measure(path: Path, plan: ConversionPlan, title: str, bench: Bench) -> dict[
     with quiet(not plan.verbose):
         operators = measure_operators(path)
         result["by_threads"] = measure_threads(
-            str(path), bench.labels, max(20, plan.latency_frames // 2)
+            str(path), bench.reference.labels, max(20, plan.latency_frames // 2)
         )
     result["by_operator"] = operators
     result["by_operator_type"] = None if operators is None else by_type(operators)

@@ -6,8 +6,8 @@ import json
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -28,16 +28,11 @@ class Meter:
         self._begin_ns = (0, 0)
         self.result: dict[str, float] = {}
 
-    def measure(self, network: Any, method: str = "invoke") -> None:
-        """Add up the thread's CPU time in that method of an engine or an interpreter."""
-        invoke = getattr(network, method)
-
-        def measured() -> None:
-            begin = time.thread_time_ns()
-            invoke()
-            self._invoke_ns += time.thread_time_ns() - begin
-
-        setattr(network, method, measured)
+    def invoke(self, network: Callable[[], None]) -> None:
+        """Call it, and add up the thread's CPU time in it."""
+        begin = time.thread_time_ns()
+        network()
+        self._invoke_ns += time.thread_time_ns() - begin
 
     def frame(self) -> bool:
         """Count a frame; True when it was the last one."""
@@ -56,8 +51,8 @@ class Meter:
 
 def run_daemon(model: str, video: str, socket: str, labels: str, meter: Meter) -> None:
     """The daemon as it is, in this process; its table of stage times tells of each frame."""
-    from roadmask.daemon import pipeline as daemon
     from roadmask.daemon.config import DaemonConfig
+    from roadmask.daemon.pipeline import open_pipeline
     from roadmask.daemon.stage_times import StageTimes
 
     stop = threading.Event()
@@ -68,14 +63,13 @@ def run_daemon(model: str, video: str, socket: str, labels: str, meter: Meter) -
                 stop.set()
 
     class MeasuredEngine(Engine):
-        def __init__(self, *arguments: object, **options: object) -> None:
-            super().__init__(*arguments, **options)  # type: ignore[arg-type]
-            meter.measure(self, "invoke_direct")  # the one that the loop calls
+        def invoke_direct(self) -> None:  # the one that the loop calls
+            meter.invoke(super().invoke_direct)
 
-    daemon.Engine = MeasuredEngine  # type: ignore[misc,attr-defined]
-    source = f"{video}?realtime=0&loop=1"
-    config = DaemonConfig(source=source, model=model, socket=socket, labels=labels)
-    daemon.run(config, stop, Times(1))
+    config = DaemonConfig(source=f"{video}?realtime=0&loop=1", socket=socket)
+    engine = MeasuredEngine(model, labels=labels or None)
+    with open_pipeline(config, engine=engine, times=Times(1)) as pipeline:
+        pipeline.run(stop)
 
 
 def run_loop(model: str, video: str, socket: str, meter: Meter, interpolation: int) -> None:
@@ -85,7 +79,6 @@ def run_loop(model: str, video: str, socket: str, meter: Meter, interpolation: i
 
     interpreter = Interpreter(model_path=str(model_path(model)), num_threads=1)
     interpreter.allocate_tensors()
-    meter.measure(interpreter)
     given = interpreter.get_input_details()[0]
     got = interpreter.get_output_details()[0]
     _, height, width, _ = given["shape"]
@@ -101,7 +94,7 @@ def run_loop(model: str, video: str, socket: str, meter: Meter, interpolation: i
             small = cv2.resize(frame, (width, height), interpolation=interpolation)
             rgb = cv2.cvtColor(small, cv2.COLOR_BGR2RGB)
             interpreter.set_tensor(given["index"], rgb[None].astype(given["dtype"]))
-            interpreter.invoke()
+            meter.invoke(interpreter.invoke)
             logits = interpreter.get_tensor(got["index"])[0].astype(np.float32)
             logits = (logits - zero_point) * scale
             whole = cv2.resize(logits, (width, height), interpolation=cv2.INTER_LINEAR)

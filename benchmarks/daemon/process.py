@@ -84,20 +84,22 @@ def roadmask_run(arguments: Sequence[str], socket: Path) -> list[str]:
     return [*command, "--max-age-ms", str(_MAX_AGE_MS)]
 
 
-def wait_for_first_mask(socket: Path, process: subprocess.Popen[str]) -> None:
+def wait_for_first_mask(
+    socket: Path, process: subprocess.Popen[str], limit_s: float = _FIRST_MASK_S
+) -> None:
     """Return when the daemon has published.
 
     Raises:
         ConfigError: it ended, or never did.
     """
-    deadline_ns = now_ns() + int(_FIRST_MASK_S * 1e9)
+    deadline_ns = now_ns() + int(limit_s * 1e9)
     with Subscriber(socket, allow_not_live=True, max_age_ms=_MAX_AGE_MS) as subscriber:
         while subscriber.receive(timeout_s=0.1) is None:
             if process.poll() is not None:
                 finish(process)
                 raise ConfigError("the daemon ended before its first mask")
             if now_ns() > deadline_ns:
-                raise ConfigError(f"the daemon gave no mask in {_FIRST_MASK_S:.0f} s")
+                raise ConfigError(f"the daemon gave no mask in {limit_s:g} s")
 
 
 def start(command: Sequence[str]) -> subprocess.Popen[str]:

@@ -9,7 +9,8 @@ from typing import Any
 from benchmarks.model.accuracy import accuracy_result
 from convert.calibration.frames import Calibration
 from convert.judge.evaluation import Evaluation, evaluate
-from convert.judge.gates import Gates, missed_accuracy
+from convert.judge.gates import missed_accuracy
+from convert.plan import ConversionPlan
 from roadmask.data.datasets import Dataset
 from roadmask.inference.engine import Engine
 from roadmask.inference.model_file import METADATA_NAME, ModelInfo, write_metadata
@@ -42,38 +43,34 @@ class Bench:
     Attributes:
         folder: for the files.
         reference: the float model, loaded.
-        dataset, split: the evaluation frames.
+        dataset: the evaluation frames.
         calibration: must not hold any of them.
         info: metadata, without which the engine does not know the labels.
-        labels: label set of the network.
-        gates: what a candidate may lose.
+        plan: what a candidate may lose.
         accepted: accuracy of the last accepted conversion, if there was one.
     """
 
     folder: Path
     reference: Engine
     dataset: Dataset
-    split: str
     calibration: Calibration
     info: ModelInfo
-    labels: LabelSet
-    gates: Gates
+    plan: ConversionPlan
     accepted: dict[str, Any] | None = None
-    verbose: bool = False
 
     def measure(self, model: bytes, title: str = "accuracy") -> Trial:
         """Score a candidate."""
         path = self.folder / "candidate.tflite"
         block = {METADATA_NAME: self.info.to_json().encode()}
         path.write_bytes(write_metadata(model, block))
-        engine = open_engine(path, self.labels, verbose=self.verbose)
+        engine = open_engine(path, self.reference.labels, verbose=self.plan.verbose)
         evaluation = evaluate(self.reference, engine, self.dataset, self.calibration, title)
         before, after = (
-            accuracy_result(e, matrix, self.dataset, self.split)
+            accuracy_result(e, matrix, self.dataset, self.plan.eval_split)
             for e, matrix in ((self.reference, evaluation.before), (engine, evaluation.after))
         )
         missed = missed_accuracy(
-            self.gates, before, after, evaluation.pixel_agreement, self.accepted
+            self.plan.gates, before, after, evaluation.pixel_agreement, self.accepted
         )
         return Trial(model, evaluation, before, after, missed)
 

@@ -28,14 +28,14 @@ from roadmask.system.clock import now_ns
 from roadmask.stream.publish.heartbeat import Heart
 from roadmask.stream.modes import Flag, Mode, Reason
 from roadmask.stream.protocol import Identity
-from roadmask.stream.publish.publisher import FrameInfo, Publisher, StreamIdentity
+from roadmask.stream.publish.publisher import FrameInfo, Publisher, RingForm, StreamIdentity
 from roadmask.town.town import Town
 labels = Identity("eight", bytes(range(32)), ((128, 64, 128), (70, 70, 70)))
 identity = StreamIdentity(model=Identity("net", b"m" * 32), labels=labels)
 town = Town(3, 96, 64)
-with Publisher(sys.argv[1], mask_size=(96, 64), identity=identity, confidence=True, slots=32,
-               preview_size=(24, 16), frame_period_ns=20_000_000, max_age_ms=60_000,
-               checksum=True) as publisher, Heart(publisher):
+form = RingForm(confidence=True, preview_size=(24, 16), slots=32, checksum=True)
+with Publisher(sys.argv[1], mask_size=(96, 64), identity=identity, frame_period_ns=20_000_000,
+               max_age_ms=60_000, form=form) as publisher, Heart(publisher):
     n = 0
     print("ready", flush=True)
     for step in map(str.strip, sys.stdin):

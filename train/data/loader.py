@@ -18,6 +18,8 @@ from roadmask.labels.catalogue import CITYSCAPES_8
 from roadmask.labels.label_set import LabelSet
 from train.data.recipes import Augment, Recipe, load_recipe
 
+_CACHE_MIB = 2048  # memory for decoded frames
+_WORKERS = 2  # threads that prepare batches ahead, where Keras asks for them
 Batch = tuple[npt.NDArray[np.float32], npt.NDArray[Any]]
 
 
@@ -88,8 +90,6 @@ class TrainingData(keras.utils.PyDataset):  # type: ignore[misc]
         recipe: the augmentation; ``full`` by default.
         labels: the set that is trained; the data sets' own labels are mapped to it.
         one_hot: masks as one plane a class.
-        cache_mib: memory for decoded frames.
-        workers: threads that prepare batches ahead.
 
     Raises:
         ConfigError: no sample at all, or a data set that has no class of ``labels``.
@@ -105,11 +105,8 @@ class TrainingData(keras.utils.PyDataset):  # type: ignore[misc]
         recipe: Recipe | None = None,
         labels: LabelSet = CITYSCAPES_8,
         one_hot: bool = False,
-        cache_mib: int = 2048,
-        workers: int = 2,
-        **options: Any,
     ) -> None:
-        super().__init__(workers=workers, max_queue_size=4, **options)
+        super().__init__(workers=_WORKERS, max_queue_size=4)
         if sum(part.samples for part in parts) == 0:
             raise ConfigError("the training data hold no sample: give a split that holds frames")
         for part in parts:
@@ -118,7 +115,7 @@ class TrainingData(keras.utils.PyDataset):  # type: ignore[misc]
         self._labels, self._one_hot = labels, one_hot
         self._parts, self._size, self._seed = parts, size, seed
         self._batch_size = batch_size
-        self._cache = FrameCache(cache_mib, 2 * size[0], labels)
+        self._cache = FrameCache(_CACHE_MIB, 2 * size[0], labels)
         self._recipe = recipe or load_recipe()
         self._augment = threading.local()
         self._order: tuple[int, npt.NDArray[np.int64]] | None = None

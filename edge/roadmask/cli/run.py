@@ -72,7 +72,7 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from roadmask.daemon.config import DaemonConfig
-    from roadmask.daemon.pipeline import run
+    from roadmask.daemon.pipeline import open_pipeline
     from roadmask.daemon.scene import SceneLimits
     from roadmask.daemon.stage_times import StageTimes
     from roadmask.system.toml import from_table, read_toml
@@ -98,7 +98,8 @@ def _run(options: argparse.Namespace) -> int:
         raise ConfigError(f"--frames {config.frames}: expected 0 (no limit) or more")
     times = StageTimes() if options.times else None
     stop = stop_on_signal()
-    published = run(config, stop, times)
+    with open_pipeline(config, times=times) as pipeline:
+        published = pipeline.run(stop)
     if times is not None:
         times.save(options.times)
     if config.frames and published < config.frames and not stop.is_set():

@@ -269,9 +269,7 @@ class CaptureThread:
             frame.capture_ns,
             frame.frame_id,
             frame.driver_time,
-            0,
             available_ns,
-            0,
             prepared,
         )
         if self._fault:  # forgotten before anybody can publish the frame

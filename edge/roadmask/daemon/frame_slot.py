@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from roadmask.errors import CaptureError
 from roadmask.inference.tensors import Prepared
@@ -32,10 +32,10 @@ class Captured:
     capture_ns: int
     frame_id: int
     driver_time: bool
-    skipped: int
     available_ns: int
-    ready_ns: int
     prepared: Prepared
+    skipped: int = field(default=0, init=False)
+    ready_ns: int = field(default=0, init=False)
 
 
 class FrameSlot:

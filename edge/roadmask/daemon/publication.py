@@ -11,14 +11,11 @@ import numpy.typing as npt
 
 from roadmask.daemon.frame_slot import Captured
 from roadmask.daemon.health import Health
+from roadmask.daemon.network import Network
 from roadmask.daemon.scene import SceneCheck
 from roadmask.daemon.stage_times import StageTimes
-from roadmask.daemon.tensor_pool import TensorPool
-from roadmask.inference.engine import Engine
-from roadmask.inference.geometry import Geometry
-from roadmask.inference.postprocess import Postprocess
 from roadmask.inference.tensors import flat_bytes
-from roadmask.sources import Source, SourceKind
+from roadmask.sources import SourceKind
 from roadmask.stream.modes import Flag, Reason
 from roadmask.stream.protocol import Stages
 from roadmask.stream.publish.publisher import FrameInfo, Publisher
@@ -41,38 +38,41 @@ class Publication:
     """Postprocesses and publishes one frame at a time, in the order of ``put``.
 
     A context manager; its end waits for the last frame and raises what went wrong with one.
+
+    Args:
+        publisher: the stream.
+        network: what inferred the frames.
+        kind: of the source; every header says it.
+        scene, health: judge what is published.
+        times: takes down when each frame passed each stage.
     """
 
     def __init__(
         self,
         publisher: Publisher,
-        engine: Engine,
-        postprocess: Postprocess,
-        tensors: TensorPool,
-        source: Source,
-        geometry: Geometry,
+        network: Network,
+        kind: SourceKind,
         scene: SceneCheck,
         health: Health,
-        times: StageTimes | None,
+        times: StageTimes | None = None,
     ) -> None:
-        self._publisher, self._postprocess, self._tensors = publisher, postprocess, tensors
-        self._engine = engine
-        self._health = health
-        self._scene = scene
+        self._publisher, self._engine = publisher, network.engine
+        self._postprocess, self._tensors = network.postprocess, network.tensors
+        self._scene, self._health, self._times = scene, health, times
+        geometry, output = network.view, network.engine.output
         width, height = geometry.network
         self._rgb = np.empty((height, width, 3), np.uint8)
         x, y, width, height = geometry.inner
         self._picture = self._rgb[y : y + height, x : x + width]  # without the padding
         # Made here: to combine flags takes longer than all else about them.
-        self._flags = _FLAGS[source.kind], _FLAGS[source.kind] | Flag.DRIVER_TIME
-        self._times = times
+        self._flags = _FLAGS[kind], _FLAGS[kind] | Flag.DRIVER_TIME
         self._geometry, self._transform_of = geometry, geometry.camera
         self._transform = geometry.transform(geometry.camera)
         self._change = threading.Condition()  # guards all below
         self._pending: _Inferred | None = None
-        self._output = np.empty_like(engine.output)
+        self._output = np.empty_like(output)
         self._output_bytes = flat_bytes(self._output)
-        self._engine_bytes = flat_bytes(engine.output)
+        self._engine_bytes = flat_bytes(output)
         self._error: Exception | None = None
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="publication", daemon=True)

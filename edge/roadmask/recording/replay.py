@@ -15,7 +15,7 @@ from roadmask.recording.reader import Record, Recording
 from roadmask.recording.tap import frame_identities
 from roadmask.stream.modes import Flag
 from roadmask.stream.protocol import CATEGORY_COUNT, NO_IDENTITY, FrameHeader, Welcome
-from roadmask.stream.publish.frame_info import FrameInfo, StreamIdentity
+from roadmask.stream.publish.frame_info import FrameInfo, RingForm, StreamIdentity
 from roadmask.stream.publish.heartbeat import Heart
 from roadmask.stream.publish.publisher import Publisher
 from roadmask.system.clock import now_ns
@@ -178,11 +178,13 @@ class _Stage:
                 self._socket,
                 mask_size=(header.mask_width, header.mask_height),
                 identity=self._identity(header),
-                confidence=record.confidence is not None,
-                preview_size=_size(record.preview),
                 frame_period_ns=self.period_ns,
                 max_age_ms=header.max_age_ms,
-                checksum=header.crc32c != 0,
+                form=RingForm(
+                    confidence=record.confidence is not None,
+                    preview_size=_size(record.preview),
+                    checksum=header.crc32c != 0,
+                ),
             )
         )
         self._stack.enter_context(Heart(self.publisher))

@@ -63,8 +63,7 @@ class Camera:
 
     def __init__(
         self,
-        width: int,
-        height: int,
+        size: tuple[int, int],
         focal_px: float,
         horizon_px: float,
         height_m: float,
@@ -72,11 +71,11 @@ class Camera:
         d: float,
         curve: Curve,
     ) -> None:
-        self.width, self.height, self.focal_px = width, height, focal_px
+        (self.width, self.height), self.focal_px = size, focal_px
         self.horizon_px, self.height_m, self.s, self.d, self.curve = (
             horizon_px, height_m, s, d, curve,
         )  # fmt: skip
-        self.middle_px = (width - 1) / 2
+        self.middle_px = (self.width - 1) / 2
         self.turn = curve.slope(s)
         # The bend once a metre; between, a line is right to less than a millimetre.
         self._first = s - 8.0

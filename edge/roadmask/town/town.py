@@ -140,8 +140,7 @@ class Town:
         # The body nods and sways: two slow sines and one quick one stand for springs and road.
         nod = 0.004 * math.sin(t * 2.1) + 0.0015 * math.sin(t * 9.7)
         return Camera(
-            width=self.width,
-            height=self.height,
+            size=(self.width, self.height),
             focal_px=self._focal_px,
             horizon_px=self.height * plan.horizon + nod * self._focal_px,
             height_m=plan.camera_m,

@@ -28,7 +28,7 @@ class ServerState:
     gallery: Gallery | None
     access: Access
     metrics: Metrics
-    wrong_tokens: anyio.Lock = field(default_factory=anyio.Lock)
+    wrong_tokens: anyio.Lock = field(default_factory=anyio.Lock, init=False)
 
 
 def _state(request: Request) -> ServerState:

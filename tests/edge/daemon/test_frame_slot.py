@@ -16,7 +16,7 @@ from roadmask.sources import EndOfStream
 
 def captured(frame_id: int) -> Captured:
     image = np.zeros((2, 2, 3), np.uint8)
-    return Captured(image, (2, 2), 1, frame_id, True, 0, 7, 0, Prepared(np.empty(1)))
+    return Captured(image, (2, 2), 1, frame_id, True, 7, Prepared(np.empty(1)))
 
 
 def taken(slot: FrameSlot) -> tuple[int, int]:

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from roadmask.daemon import pipeline as daemon
+import roadmask
 from roadmask.daemon.config import DaemonConfig
+from roadmask.daemon.pipeline import open_pipeline
 from roadmask.daemon.stage_times import StageTimes
 from roadmask.stream.subscribe.subscriber import Subscriber
 
-PRODUCT = str(Path(daemon.__file__).parents[1] / "*")  # the whole package
+PRODUCT = str(Path(roadmask.__file__).parent / "*")  # the whole package
 
 
 class Watched(StageTimes):
@@ -55,7 +56,8 @@ def test_no_allocation_survives_a_frame(shipped_model: Path, tmp_path: Path, sou
     with subprocess.Popen([*command, "--frames", "100000"], stderr=subprocess.DEVNULL) as reader:
         tracemalloc.start()
         try:
-            assert daemon.run(config, threading.Event(), watched) == 60 + frames
+            with open_pipeline(config, times=watched) as pipeline:
+                assert pipeline.run(threading.Event()) == 60 + frames
         finally:
             tracemalloc.stop()
             reader.terminate()

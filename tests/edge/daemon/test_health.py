@@ -16,7 +16,7 @@ PERIOD_NS = 33_333_333
 def captured(capture_ns: int, driver_time: bool = True) -> Captured:
     nothing = np.empty((0, 0, 3), np.uint8)
     prepared = Prepared(nothing)
-    return Captured(nothing, (64, 48), capture_ns, 1, driver_time, 0, capture_ns, 0, prepared)
+    return Captured(nothing, (64, 48), capture_ns, 1, driver_time, capture_ns, prepared)
 
 
 def test_a_frame_in_time_is_ok() -> None:

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from daemon_parts import daemon
 
-from roadmask.daemon import pipeline as daemon
 from roadmask.daemon.config import DaemonConfig
+from roadmask.daemon.pipeline import open_pipeline
+from roadmask.inference.engine import Engine
 from roadmask.sources import FaultCode, Frame, PictureError, Source, SourceError, SourceKind
 from roadmask.stream.modes import Mode, NoMask, Reason
+from roadmask.stream.publish.publisher import Publisher
 from roadmask.stream.subscribe.subscriber import Subscriber
 from roadmask.system.clock import now_ns
 
@@ -58,27 +61,17 @@ class Camera(Source):
 
 
 @pytest.fixture
-def camera(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shipped_model: Path
-) -> Iterator[tuple[Camera, Subscriber]]:
+def camera(tmp_path: Path, shipped_model: Path) -> Iterator[tuple[Camera, Subscriber]]:
     """A running daemon on a camera, and a subscriber that has had its first mask."""
-    source, stop = Camera(), threading.Event()
-    monkeypatch.setattr(daemon, "open_source", lambda uri: source)
+    source = Camera()
     socket = tmp_path / "masks.sock"
     # A generous age limit: the machine under test may be busy.
     config = DaemonConfig(
         source=source.uri, model=str(shipped_model), socket=str(socket), max_age_ms=2000
     )
-    thread = threading.Thread(target=daemon.run, args=(config, stop))
-    thread.start()
-    try:
-        with Subscriber(socket, max_age_ms=2000) as subscriber:
-            assert subscriber.receive(timeout_s=30), subscriber.reason_text
-            yield source, subscriber
-    finally:
-        stop.set()
-        thread.join(30)
-        assert not thread.is_alive()
+    with daemon(config, source), Subscriber(socket, max_age_ms=2000) as subscriber:
+        assert subscriber.receive(timeout_s=30), subscriber.reason_text
+        yield source, subscriber
 
 
 def until(subscriber: Subscriber, mode: Mode, reason: Reason) -> None:
@@ -145,3 +138,16 @@ def test_a_picture_that_changes_size_is_mapped_anew(camera: tuple[Camera, Subscr
             break
     assert mask.size == (480, 352)
     assert mask.scale == pytest.approx((320 / 480, 200 / 352))
+
+
+def test_ready_made_parts_are_used_and_stay_open(tmp_path: Path, shipped_model: Path) -> None:
+    """What is not given is made of the configuration: here nothing is left that could be."""
+    config = DaemonConfig(source="/dev/none", model="none", socket="/proc/none", frames=3)
+    engine, camera = Engine(shipped_model), Camera()
+    with Publisher(tmp_path / "masks.sock", mask_size=engine.input_size) as publisher:
+        with open_pipeline(config, engine=engine, source=camera, publisher=publisher) as pipeline:
+            assert pipeline.run(threading.Event()) == 3
+        assert publisher.sequence == 3
+        publisher.heartbeat()
+        assert publisher.socket_path.exists()
+    assert not publisher.socket_path.exists()

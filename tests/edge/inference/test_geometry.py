@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from daemon_parts import daemon
 
 from roadmask import _native
-from roadmask.daemon import pipeline as daemon
 from roadmask.daemon.config import DaemonConfig
 from roadmask.daemon.tensor_pool import TensorPool
 from roadmask.errors import ConfigError
@@ -243,16 +242,12 @@ def test_the_stream_tells_how_to_map_the_mask(shipped_model: Path, tmp_path: Pat
             mask_size=mask_size,
             max_age_ms=5000,
         )
-        stop = threading.Event()
-        thread = threading.Thread(target=daemon.run, args=(config, stop))
-        thread.start()
-        try:
-            with Subscriber(config.socket, allow_not_live=True, max_age_ms=5000) as subscriber:
-                mask = subscriber.receive(timeout_s=60)
-                assert mask is not None, subscriber.reason_text
-        finally:
-            stop.set()
-            thread.join(30)
+        with (
+            daemon(config),
+            Subscriber(config.socket, allow_not_live=True, max_age_ms=5000) as subscriber,
+        ):
+            mask = subscriber.receive(timeout_s=60)
+            assert mask is not None, subscriber.reason_text
         plan = geometry(
             (640, 360), (480, 352), crop=config.crop, fit="letterbox", mask_size=mask_size
         )

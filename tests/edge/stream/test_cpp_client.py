@@ -20,7 +20,7 @@ from stream_parts import frame_info, process, publish, publisher_process, stop, 
 
 from roadmask.stream.modes import Flag, Mode, NoMask, Reason
 from roadmask.stream.protocol import Identity
-from roadmask.stream.publish.publisher import Publisher, StreamIdentity
+from roadmask.stream.publish.publisher import Access, Publisher, RingForm, StreamIdentity
 from roadmask.system.clock import now_ns
 
 
@@ -93,10 +93,8 @@ def test_planes_and_identity(path: Path) -> None:
         Publisher(
             path,
             mask_size=(33, 17),
-            confidence=True,
-            preview_size=(16, 8),
+            form=RingForm(confidence=True, preview_size=(16, 8), checksum=True),
             identity=identity,
-            checksum=True,
         ) as publisher,
         client(path, "--preview") as reader,
     ):
@@ -181,7 +179,10 @@ def test_a_restarted_publisher_is_found(path: Path) -> None:
 
 
 def test_refusals_are_told(path: Path) -> None:
-    with Publisher(path, mask_size=(8, 8), max_clients=0) as publisher, client(path) as reader:
+    with (
+        Publisher(path, mask_size=(8, 8), access=Access(max_clients=0)) as publisher,
+        client(path) as reader,
+    ):
 
         def told() -> bool:
             publisher.heartbeat()

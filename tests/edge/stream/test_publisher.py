@@ -22,7 +22,7 @@ from stream_parts import (
 
 from roadmask.errors import PublishError
 from roadmask.stream.modes import Flag, MessageType, Mode, Reason
-from roadmask.stream.publish.publisher import Publisher
+from roadmask.stream.publish.publisher import Access, Publisher, RingForm
 from roadmask.stream.subscribe.subscriber import Subscriber
 from roadmask.system.clock import now_ns
 
@@ -33,7 +33,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_a_client_is_welcomed_and_gets_the_frame_that_let_it_in(path: Path) -> None:
-    with Publisher(path, mask_size=(64, 32), confidence=True, preview_size=(32, 16)) as publisher:
+    with Publisher(path, mask_size=(64, 32), form=RingForm(True, (32, 16))) as publisher:
         publish(publisher)
         with connect(path) as client:
             sequence = publish(publisher, skipped=2, counts=(0, 3, 1, 0, 0, 0, 0, 0))
@@ -148,11 +148,11 @@ def test_unusable_paths(path: Path, tmp_path: Path) -> None:
     with pytest.raises(PublishError, match="cannot be made"):
         Publisher(path / "below" / "a" / "file.sock", mask_size=(8, 8))
     with pytest.raises(PublishError, match="does not exist"):
-        Publisher(tmp_path / "a.sock", mask_size=(8, 8), allow_users=("no-such-user",))
+        Publisher(tmp_path / "a.sock", mask_size=(8, 8), access=Access(users=("no-such-user",)))
     with pytest.raises(PublishError, match="mask size"):
         Publisher(tmp_path / "a.sock", mask_size=(0, 8))
     with pytest.raises(PublishError, match="slots"):
-        Publisher(tmp_path / "a.sock", mask_size=(8, 8), slots=1)
+        Publisher(tmp_path / "a.sock", mask_size=(8, 8), form=RingForm(slots=1))
     assert not (tmp_path / "a.sock").exists()
 
 
@@ -208,7 +208,7 @@ def test_who_may_subscribe(
         folder.chmod(0o755)
     with (
         Publisher(
-            path, mask_size=(8, 8), mode_bits=mode_bits, allow_groups=allow_groups
+            path, mask_size=(8, 8), access=Access(mode_bits, groups=allow_groups)
         ) as publisher,
         process(AS_NOBODY, path, groups) as running,
     ):

@@ -27,7 +27,7 @@ from roadmask.stream.protocol import (
     decode,
     decode_stages,
 )
-from roadmask.stream.publish.publisher import FrameInfo, Publisher, StreamIdentity
+from roadmask.stream.publish.publisher import FrameInfo, Publisher, RingForm, StreamIdentity
 from roadmask.stream.subscribe.subscriber import Subscriber
 from roadmask.system.clock import now_ns
 
@@ -75,7 +75,7 @@ def test_what_does_not_fit_is_never_sent(path: Path, wrong: dict[str, Any]) -> N
 
 def test_a_header_holds_what_was_said(path: Path) -> None:
     with (
-        Publisher(path, mask_size=(8, 4), confidence=True, preview_size=(6, 2)) as publisher,
+        Publisher(path, mask_size=(8, 4), form=RingForm(True, (6, 2))) as publisher,
         connect(path) as client,
     ):
         publisher.begin()
@@ -144,7 +144,10 @@ def test_no_subscriber_has_a_frame_before_it_counts_as_sent(path: Path) -> None:
 
 
 def test_a_replay_may_leave_numbers_out_but_not_go_back(path: Path) -> None:
-    with Publisher(path, mask_size=(8, 8), slots=2) as publisher, Subscriber(path) as reader:
+    with (
+        Publisher(path, mask_size=(8, 8), form=RingForm(slots=2)) as publisher,
+        Subscriber(path) as reader,
+    ):
         reader.latest()  # connects
         publish(publisher)
         assert reader.latest() is not None

@@ -18,9 +18,9 @@ from roadmask.stream.subscribe.subscriber import Subscriber
 LAPPING_WRITER = """
 import sys
 from roadmask.system.clock import now_ns
-from roadmask.stream.publish.publisher import FrameInfo, Publisher
+from roadmask.stream.publish.publisher import FrameInfo, Publisher, RingForm
 size = int(sys.argv[2]), int(sys.argv[3])
-with Publisher(sys.argv[1], mask_size=size, slots=2) as publisher:
+with Publisher(sys.argv[1], mask_size=size, form=RingForm(slots=2)) as publisher:
     print("up", flush=True)
     while True:
         slot = publisher.begin()

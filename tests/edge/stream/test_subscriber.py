@@ -16,7 +16,7 @@ from stream_parts import PATIENCE_S, process, publish, publisher_process, stop, 
 from roadmask.errors import ProtocolError
 from roadmask.stream.modes import Flag, Mode, NoMask, Reason
 from roadmask.stream.protocol import Identity, IdentityKind, decode_header, encode
-from roadmask.stream.publish.publisher import Publisher, StreamIdentity
+from roadmask.stream.publish.publisher import Access, Publisher, RingForm, StreamIdentity
 from roadmask.stream.subscribe.subscriber import Subscriber
 from roadmask.system.clock import now_ns
 
@@ -140,11 +140,9 @@ def test_planes_and_identity(path: Path) -> None:
         Publisher(
             path,
             mask_size=(64, 32),
-            confidence=True,
-            preview_size=(16, 8),
+            form=RingForm(confidence=True, preview_size=(16, 8), checksum=True),
             identity=identity,
             max_age_ms=60_000,
-            checksum=True,
         ) as publisher,
         Subscriber(path, preview=True, max_age_ms=LONG_MS) as subscriber,
     ):
@@ -271,7 +269,9 @@ def test_a_lapped_reader_gets_nothing_torn(publisher: Publisher, subscriber: Sub
 
 def test_a_wrong_checksum_is_noticed(path: Path) -> None:
     with (
-        Publisher(path, mask_size=(8, 8), max_age_ms=60_000, checksum=True) as publisher,
+        Publisher(
+            path, mask_size=(8, 8), max_age_ms=60_000, form=RingForm(checksum=True)
+        ) as publisher,
         Subscriber(path, max_age_ms=LONG_MS) as subscriber,
     ):
         subscriber.latest()
@@ -322,7 +322,7 @@ def test_bye_ends_the_stream_at_once(path: Path, subscriber: Subscriber) -> None
 
 def test_who_is_not_allowed_is_told(path: Path) -> None:
     with (
-        Publisher(path, mask_size=(8, 8), max_clients=0) as publisher,
+        Publisher(path, mask_size=(8, 8), access=Access(max_clients=0)) as publisher,
         Subscriber(path) as subscriber,
     ):
         subscriber.latest()

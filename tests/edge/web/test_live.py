@@ -19,7 +19,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from roadmask.stream.modes import Flag, Mode, Reason
 from roadmask.stream.protocol import Identity
-from roadmask.stream.publish.publisher import FrameInfo, Publisher, StreamIdentity
+from roadmask.stream.publish.publisher import FrameInfo, Publisher, RingForm, StreamIdentity
 from roadmask.system.clock import now_ns
 
 SIZE = (64, 32)
@@ -36,7 +36,7 @@ def open_publisher(path: Path) -> Iterator[Publisher]:
             publisher.heartbeat()
 
     with Publisher(
-        path, identity=identity, mask_size=SIZE, preview_size=SIZE, max_age_ms=60_000
+        path, identity=identity, mask_size=SIZE, form=RingForm(preview_size=SIZE), max_age_ms=60_000
     ) as publisher:
         heart = threading.Thread(target=beat)
         heart.start()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import subprocess
-import threading
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,10 @@ import cv2
 import httpx
 import numpy as np
 import pytest
+from daemon_parts import daemon
 from web_parts import decoded, encoded, engines_own, town_picture
 
 from roadmask.daemon.config import DaemonConfig
-from roadmask.daemon.pipeline import run
 from roadmask.evaluation.metrics import ConfusionMatrix
 from roadmask.imaging.overlay import colours, overlay
 from roadmask.stream.subscribe.subscriber import Subscriber
@@ -116,7 +115,7 @@ def test_the_mask_is_what_the_daemon_publishes(
     client: httpx.Client, shipped_model: Path, tmp_path: Path, suffix: str
 ) -> None:
     data = encoded(town_picture(), suffix)
-    picture, stop = tmp_path / f"frame{suffix}", threading.Event()
+    picture = tmp_path / f"frame{suffix}"
     picture.write_bytes(data)
     config = DaemonConfig(
         source=f"{picture}?loop=1",
@@ -125,13 +124,10 @@ def test_the_mask_is_what_the_daemon_publishes(
         mask_size="camera",
         max_age_ms=5000,
     )
-    daemon = threading.Thread(target=run, args=(config, stop))
-    daemon.start()
-    try:
-        with Subscriber(config.socket, allow_not_live=True, max_age_ms=5000) as subscriber:
-            mask = subscriber.receive(timeout_s=60)
-            assert mask is not None, subscriber.reason_text
-    finally:
-        stop.set()
-        daemon.join(30)
+    with (
+        daemon(config),
+        Subscriber(config.socket, allow_not_live=True, max_age_ms=5000) as subscriber,
+    ):
+        mask = subscriber.receive(timeout_s=60)
+        assert mask is not None, subscriber.reason_text
     assert np.array_equal(decoded(post(client, data).content), mask.pixels)

@@ -1,4 +1,4 @@
-"""What the publisher is told: the stream's identity, the frame's header, the slot to write into."""
+"""What the publisher is told: the stream's identity and form, a frame's header, a slot to fill."""
 
 from __future__ import annotations
 
@@ -24,6 +24,23 @@ class StreamIdentity:
     calibration: Identity = _UNKNOWN
     camera: Identity = _UNKNOWN
     labels: Identity = _UNKNOWN
+
+
+@dataclass(frozen=True)
+class RingForm:
+    """What the ring holds beside the masks.
+
+    Attributes:
+        confidence: slots have a confidence plane.
+        preview_size: (width, height) px of the network's RGB input, if it is published.
+        slots: frames that the ring holds; a reader is lapped after ``slots - 1`` more frames.
+        checksum: send CRC-32C of each mask; readers then check it.
+    """
+
+    confidence: bool = False
+    preview_size: tuple[int, int] | None = None
+    slots: int = 8
+    checksum: bool = False
 
 
 class FrameInfo(NamedTuple):

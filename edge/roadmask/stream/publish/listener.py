@@ -12,6 +12,7 @@ import struct
 import subprocess
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from roadmask._native import peer_groups, readable
@@ -25,30 +26,38 @@ _PATH_BYTES = 107  # sun_path without its NUL
 _JANITOR = 'read -r _; rm -f -- "$0" "$0.lock"'
 
 
+@dataclass(frozen=True)
+class Access:
+    """Who may read a stream.
+
+    Attributes:
+        mode_bits: permission bits of the socket file.
+        users, groups: names or ids. If either is given, a peer must be one of these users, or in
+            one of these groups, or be the owner's own user or root.
+        max_clients: at once.
+    """
+
+    mode_bits: int = 0o660
+    users: Iterable[str | int] = ()
+    groups: Iterable[str | int] = ()
+    max_clients: int = 32
+
+
 class Listener:
     """A listening SEQPACKET socket at ``path``, guarded by ``path.lock`` against a second owner.
 
     Args:
         path: socket file; its folder is made (0750) if it is missing.
-        mode_bits: permission bits of the socket file.
-        allow_users, allow_groups: names or ids. If either is given, a peer must be one of these
-            users, or in one of these groups, or be the owner's own user or root.
+        access: see there.
 
     Raises:
         PublishError: the path is in use, too long, not writable or no socket; unknown names.
     """
 
-    def __init__(
-        self,
-        path: str | Path,
-        *,
-        mode_bits: int = 0o660,
-        allow_users: Iterable[str | int] = (),
-        allow_groups: Iterable[str | int] = (),
-    ) -> None:
+    def __init__(self, path: str | Path, access: Access) -> None:
         self.path = Path(path).absolute()
-        self._uids = frozenset(_user_id(user) for user in allow_users)
-        self._gids = frozenset(_group_id(group) for group in allow_groups)
+        self._uids = frozenset(_user_id(user) for user in access.users)
+        self._gids = frozenset(_group_id(group) for group in access.groups)
         if len(os.fsencode(self.path)) > _PATH_BYTES:
             raise PublishError(
                 f"socket path {self.path} is longer than {_PATH_BYTES} bytes: give a shorter one"
@@ -59,7 +68,7 @@ class Listener:
         except OSError as error:
             raise _unusable(self.path, error) from error
         try:
-            self.socket = _bind(self.path, mode_bits)
+            self.socket = _bind(self.path, access.mode_bits)
             self._janitor, self._janitor_pipe = _start_janitor(self.path, self._lock)
         except BaseException:
             os.close(self._lock)

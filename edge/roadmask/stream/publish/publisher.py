@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import threading
-from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 
@@ -22,16 +21,22 @@ from roadmask.stream.protocol import (
     turn_into_status,
 )
 from roadmask.stream.publish.fanout import Fanout
-from roadmask.stream.publish.frame_info import FrameInfo, Slot, StreamIdentity, slot_views
-from roadmask.stream.publish.listener import Listener
+from roadmask.stream.publish.frame_info import (
+    FrameInfo,
+    RingForm,
+    Slot,
+    StreamIdentity,
+    slot_views,
+)
+from roadmask.stream.publish.listener import Access, Listener
 from roadmask.stream.publish.messages import StreamMessages, refusal
 from roadmask.system.clock import now_ns
 
-__all__ = ["FrameInfo", "Publisher", "Slot", "StreamIdentity"]
+__all__ = ["Access", "FrameInfo", "Publisher", "RingForm", "Slot", "StreamIdentity"]
 
 
 class Publisher:
-    """Publishes masks to any number of subscribers up to ``max_clients``, never waiting for one.
+    """Publishes masks to any number of subscribers up to a number, never waiting for one.
 
     ``begin`` gives the slot to write into, ``publish`` hands it out; both belong to one thread.
     ``heartbeat``, ``set_mode`` and the counters may be used from another thread at any time, so
@@ -39,15 +44,13 @@ class Publisher:
     ``begin`` to ``publish``.
 
     Args:
-        socket_path: the socket's file; see ``Listener`` for it, ``mode_bits`` and the allow-lists.
-        identity: names and digests of model, calibration, camera and label set.
+        socket_path: the socket's file; see ``Listener``.
         mask_size: (width, height) px of every mask.
-        confidence: slots have a confidence plane.
-        preview_size: (width, height) px of the network's RGB input, if it is published.
+        identity: names and digests of model, calibration, camera and label set.
         frame_period_ns: nominal time between frames.
         max_age_ms: subscribers refuse a mask whose capture is longer ago.
-        slots: frames that the ring holds; a reader is lapped after ``slots - 1`` more frames.
-        checksum: send CRC-32C of each mask; readers then check it.
+        form: planes beside the mask, how many frames.
+        access: who may read.
 
     Raises:
         PublishError: the socket cannot be made, or an argument is out of range.
@@ -59,25 +62,17 @@ class Publisher:
         *,
         mask_size: tuple[int, int],
         identity: StreamIdentity = StreamIdentity(),  # noqa: B008 (frozen)
-        confidence: bool = False,
-        preview_size: tuple[int, int] | None = None,
         frame_period_ns: int = 33_333_333,
         max_age_ms: int = 250,
-        slots: int = 8,
-        mode_bits: int = 0o660,
-        allow_users: Iterable[str | int] = (),
-        allow_groups: Iterable[str | int] = (),
-        max_clients: int = 32,
-        checksum: bool = False,
+        form: RingForm = RingForm(),  # noqa: B008 (frozen)
+        access: Access = Access(),  # noqa: B008 (frozen)
     ) -> None:
-        _check_arguments(mask_size, preview_size, slots, max_age_ms)
-        self._layout = ring.RingLayout(mask_size, confidence, preview_size, slots)
+        _check_arguments(mask_size, form, max_age_ms)
+        self._layout = ring.RingLayout(mask_size, form.confidence, form.preview_size, form.slots)
         self._max_age_ms = max_age_ms
-        self._checksum = checksum
+        self._checksum = form.checksum
         self._lock = threading.Lock()
-        self._listener = Listener(
-            socket_path, mode_bits=mode_bits, allow_users=allow_users, allow_groups=allow_groups
-        )
+        self._listener = Listener(socket_path, access)
         try:
             self._ring_fd, self._memory = ring.create(self._layout.ring_bytes)
         except OSError as error:
@@ -86,10 +81,10 @@ class Publisher:
                 f"ring of {self._layout.ring_bytes} bytes cannot be made: {error.strerror}"
             ) from error
         view = memoryview(self._memory)
-        self._slots = [slot_views(view, self._layout, index) for index in range(slots)]
+        self._slots = [slot_views(view, self._layout, index) for index in range(form.slots)]
         self._begun: Slot | None = None
         self._last_slot = 0
-        self._fanout = Fanout(self._listener, self._ring_fd, max_clients)
+        self._fanout = Fanout(self._listener, self._ring_fd, access.max_clients)
         self._identities: list[tuple[IdentityKind, Identity]] = []
         self._forced_mode: int | None = None
         self._skipped_total = 0
@@ -98,7 +93,7 @@ class Publisher:
         self.sequence = 0  # of the last published frame
         self.sent_ns = 0  # CLOCK_BOOTTIME when that frame was handed to the kernel for the last one
         self._messages = StreamMessages(self._layout, self.stream_id, max_age_ms, frame_period_ns)
-        self._prepared = [self._messages.frame(index) for index in range(slots)]
+        self._prepared = [self._messages.frame(index) for index in range(form.slots)]
         # The last FRAME sent, or what stands for it before the first.
         self._message = bytearray(self._prepared[0])
         self._capture_ns = 0
@@ -277,13 +272,11 @@ class Publisher:
         )
 
 
-def _check_arguments(
-    mask_size: tuple[int, int], preview_size: tuple[int, int] | None, slots: int, max_age_ms: int
-) -> None:
-    for name, size in (("mask", mask_size), ("preview", preview_size or (1, 1))):
+def _check_arguments(mask_size: tuple[int, int], form: RingForm, max_age_ms: int) -> None:
+    for name, size in (("mask", mask_size), ("preview", form.preview_size or (1, 1))):
         if not all(1 <= side <= MAX_SIDE_PX for side in size):
             raise PublishError(f"{name} size {size}: expected 1 to {MAX_SIDE_PX} px a side")
-    if not 2 <= slots <= MAX_SLOTS:
-        raise PublishError(f"{slots} slots: expected 2 to {MAX_SLOTS}")
+    if not 2 <= form.slots <= MAX_SLOTS:
+        raise PublishError(f"{form.slots} slots: expected 2 to {MAX_SLOTS}")
     if not 1 <= max_age_ms <= MAX_LIMIT_MS:
         raise PublishError(f"maximum age {max_age_ms} ms: expected 1 to {MAX_LIMIT_MS}")

@@ -1,0 +1,51 @@
+"""A network with its way in and its way out, fitted to one camera."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from roadmask.daemon.config import DaemonConfig
+from roadmask.daemon.tensor_pool import TensorPool
+from roadmask.errors import ConfigError
+from roadmask.inference.engine import Engine
+from roadmask.inference.geometry import Geometry, geometry
+from roadmask.inference.postprocess import Postprocess
+
+
+@dataclass(frozen=True)
+class Network:
+    """What turns a camera's pictures into masks.
+
+    Attributes:
+        engine: the loaded network.
+        view: which part of the picture it sees, and where its masks lie in that picture.
+        tensors: its inputs, going round between capture and inference.
+        postprocess: its output into the subscribers' memory.
+    """
+
+    engine: Engine
+    view: Geometry
+    tensors: TensorPool
+    postprocess: Postprocess
+
+
+def fit_network(engine: Engine, camera: tuple[int, int], config: DaemonConfig) -> Network:
+    """``engine`` behind a camera of (width, height) px.
+
+    Raises:
+        ConfigError: a crop outside the picture; a confidence plane that the network cannot give.
+    """
+    view = geometry(
+        camera,
+        engine.input_size,
+        crop=config.crop,
+        fit=config.fit,
+        mask_size=config.mask_size,
+    )
+    postprocess = Postprocess(engine, view)
+    if config.confidence and not postprocess.gives_confidence:
+        raise ConfigError(
+            f"--confidence: model {engine.name} ends in class ids, which tell no confidence; "
+            "leave the option out or give a model with logits"
+        )
+    return Network(engine, view, TensorPool(engine, view), postprocess)

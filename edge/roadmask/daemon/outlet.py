@@ -1,0 +1,59 @@
+"""The daemon's end of the stream: who it says it is, what its ring holds, who may read."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from roadmask.daemon.config import DaemonConfig
+from roadmask.inference.engine import Engine
+from roadmask.labels.label_set import CATEGORY_COLORS_RGB, CATEGORY_NAMES
+from roadmask.sources import Source
+from roadmask.stream.protocol import Identity
+from roadmask.stream.publish.frame_info import RingForm, StreamIdentity
+from roadmask.stream.publish.listener import Access
+from roadmask.stream.publish.publisher import Publisher
+
+
+def open_publisher(
+    config: DaemonConfig, engine: Engine, source: Source, mask_size: tuple[int, int]
+) -> Publisher:
+    """The stream of ``engine``'s masks, (width, height) px, of what ``source`` shows.
+
+    Raises:
+        PublishError: the socket cannot be made.
+    """
+    return Publisher(
+        Path(config.socket),
+        mask_size=mask_size,
+        identity=_identity(engine, source),
+        frame_period_ns=period_ns(config, source),
+        max_age_ms=config.max_age_ms,
+        form=RingForm(
+            confidence=config.confidence,
+            preview_size=engine.input_size if config.preview else None,
+        ),
+        access=Access(config.socket_mode, config.allow_users, config.allow_groups),
+    )
+
+
+def period_ns(config: DaemonConfig, source: Source) -> int:
+    """Nominal time between frames, 0 where the source has no rate."""
+    rates = [fps for fps in (source.fps, config.max_fps) if fps]
+    return round(1e9 / min(rates)) if rates else 0
+
+
+def _identity(engine: Engine, source: Source) -> StreamIdentity:
+    calibration = engine.info.calibration if engine.info else {}
+    return StreamIdentity(
+        model=Identity(engine.name, bytes.fromhex(engine.digest)),
+        calibration=Identity(
+            str(calibration.get("name", "")), bytes.fromhex(calibration.get("sha256", ""))
+        ),
+        camera=Identity(source.name, hashlib.sha256(source.name.encode()).digest()),
+        labels=Identity(
+            "cityscapes-8",
+            hashlib.sha256(" ".join(CATEGORY_NAMES).encode()).digest(),
+            tuple((int(r), int(g), int(b)) for r, g, b in CATEGORY_COLORS_RGB),
+        ),
+    )
