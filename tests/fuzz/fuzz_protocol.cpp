@@ -94,7 +94,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (h->preview_offset)
     plane_in_ring(*w, h->preview_offset, h->preview_stride, 3ull * h->preview_width,
                   h->preview_height);
-  for (const auto index : {h->model, h->calibration, h->camera, h->labels})
+  for (const auto index : h->identities())
     require(index == kNoIdentity ||
             Wide{w->identity_offset} + Wide{w->identity_stride} * index + kIdentityBytes <=
                 w->ring_bytes);

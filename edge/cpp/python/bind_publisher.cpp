@@ -14,6 +14,7 @@
 #include <limits>
 #include <numeric>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "roadmask/protocol.hpp"
@@ -52,7 +53,7 @@ using Info = std::tuple<std::int64_t,                   // capture_ns
                         std::array<float, 2>,           // scale
                         std::array<float, 2>,           // offset
                         std::array<std::uint64_t, 8>,   // counts
-                        std::array<std::uint8_t, 4>,    // identity
+                        std::array<std::uint8_t, 6>,    // identity
                         std::array<std::int64_t, 4>>;   // stages
 
 template <typename T>
@@ -80,6 +81,9 @@ std::uint32_t encode_frame(nb::bytearray out, const nb::bytes& prepared, nb::han
   h.flags |= flags & ~(roadmask::CONFIDENCE | roadmask::PREVIEW);  // these two are the slot's
   h.sequence = sequence;
   h.capture_ns = static_cast<std::uint64_t>(std::max<std::int64_t>(capture_ns, 0));
+  // Of a frame without an age the time is that of arrival. A client of protocol 1.1, which does not
+  // know the flag, takes it for captured in the future, and refuses it.
+  if (!h.age_known()) h.arrival_ns = std::exchange(h.capture_ns, roadmask::kUnknownNs);
   h.publish_ns = h.sent_ns = now_ns;
   h.frame_id = frame_id;
   h.skipped_total = skipped_total;
@@ -87,6 +91,8 @@ std::uint32_t encode_frame(nb::bytearray out, const nb::bytes& prepared, nb::han
   h.infer_us = clamped(infer_us);
   h.model = identity[0], h.calibration = identity[1], h.camera = identity[2];
   h.labels = identity[3];
+  h.verification_entry = static_cast<std::uint8_t>(identity[4] + 1);  // 255, unknown, becomes 0
+  h.geometry_entry = static_cast<std::uint8_t>(identity[5] + 1);
   h.crc32c = crc;
   h.scale_x = scale[0], h.scale_y = scale[1];
   h.offset_x = offset[0], h.offset_y = offset[1];

@@ -88,7 +88,7 @@ Check check_frame(const FrameHeader& h, const Welcome& welcome,
   if (h.scale_x <= 0 || h.scale_y <= 0) return Check::transform;
   if (!within(h.camera_width, 1, kMaxCameraPx) || !within(h.camera_height, 1, kMaxCameraPx))
     return Check::camera_size;
-  for (const std::uint8_t index : {h.model, h.calibration, h.camera, h.labels})
+  for (const std::uint8_t index : h.identities())
     if (index >= welcome.identity_count && index != kNoIdentity) return Check::identity;
   return within(h.max_age_ms, 1, kMaxLimitMs) ? Check::none : Check::limits;
 }

@@ -11,6 +11,7 @@ NoMask judge(const FrameHeader& frame, const FrameHeader& status, const Terms& t
   if (status.mode() == Mode::FAULT) return NoMask::FAULT;
   if (status.mode() == Mode::STALE) return NoMask::STALE;
   if (!terms.allow_not_live && (frame.flags & kNotLive)) return NoMask::NOT_LIVE;
+  if (!frame.age_known()) return NoMask::AGE_UNKNOWN;
   // Never by its age alone: a stamp of the future would look fresh a moment later.
   if (frame.capture_ns > frame.publish_ns || frame.publish_ns > now_ns) return NoMask::FUTURE;
   const std::uint64_t limit_ns =

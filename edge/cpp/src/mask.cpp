@@ -13,7 +13,7 @@ std::uint64_t now_ns() noexcept {
 }
 
 std::int64_t Mask::age_ns() const noexcept {
-  return static_cast<std::int64_t>(now_ns() - header_.capture_ns);
+  return static_cast<std::int64_t>(now_ns() - header_.seen_ns());
 }
 
 bool Mask::valid() const noexcept {
@@ -34,6 +34,13 @@ std::optional<Identity> Mask::camera() const {
 }
 std::optional<Identity> Mask::labels() const {
   return ring_ ? ring_->identity(header_.labels, IdentityKind::LABELS) : std::nullopt;
+}
+std::optional<Identity> Mask::verification() const {
+  return ring_ ? ring_->identity(header_.identities()[4], IdentityKind::VERIFICATION)
+               : std::nullopt;
+}
+std::optional<Identity> Mask::geometry() const {
+  return ring_ ? ring_->identity(header_.identities()[5], IdentityKind::GEOMETRY) : std::nullopt;
 }
 
 }  // namespace roadmask

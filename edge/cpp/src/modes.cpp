@@ -30,10 +30,13 @@ constexpr Name kReasons[] = {
     {TOO_MANY_CLIENTS, "TOO_MANY_CLIENTS"},
     {BAD_PICTURE, "BAD_PICTURE"},
     {OVEREXPOSED, "OVEREXPOSED"},
+    {UNVERIFIED, "UNVERIFIED"},
+    {REDUCED, "REDUCED"},
 };
 constexpr Name kFlags[] = {
     {DRIVER_TIME, "DRIVER_TIME"}, {REPLAY, "REPLAY"},   {SYNTHETIC, "SYNTHETIC"},
     {FILE_SOURCE, "FILE"},        {PREVIEW, "PREVIEW"}, {CONFIDENCE, "CONFIDENCE"},
+    {AGE_UNKNOWN, "AGE_UNKNOWN"},
 };
 constexpr const char* kModes[] = {"OK", "DEGRADED", "STALE", "FAULT"};
 constexpr const char* kNoMask[] = {
@@ -54,6 +57,10 @@ constexpr const char* kNoMask[] = {
     "the stream was closed",
     "the publisher broke the protocol",
     "the other machine's clock is not known well enough",
+    "the age of the newest mask is not known",
+    "the newest mask has a reason that is refused",
+    "the publisher runs as a user that is not trusted",
+    "the newest mask was made by another model",
 };
 
 template <std::size_t N>

@@ -7,7 +7,7 @@ namespace roadmask {
 
 static_assert(std::is_trivially_copyable_v<FrameHeader> && std::is_trivially_copyable_v<Welcome>);
 static_assert(offsetof(Prefix, stream_id) == 16 && sizeof(Prefix) == 24);
-static_assert(sizeof(FrameHeader) - sizeof(Stages) == 192);
+static_assert(offsetof(FrameHeader, stages) == 192 && offsetof(FrameHeader, arrival_ns) == 216);
 
 const char* to_string(Check check) noexcept {
   switch (check) {
@@ -85,7 +85,7 @@ std::optional<Identity> decode_identity(const std::uint8_t* entry) {
   std::uint32_t kind, colors;
   std::memcpy(&kind, entry, 4);
   std::memcpy(&colors, entry + 4, 4);
-  if (kind > static_cast<std::uint32_t>(IdentityKind::LABELS) || colors > 32) return std::nullopt;
+  if (kind > static_cast<std::uint32_t>(IdentityKind::GEOMETRY) || colors > 32) return std::nullopt;
   Identity identity{};
   identity.kind = static_cast<IdentityKind>(kind);
   std::memcpy(identity.digest.data(), entry + 8, 32);

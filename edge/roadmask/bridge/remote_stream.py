@@ -13,7 +13,14 @@ from roadmask.bridge.inbox import RemoteInbox
 from roadmask.errors import ProtocolError
 from roadmask.stream.checks import check_frame, check_message, check_welcome
 from roadmask.stream.modes import MessageType, NoMask
-from roadmask.stream.protocol import IDENTITY_BYTES, NO_IDENTITY, FrameHeader, encode
+from roadmask.stream.protocol import (
+    IDENTITY_BYTES,
+    NO_IDENTITY,
+    UNKNOWN_NS,
+    FrameHeader,
+    encode,
+    frame_indices,
+)
 from roadmask.stream.subscribe.mask import MappedRing, Planes
 from roadmask.stream.subscribe.transport import Stream, silence_limit_ns
 from roadmask.system.clock import now_ns
@@ -184,7 +191,7 @@ class RemoteStream(Stream):
             if frame is not None and frame.stream_id == status.stream_id:
                 check_frame(frame, ring.welcome, 0)
                 self.frame_bytes = encode(_moved(frame, bounds[1]))
-                used = (frame.model, frame.calibration, frame.camera, frame.labels)
+                used = frame_indices(frame)
                 if any(ring.identity_known <= index != NO_IDENTITY for index in used):
                     self._ask_ns = min(self._ask_ns, now + _ASK_SOON_NS)
             self.silence_ns = self.allowance_ns + silence_limit_ns(ring.welcome)
@@ -193,8 +200,10 @@ class RemoteStream(Stream):
 
 def _moved(header: FrameHeader, offset_ns: int) -> FrameHeader:
     # What happened before this machine's boot is old, at 0 too.
+    unknown = header.capture_ns == UNKNOWN_NS
     return header._replace(
-        capture_ns=max(0, header.capture_ns - offset_ns),
+        capture_ns=UNKNOWN_NS if unknown else max(0, header.capture_ns - offset_ns),
+        arrival_ns=max(0, header.arrival_ns - offset_ns),
         publish_ns=max(0, header.publish_ns - offset_ns),
         sent_ns=max(0, header.sent_ns - offset_ns),
     )

@@ -212,11 +212,11 @@ class _Stage:
 
     def publish(self, header: FrameHeader) -> None:
         """Hand out what was loaded, as old as it was when it was recorded."""
-        age_ns = header.publish_ns - header.capture_ns
+        age_ns = header.publish_ns - header.seen_ns
         self.publisher.publish(
             FrameInfo(
                 # A broken stamp stays broken: 0, or later than its publication.
-                capture_ns=now_ns() - age_ns if header.capture_ns else 0,
+                capture_ns=now_ns() - age_ns if header.seen_ns else 0,
                 camera_size=(header.camera_width, header.camera_height),
                 frame_id=header.frame_id,
                 skipped=header.skipped,
@@ -234,7 +234,7 @@ class _Stage:
         self.frames += 1
 
     def _identity(self, header: FrameHeader) -> StreamIdentity:
-        """The stream's own four, so that frames refer to them by the recorded indices."""
+        """The stream's own six, so that frames refer to them by the recorded indices."""
         known = self._recording.identities
         entries = {
             kind.name.lower(): known[header.stream_id, index][1]
@@ -243,15 +243,15 @@ class _Stage:
         }
         return StreamIdentity(**entries)
 
-    def _identities(self, header: FrameHeader) -> tuple[int, int, int, int]:
+    def _identities(self, header: FrameHeader) -> tuple[int, int, int, int, int, int]:
         known = self._recording.identities
-        indices = [
+        model, calibration, camera, labels, verification, geometry = (
             self.publisher.add_identity(*known[header.stream_id, index])
             if (header.stream_id, index) in known
             else NO_IDENTITY
             for index, _ in frame_identities(header)
-        ]
-        return indices[0], indices[1], indices[2], indices[3]
+        )
+        return model, calibration, camera, labels, verification, geometry
 
 
 def _size(plane: Any) -> tuple[int, int] | None:

@@ -12,18 +12,15 @@ from roadmask.stream.protocol import (
     IdentityKind,
     Message,
     Welcome,
+    frame_indices,
 )
 from roadmask.stream.subscribe.connection import Connection
 
 
 def frame_identities(header: FrameHeader) -> tuple[tuple[int, IdentityKind], ...]:
-    """The header's four indices, each with the kind of what it refers to."""
-    return (
-        (header.model, IdentityKind.MODEL),
-        (header.calibration, IdentityKind.CALIBRATION),
-        (header.camera, IdentityKind.CAMERA),
-        (header.labels, IdentityKind.LABELS),
-    )
+    """The header's six indices, each with the kind of what it refers to."""
+    kinds = [kind for kind in IdentityKind if kind is not IdentityKind.EMPTY]
+    return tuple(zip(frame_indices(header), kinds, strict=True))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,13 @@ import math
 
 from roadmask.errors import ProtocolError
 from roadmask.stream.modes import Flag
-from roadmask.stream.protocol import IDENTITY_BYTES, NO_IDENTITY, FrameHeader, Welcome
+from roadmask.stream.protocol import (
+    IDENTITY_BYTES,
+    NO_IDENTITY,
+    FrameHeader,
+    Welcome,
+    frame_indices,
+)
 
 MAX_SLOTS = 64
 MAX_RING_BYTES = 1 << 32
@@ -141,7 +147,7 @@ def check_frame(header: FrameHeader, welcome: Welcome, last_sequence: int) -> No
         raise ProtocolError("transform", f"scale and offset {transform}")
     if not (1 <= h.camera_width <= MAX_CAMERA_PX and 1 <= h.camera_height <= MAX_CAMERA_PX):
         raise ProtocolError("camera_size", f"camera of {h.camera_width} x {h.camera_height} px")
-    for index in (h.model, h.calibration, h.camera, h.labels):
+    for index in frame_indices(h):
         if index >= welcome.identity_count and index != NO_IDENTITY:
             raise ProtocolError("identity", f"index {index} of {welcome.identity_count}")
     if not 1 <= h.max_age_ms <= MAX_LIMIT_MS:

@@ -52,6 +52,22 @@ class Reason(enum.IntFlag):
     TOO_MANY_CLIENTS = 1 << 27  # BYE
     BAD_PICTURE = 1 << 28  # the camera delivers, but nothing that can be decoded
     OVEREXPOSED = 1 << 29  # nearly all of the picture is white
+    UNVERIFIED = 1 << 30  # the model's golden frames were not run on this board, or it has none
+    REDUCED = 1 << 31  # by plan at a lower rate, or with a smaller network, than configured
+
+
+# Bits that no part of roadmask sets yet; a test holds that this is true of exactly these.
+RESERVED = (
+    Reason.THERMAL
+    | Reason.POWER
+    | Reason.LOW_CONFIDENCE
+    | Reason.IMPLAUSIBLE
+    | Reason.FLICKER
+    | Reason.DRIFT
+    | Reason.INFERENCE_FAILED
+    | Reason.UNVERIFIED
+    | Reason.REDUCED
+)
 
 
 class Flag(enum.IntFlag):
@@ -64,6 +80,7 @@ class Flag(enum.IntFlag):
     FILE = 1 << 3
     PREVIEW = 1 << 4
     CONFIDENCE = 1 << 5
+    AGE_UNKNOWN = 1 << 6  # nobody knows what lies between the exposure and the arrival
 
 
 def names(bits: enum.IntFlag) -> str:
@@ -95,6 +112,10 @@ class NoMask(enum.IntEnum):
     CLOSED = 14  # the publisher said BYE, or this subscriber was closed
     MALFORMED = 15  # a check failed: ``error`` names it
     NO_CLOCK = 16  # across machines: how far their clocks are apart is not known well enough
+    AGE_UNKNOWN = 17  # the source's latency is not known, so the mask has no age
+    REFUSED = 18  # a reason that this subscriber refuses
+    FOREIGN_PUBLISHER = 19  # neither this user, nor root, nor the owner of the socket's folder
+    WRONG_MODEL = 20  # not made by the model that this subscriber names
 
 
 NO_MASK_TEXT = {
@@ -115,4 +136,8 @@ NO_MASK_TEXT = {
     NoMask.CLOSED: "the stream was closed",
     NoMask.MALFORMED: "the publisher broke the protocol",
     NoMask.NO_CLOCK: "the other machine's clock is not known well enough",
+    NoMask.AGE_UNKNOWN: "the age of the newest mask is not known",
+    NoMask.REFUSED: "the newest mask has a reason that is refused",
+    NoMask.FOREIGN_PUBLISHER: "the publisher runs as a user that is not trusted",
+    NoMask.WRONG_MODEL: "the newest mask was made by another model",
 }

@@ -15,23 +15,26 @@ from roadmask.stream.modes import Flag, MessageType, Mode, Reason
 
 MAGIC = b"RMSK"
 MAJOR = 1
-MINOR = 1
+MINOR = 2
 MESSAGE_BYTES = 256
 MAX_MESSAGE_BYTES = 4096  # a later minor version may append up to here
 CATEGORY_COUNT = 8
 DEFAULT_SOCKET = "/run/roadmask/masks.v1.sock"
 
 _PREFIX = struct.Struct("<4sHHHH")
-_FRAME = struct.Struct("<4sHHHHI 7Q 5I 4B 4I 2Q 2I Q 2I 4f 2I 8H")
+_FRAME = struct.Struct("<4sHHHHI 7Q 5I 4B 4I 2Q 2I Q 2I 4f 2I 8H 16x I 2B 2x Q")
 _WELCOME = struct.Struct("<4sHHHHI 6Q 2I 2Q 2I Q 4I Q")
 _STAGES = struct.Struct("<4I")
-_STAGES_OFFSET = _FRAME.size  # from minor version 1 on; 0 before
-_TYPE, _MODE, _TIME = struct.Struct("<H"), struct.Struct("<I"), struct.Struct("<Q")
-_TIMES = struct.Struct("<16x4Q8xQ20xI60xI")
+_STAGES_OFFSET = 192  # from minor version 1 on; 0 before
+_RESTARTS_OFFSET = 208
+_TYPE, _WORD, _TIME = struct.Struct("<H"), struct.Struct("<I"), struct.Struct("<Q")
+_TIMES = struct.Struct("<12xI4Q8xQ20xI60xI64xQ")
 _IDENTITY = struct.Struct("<II 32s 88s 128s")
 IDENTITY_BYTES = _IDENTITY.size
-assert _FRAME.size == 192 and _WELCOME.size == 128 and IDENTITY_BYTES == 256
+assert _FRAME.size == 224 and _WELCOME.size == 128 and IDENTITY_BYTES == 256
 NO_IDENTITY = 255
+# A capture time that no reader of any minor version, and no arithmetic of 64 bits, takes for past.
+UNKNOWN_NS = (1 << 63) - 1
 KEY = slice(16, 32)  # of a FRAME's bytes: its stream and sequence
 _MODE_BITS = 0x3
 _REASON_BITS = 0xFFFFFF00
@@ -91,6 +94,11 @@ class FrameHeader(NamedTuple):
     share_5: int
     share_6: int
     share_7: int
+    # Since minor version 2; 0 before.
+    engine_restarts: int = 0  # since the publisher's start
+    verification_entry: int = 0  # index into the identity table + 1; 0 = unknown
+    geometry_entry: int = 0
+    arrival_ns: int = 0  # with AGE_UNKNOWN only: when the picture came; it is older than that
 
     @property
     def mode(self) -> Mode:
@@ -123,9 +131,14 @@ class FrameHeader(NamedTuple):
         return tuple(count / 65535 for count in counts)
 
     @property
+    def seen_ns(self) -> int:
+        """The capture time; the arrival, where the capture time is not known."""
+        return self.arrival_ns if self.flag_bits & Flag.AGE_UNKNOWN else self.capture_ns
+
+    @property
     def valid_until_ns(self) -> int:
         """The publisher's own limit; a subscriber may ask for less, never for more."""
-        return self.capture_ns + self.max_age_ms * 1_000_000
+        return self.seen_ns + self.max_age_ms * 1_000_000
 
 
 class Welcome(NamedTuple):
@@ -158,7 +171,7 @@ class Welcome(NamedTuple):
 
 
 class Identity(NamedTuple):
-    """What a frame was made with: name and SHA-256 of a model, calibration, camera or label set."""
+    """What a frame was made with: its name and SHA-256, and a label set's colours."""
 
     name: str
     digest: bytes = bytes(32)
@@ -166,13 +179,22 @@ class Identity(NamedTuple):
 
 
 class IdentityKind(enum.IntEnum):
-    """Kinds of identity, in the order of a frame's four indices."""
+    """Kinds of identity, in the order of a frame's six indices."""
 
     EMPTY = 0
     MODEL = 1
     CALIBRATION = 2
     CAMERA = 3
     LABELS = 4
+    VERIFICATION = 5  # how the golden frames ended, and their digest
+    GEOMETRY = 6  # the camera model by which the mask may be measured
+
+
+def frame_indices(header: FrameHeader) -> tuple[int, ...]:
+    """The header's indices into the identity table, in the order of their kinds."""
+    later = header.verification_entry, header.geometry_entry
+    earlier = header.model, header.calibration, header.camera, header.labels
+    return (*earlier, *((entry - 1) % 256 for entry in later))
 
 
 Message = FrameHeader | Welcome
@@ -205,13 +227,18 @@ def decode_stages(data: bytes) -> Stages:
     return Stages._make(_STAGES.unpack_from(data, _STAGES_OFFSET))
 
 
+def encode_restarts_into(buffer: bytearray, restarts: int) -> None:
+    """Say in a FRAME's or STATUS's bytes how often the engine was started again."""
+    _WORD.pack_into(buffer, _RESTARTS_OFFSET, min(restarts, 0xFFFFFFFF))
+
+
 def turn_into_status(buffer: bytearray, kind: MessageType, sent_ns: int, mode_bits: int) -> None:
     """Make a STATUS or BYE of a FRAME's bytes, in place: it no longer points at pixels."""
     _TYPE.pack_into(buffer, 4, kind)
-    (flags,) = _MODE.unpack_from(buffer, 12)
-    _MODE.pack_into(buffer, 12, flags & ~(Flag.PREVIEW | Flag.CONFIDENCE))
+    (flags,) = _WORD.unpack_from(buffer, 12)
+    _WORD.pack_into(buffer, 12, flags & ~(Flag.PREVIEW | Flag.CONFIDENCE))
     _TIME.pack_into(buffer, 48, sent_ns)
-    _MODE.pack_into(buffer, 80, mode_bits)
+    _WORD.pack_into(buffer, 80, mode_bits)
     buffer[88:92] = bytes(4)  # slot
     buffer[96:152] = bytes(56)  # sizes, strides and offsets of the planes, CRC
 
@@ -243,7 +270,8 @@ def unpack_times(data: bytes) -> tuple[int, ...]:
     """Those values of a FRAME that are asked of every one, at a tenth of the price of all.
 
     Returns:
-        stream_id, sequence, capture_ns, publish_ns, frame_id, max_age_ms, crc32c.
+        flag_bits, stream_id, sequence, capture_ns, publish_ns, frame_id, max_age_ms, crc32c,
+        arrival_ns.
     """
     return _TIMES.unpack_from(data)
 
@@ -269,7 +297,7 @@ def decode_identity(data: bytes | memoryview) -> tuple[int, Identity]:
     if len(data) < IDENTITY_BYTES:
         raise ProtocolError("identity", f"entry of {len(data)} bytes, expected {IDENTITY_BYTES}")
     kind, count, digest, name, colors = _IDENTITY.unpack_from(data)
-    if kind > IdentityKind.LABELS or count > 32:
+    if kind > IdentityKind.GEOMETRY or count > 32:
         raise ProtocolError("identity", f"entry of kind {kind} with {count} colours")
     text = name.split(b"\0", 1)[0].decode(errors="replace")
     rgb = tuple((colors[4 * i], colors[4 * i + 1], colors[4 * i + 2]) for i in range(count))

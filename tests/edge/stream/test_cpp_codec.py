@@ -49,7 +49,8 @@ def said_by_python(data: bytes) -> str:
     if isinstance(message, Welcome):
         return f"welcome {fields(message)}"
     told = decode_stages(data)._asdict() if any(decode_stages(data)) else {}
-    return " ".join([f"frame {fields(message)}", *(f"{k}_us={v}" for k, v in told.items())])
+    first, mark, later = fields(message).partition(" engine_restarts=")
+    return " ".join([f"frame {first}", *(f"{k}_us={v}" for k, v in told.items())]) + mark + later
 
 
 def fields(message: Message) -> str:
@@ -59,8 +60,14 @@ def fields(message: Message) -> str:
         assert isinstance(value, int)
         return value
 
-    pairs = message._asdict().items()
-    return " ".join(f"{name}={bits(value)}" for name, value in pairs if name != "magic")
+    values = message._asdict()
+    values.pop("magic")
+    if not any(values.get(name) for name in _SINCE_MINOR_2):  # not told, as by minor 1
+        values = {name: value for name, value in values.items() if name not in _SINCE_MINOR_2}
+    return " ".join(f"{name}={bits(value)}" for name, value in values.items())
+
+
+_SINCE_MINOR_2 = ("engine_restarts", "verification_entry", "geometry_entry", "arrival_ns")
 
 
 def golden() -> list[tuple[str, bytes, str]]:
@@ -120,7 +127,7 @@ def damaged(draw: st.DrawFn, message: Message, used: int) -> bytes:
 
 
 @settings(deadline=None, max_examples=1000)
-@given(first=damaged(WELCOME, 128), second=damaged(FRAME, 192))
+@given(first=damaged(WELCOME, 128), second=damaged(FRAME, 224))
 def test_any_values_are_judged_alike(codec: Driven, first: bytes, second: bytes) -> None:
     welcome, frame = decode(first), decode(second)
     assert isinstance(welcome, Welcome) and isinstance(frame, FrameHeader)
@@ -170,6 +177,26 @@ def test_both_vocabularies_are_the_same(name: str) -> None:
     if name in ("Reason", "Flag"):
         python.pop("NONE")
     assert enumerators(text, name) == python
+
+
+def test_both_agree_on_the_reserved_reasons() -> None:
+    body = re.search(r"kReserved = ([^;]+);", (HEADERS / "modes.hpp").read_text())
+    assert body is not None
+    assert set(re.findall(r"\w+", body[1])) == {r.name for r in modes.Reason if r in modes.RESERVED}
+
+
+def test_exactly_the_reserved_reasons_are_set_by_nothing() -> None:
+    """A reason that somebody begins to set leaves RESERVED, both documents and the console."""
+    package = REPOSITORY / "edge" / "roadmask"
+    folders = [package / name for name in ("daemon", "sources", "stream/publish")]
+    sources = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
+    sources.append(REPOSITORY / "edge" / "cpp" / "python" / "bind_publisher.cpp")
+    text = "".join(source.read_text() for source in sources)
+    said = set(re.findall(r"\b(?:Reason\.|roadmask::)(\w+)", text))
+    unsaid = {reason.name for reason in modes.Reason if reason.name not in said}
+    assert unsaid == {reason.name for reason in modes.Reason if reason in modes.RESERVED}
+    document = (REPOSITORY / "docs" / "protocol.md").read_text()
+    assert unsaid == set(re.findall(r"\b([A-Z_]+) \| reserved", document))
 
 
 def test_both_sets_of_checks_are_the_same() -> None:

@@ -165,6 +165,8 @@ def test_every_bound_of_a_message(changes: dict[str, Any], check: str) -> None:
         ({"camera_width": 0}, "camera_size"),
         ({"camera_height": 65_536}, "camera_size"),
         ({"model": 32}, "identity"),
+        ({"verification_entry": 33}, "identity"),
+        ({"geometry_entry": 255}, "identity"),
         ({"max_age_ms": 0}, "limits"),
     ],
 )
@@ -197,7 +199,7 @@ def test_no_bytes_crash_the_decoder(data: bytes) -> None:
 
 
 @settings(deadline=None, max_examples=500)
-@given(st.integers(0, 191), st.binary(min_size=1, max_size=8))
+@given(st.integers(0, 223), st.binary(min_size=1, max_size=8))
 def test_what_the_checks_accept_lies_in_the_slot(position: int, garbage: bytes) -> None:
     """A good frame with some bytes overwritten is refused or its planes are whole."""
     data = bytearray(encode(FRAME))

@@ -26,6 +26,7 @@ from roadmask.stream.protocol import (
     Stages,
     decode,
     decode_stages,
+    frame_indices,
 )
 from roadmask.stream.publish.publisher import FrameInfo, Publisher, RingForm, StreamIdentity
 from roadmask.stream.subscribe.subscriber import Subscriber
@@ -59,7 +60,7 @@ def test_publish_needs_begin(path: Path) -> None:
         {"scale": ("wide", 1.0)},
         {"counts": (1,) * 7},
         {"counts": (-1,) * 8},
-        {"identity": (0, 1, 2, 256)},
+        {"identity": (0, 1, 2, 256, 4, 5)},
     ],
 )
 def test_what_does_not_fit_is_never_sent(path: Path, wrong: dict[str, Any]) -> None:
@@ -91,7 +92,7 @@ def test_a_header_holds_what_was_said(path: Path) -> None:
             scale=(2.5, 1 / 3),
             offset=(-0.25, 40),
             counts=(0, 1, 2, 3 << 62, 0, 0, 0, 1 << 62),
-            identity=(7, 255, 0, 3),
+            identity=(7, 255, 0, 3, 9, 255),
             stages=Stages(-1, 2, 3, 1 << 40),
         )
         publisher.publish(info)
@@ -107,8 +108,9 @@ def test_a_header_holds_what_was_said(path: Path) -> None:
     transform = (header.scale_x, header.scale_y, header.offset_x, header.offset_y)
     assert transform == pytest.approx((*info.scale, *info.offset))
     # 3 and 1 of 4: 49151.25 and 16383.75, rounded.
-    assert header[-8:] == (0, 0, 0, 49151, 0, 0, 0, 16384)
-    assert (header.model, header.calibration, header.camera, header.labels) == info.identity
+    shares = [getattr(header, f"share_{category}") for category in range(8)]
+    assert shares == [0, 0, 0, 49151, 0, 0, 0, 16384]
+    assert frame_indices(header) == info.identity
     assert (header.mask_width, header.mask_height, header.mask_stride) == (8, 4, 8)
     assert (header.preview_width, header.preview_height, header.preview_stride) == (6, 2, 18)
     assert 0 < header.mask_offset < header.confidence_offset < header.preview_offset
@@ -176,7 +178,7 @@ def test_identities_are_kept_once(path: Path) -> None:
     model = Identity("net", b"\1" * 32)
     with Publisher(path, mask_size=(8, 8), identity=StreamIdentity(model=model)) as publisher:
         assert publisher.add_identity(IdentityKind.MODEL, model) == 0
-        assert publisher.add_identity(IdentityKind.MODEL, Identity("next")) == 4
+        assert publisher.add_identity(IdentityKind.MODEL, Identity("next")) == 6
         with pytest.raises(PublishError, match="full"):
             for number in range(40):
                 publisher.add_identity(IdentityKind.CAMERA, Identity(str(number)))

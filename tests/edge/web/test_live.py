@@ -193,4 +193,6 @@ def test_every_reason_has_its_words() -> None:
     from roadmask.web.live.reasons import REASON_TEXT, explain
 
     assert set(REASON_TEXT) == {reason for reason in Reason if reason}
-    assert [r.name for r in explain(Reason.DARK | Reason(1 << 31))] == ["DARK", "0x80000000"]
+    said = explain(Reason.DARK | Reason.UNVERIFIED)
+    assert [reason.name for reason in said] == ["DARK", "UNVERIFIED"]
+    assert ["reserved" in reason.text for reason in said] == [False, True]

@@ -47,7 +47,14 @@ enum Reason : std::uint32_t {
   TOO_MANY_CLIENTS = 1u << 27,  // BYE
   BAD_PICTURE = 1u << 28,  // the camera delivers, but nothing that can be decoded
   OVEREXPOSED = 1u << 29,  // nearly all of the picture is white
+  UNVERIFIED = 1u << 30,   // the model's golden frames were not run on this board, or it has none
+  REDUCED = 1u << 31,      // by plan at a lower rate, or with a smaller network, than configured
 };
+
+// Bits that no part of roadmask sets yet.
+inline constexpr std::uint32_t kReserved = THERMAL | POWER | LOW_CONFIDENCE | IMPLAUSIBLE |
+                                           FLICKER | DRIFT | INFERENCE_FAILED | UNVERIFIED |
+                                           REDUCED;
 
 // Where a frame comes from and what travels with it.
 enum Flag : std::uint32_t {
@@ -57,6 +64,7 @@ enum Flag : std::uint32_t {
   FILE_SOURCE = 1u << 3,  // FILE in Python: a macro of <cstdio> cannot be a name here
   PREVIEW = 1u << 4,
   CONFIDENCE = 1u << 5,
+  AGE_UNKNOWN = 1u << 6,  // nobody knows what lies between the exposure and the arrival
 };
 inline constexpr std::uint32_t kNotLive = REPLAY | SYNTHETIC | FILE_SOURCE;
 
@@ -79,6 +87,10 @@ enum class NoMask : std::uint32_t {
   CLOSED = 14,     // the publisher said BYE, or this subscriber was closed
   MALFORMED = 15,  // a check failed: error() names it
   NO_CLOCK = 16,   // across machines: how far their clocks are apart is not known well enough
+  AGE_UNKNOWN = 17,        // the source's latency is not known, so the mask has no age
+  REFUSED = 18,            // a reason that this subscriber refuses
+  FOREIGN_PUBLISHER = 19,  // neither this user, nor root, nor the owner of the socket's folder
+  WRONG_MODEL = 20,        // not made by the model that this subscriber names
 };
 
 const char* to_string(Mode mode) noexcept;

@@ -22,10 +22,13 @@ namespace roadmask {
 
 inline constexpr std::array<char, 4> kMagic = {'R', 'M', 'S', 'K'};
 inline constexpr std::uint16_t kMajor = 1;
+inline constexpr std::uint16_t kMinor = 2;
 inline constexpr std::size_t kMessageBytes = 256;
 inline constexpr std::size_t kMaxMessageBytes = 4096;  // a later minor version may append
 inline constexpr std::size_t kIdentityBytes = 256;
 inline constexpr std::uint8_t kNoIdentity = 255;
+// A capture time that no reader of any minor version, and no arithmetic of 64 bits, takes for past.
+inline constexpr std::uint64_t kUnknownNs = ~std::uint64_t{0} >> 1;
 inline constexpr char kDefaultSocket[] = "/run/roadmask/masks.v1.sock";
 
 struct Prefix {
@@ -84,11 +87,25 @@ struct FrameHeader : Prefix {
   std::uint32_t camera_height;
   std::array<std::uint16_t, 8> shares;  // pixels of each category, of 65535
   Stages stages;                        // since minor version 1
+  // Since minor version 2; 0 before.
+  std::uint32_t engine_restarts;    // since the publisher's start
+  std::uint8_t verification_entry;  // index into the identity table + 1; 0 = unknown
+  std::uint8_t geometry_entry;
+  std::uint16_t reserved;
+  std::uint64_t arrival_ns;  // with AGE_UNKNOWN only: when the picture came; it is older than that
 
   Mode mode() const noexcept { return static_cast<Mode>(mode_bits & 0x3); }
   std::uint32_t reasons() const noexcept { return mode_bits & 0xFFFFFF00u; }
+  bool age_known() const noexcept { return !(flags & AGE_UNKNOWN); }
+  // The capture time; the arrival, where the capture time is not known.
+  std::uint64_t seen_ns() const noexcept { return age_known() ? capture_ns : arrival_ns; }
+  // Indices into the identity table, in the order of their kinds.
+  std::array<std::uint8_t, 6> identities() const noexcept {
+    return {model, calibration, camera, labels, static_cast<std::uint8_t>(verification_entry - 1),
+            static_cast<std::uint8_t>(geometry_entry - 1)};
+  }
 };
-static_assert(sizeof(FrameHeader) == 208);
+static_assert(sizeof(FrameHeader) == 224);
 
 // The first message of a connection; the ring's file descriptor comes with it.
 struct Welcome : Prefix {
@@ -112,7 +129,15 @@ struct Welcome : Prefix {
 };
 static_assert(sizeof(Welcome) == 128);
 
-enum class IdentityKind : std::uint32_t { EMPTY, MODEL, CALIBRATION, CAMERA, LABELS };
+enum class IdentityKind : std::uint32_t {
+  EMPTY,
+  MODEL,
+  CALIBRATION,
+  CAMERA,
+  LABELS,
+  VERIFICATION,  // how the golden frames ended, and their digest
+  GEOMETRY,      // the camera model by which the mask may be measured
+};
 
 // What a frame was made with.
 struct Identity {

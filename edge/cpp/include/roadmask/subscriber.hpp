@@ -51,7 +51,9 @@ class Mask {
   const FrameHeader& header() const noexcept { return header_; }
   std::uint64_t sequence() const noexcept { return header_.sequence; }
   std::uint64_t stream_id() const noexcept { return header_.stream_id; }
-  std::uint64_t capture_timestamp_ns() const noexcept { return header_.capture_ns; }
+  // Where age_known() is false, the time of arrival: the mask is older than that.
+  std::uint64_t capture_timestamp_ns() const noexcept { return header_.seen_ns(); }
+  bool age_known() const noexcept { return header_.age_known(); }
   std::uint64_t publish_timestamp_ns() const noexcept { return header_.publish_ns; }
   std::uint64_t frame_id() const noexcept { return header_.frame_id; }
   std::uint32_t skipped() const noexcept { return header_.skipped; }
@@ -62,10 +64,10 @@ class Mask {
   bool live() const noexcept { return !(header_.flags & kNotLive); }
   double share(std::size_t category) const noexcept { return header_.shares[category] / 65535.0; }
 
-  // Time since capture, now.
+  // Time since capture, now; where age_known() is false, the least that it can be.
   std::int64_t age_ns() const noexcept;
   double age_ms() const noexcept { return static_cast<double>(age_ns()) / 1e6; }
-  std::uint64_t valid_until_ns() const noexcept { return header_.capture_ns + limit_ns_; }
+  std::uint64_t valid_until_ns() const noexcept { return header_.seen_ns() + limit_ns_; }
   // Still young enough and, for a view, not overwritten until now. Ask *after* the use of a
   // view: what was computed from it counts only if this is true.
   bool valid() const noexcept;
@@ -74,6 +76,10 @@ class Mask {
   std::optional<Identity> calibration() const;
   std::optional<Identity> camera() const;
   std::optional<Identity> labels() const;
+  // How the model's golden frames ended on this board, and their digest.
+  std::optional<Identity> verification() const;
+  // The camera model by which the mask may be measured, and its digest.
+  std::optional<Identity> geometry() const;
 
  private:
   friend class Subscriber;

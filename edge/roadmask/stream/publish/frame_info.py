@@ -18,12 +18,14 @@ _UNKNOWN = Identity("unknown")
 
 @dataclass(frozen=True)
 class StreamIdentity:
-    """What the stream is made with; a frame refers to these four as 0, 1, 2, 3."""
+    """What the stream is made with; a frame refers to these six as 0 to 5."""
 
     model: Identity = _UNKNOWN
     calibration: Identity = _UNKNOWN
     camera: Identity = _UNKNOWN
     labels: Identity = _UNKNOWN
+    verification: Identity = _UNKNOWN
+    geometry: Identity = _UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ class FrameInfo(NamedTuple):
     """What is said about one frame.
 
     Attributes:
-        capture_ns: CLOCK_BOOTTIME. Zero or in the future makes the frame a FAULT.
+        capture_ns: CLOCK_BOOTTIME. Zero or in the future makes the frame a FAULT. With the flag
+            AGE_UNKNOWN it is the time of arrival, and no capture time is sent.
         camera_size: (width, height) px.
         frame_id: the camera's own count.
         skipped: camera frames dropped since the last published one.
@@ -55,7 +58,7 @@ class FrameInfo(NamedTuple):
         flags: where the frame comes from; PREVIEW and CONFIDENCE are set by the publisher.
         scale, offset: camera pixel = scale x mask pixel + offset, (x, y).
         counts: pixels of each category, in any common unit.
-        identity: indices of model, calibration, camera and labels.
+        identity: indices of model, calibration, camera, labels, verification and geometry.
         stages: where the time went besides the network.
     """
 
@@ -70,7 +73,7 @@ class FrameInfo(NamedTuple):
     scale: tuple[float, float] = (1.0, 1.0)
     offset: tuple[float, float] = (0.0, 0.0)
     counts: Sequence[int] = (0,) * CATEGORY_COUNT
-    identity: tuple[int, int, int, int] = (0, 1, 2, 3)
+    identity: tuple[int, int, int, int, int, int] = (0, 1, 2, 3, 4, 5)
     stages: Stages = Stages(0, 0, 0, 0)
 
 

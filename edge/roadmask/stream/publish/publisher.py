@@ -18,6 +18,7 @@ from roadmask.stream.protocol import (
     Identity,
     IdentityKind,
     encode_identity,
+    encode_restarts_into,
     turn_into_status,
 )
 from roadmask.stream.publish.fanout import Fanout
@@ -91,6 +92,7 @@ class Publisher:
         self._closed = False
         self.stream_id = secrets.randbits(64) | 1
         self.sequence = 0  # of the last published frame
+        self.engine_restarts = 0  # told in every message from now on; set it from any thread
         self.sent_ns = 0  # CLOCK_BOOTTIME when that frame was handed to the kernel for the last one
         self._messages = StreamMessages(self._layout, self.stream_id, max_age_ms, frame_period_ns)
         self._prepared = [self._messages.frame(index) for index in range(form.slots)]
@@ -98,17 +100,9 @@ class Publisher:
         self._message = bytearray(self._prepared[0])
         self._capture_ns = 0
         self._mode_bits = int(Mode.FAULT | Reason.STARTING)
-        for kind, entry in zip(
-            (
-                IdentityKind.MODEL,
-                IdentityKind.CALIBRATION,
-                IdentityKind.CAMERA,
-                IdentityKind.LABELS,
-            ),
-            (identity.model, identity.calibration, identity.camera, identity.labels),
-            strict=True,
-        ):
-            self.add_identity(kind, entry)
+        for kind in IdentityKind:
+            if kind is not IdentityKind.EMPTY:
+                self.add_identity(kind, getattr(identity, kind.name.lower()))
 
     def __enter__(self) -> Publisher:
         return self
@@ -169,6 +163,7 @@ class Publisher:
                 )
             except (TypeError, ValueError) as error:
                 raise PublishError(f"{info} does not fit the header: {error}") from error
+            encode_restarts_into(self._message, self.engine_restarts)
             ring_commit(self._memory, slot.index * ring.GENERATION_STRIDE, sequence)
             self._begun = None
             self._last_slot = slot.index
@@ -261,6 +256,7 @@ class Publisher:
         now = now_ns()
         message = bytearray(self._message)
         turn_into_status(message, kind, now, mode_bits)
+        encode_restarts_into(message, self.engine_restarts)
         self._fanout.send(message, now)
 
     def _accept(self, last_frame: bytes = b"") -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from roadmask._native import ring_holds, ring_read
 from roadmask.arrays import U8
+from roadmask.errors import ProtocolError
 from roadmask.stream.modes import NOT_LIVE, Flag, Mode, Reason
 from roadmask.stream.protocol import (
     IDENTITY_BYTES,
@@ -20,9 +21,12 @@ from roadmask.stream.protocol import (
     decode_header,
     decode_identity,
     decode_stages,
+    frame_indices,
     unpack_times,
 )
 from roadmask.system.clock import now_ns
+
+_AGE_UNKNOWN = int(Flag.AGE_UNKNOWN)  # an enumeration's operators cost microseconds
 
 
 class Planes(NamedTuple):
@@ -61,7 +65,10 @@ class MappedRing:
         if index == NO_IDENTITY:
             return None
         start = self.welcome.identity_offset + index * self.welcome.identity_stride
-        found, identity = decode_identity(self.memory[start : start + IDENTITY_BYTES].tobytes())
+        try:
+            found, identity = decode_identity(self.memory[start : start + IDENTITY_BYTES].tobytes())
+        except ProtocolError:  # of a later minor version, or malformed
+            return None
         return identity if found == kind else None
 
     def identities(self) -> bytes:
@@ -99,7 +106,8 @@ class Mask:
         preview: ``(h, w, 3) uint8`` RGB, the network's input, or None.
         sequence: count of published frames, from 1.
         stream_id: random at each start of the publisher.
-        capture_timestamp_ns: when the camera took it.
+        capture_timestamp_ns: when the camera took it; where ``age_known`` is False, when it came.
+        age_known: False: a subscriber that accepts masks of unknown age got one.
         publish_timestamp_ns: when its pixels were complete.
         frame_id: the camera's own count.
         crc32c: of the mask's bytes, 0 = not computed.
@@ -111,6 +119,7 @@ class Mask:
         "_bytes",
         "_header",
         "_ring",
+        "age_known",
         "capture_timestamp_ns",
         "confidence",
         "copied",
@@ -130,6 +139,7 @@ class Mask:
         self.pixels, self.confidence, self.preview = planes
         # Unpacked by hand: with a name for each, this takes as long as a tenth of the copy.
         (
+            flag_bits,
             self.stream_id,
             self.sequence,
             self.capture_timestamp_ns,
@@ -137,7 +147,11 @@ class Mask:
             self.frame_id,
             max_age_ms,
             self.crc32c,
+            arrival_ns,
         ) = unpack_times(frame)
+        self.age_known = not flag_bits & _AGE_UNKNOWN
+        if not self.age_known:
+            self.capture_timestamp_ns = arrival_ns
         self.limit_ns = min(limit_ns, max_age_ms * 1_000_000)
         self.copied = copied
         self._ring = ring
@@ -168,7 +182,7 @@ class Mask:
 
     @property
     def age_ns(self) -> int:
-        """Time since capture, now."""
+        """Time since capture, now; where ``age_known`` is False, the least that it can be."""
         return now_ns() - self.capture_timestamp_ns
 
     @property
@@ -265,6 +279,16 @@ class Mask:
     def labels(self) -> Identity | None:
         """The label set, with its colours."""
         return self._ring.identity(self.header.labels, IdentityKind.LABELS)
+
+    @property
+    def verification(self) -> Identity | None:
+        """How the model's golden frames ended on this board, and their digest."""
+        return self._ring.identity(frame_indices(self.header)[4], IdentityKind.VERIFICATION)
+
+    @property
+    def geometry(self) -> Identity | None:
+        """The camera model by which the mask may be measured, and its digest."""
+        return self._ring.identity(frame_indices(self.header)[5], IdentityKind.GEOMETRY)
 
     def __repr__(self) -> str:
         width, height = self.size

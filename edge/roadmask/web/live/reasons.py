@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from roadmask.stream.modes import Reason
+from roadmask.stream.modes import RESERVED, Reason
 from roadmask.web.schemas import ReasonText
 
 REASON_TEXT = {
@@ -28,19 +28,18 @@ REASON_TEXT = {
     Reason.TOO_MANY_CLIENTS: "the daemon has as many subscribers as it takes",
     Reason.BAD_PICTURE: "the camera delivers, but nothing that can be decoded",
     Reason.OVEREXPOSED: "nearly all of the picture is white",
+    Reason.UNVERIFIED: "the model was not checked against its golden frames on this board",
+    Reason.REDUCED: "by plan fewer frames, or a smaller network, than configured",
 }
+
+
+_RESERVED = " (reserved: no daemon of this version says it)"
 
 
 def explain(reasons: Reason) -> list[ReasonText]:
     """Every reason that is set, with its sentence."""
-    known = [
-        ReasonText(name=reason.name or "", text=text)
+    return [
+        ReasonText(name=reason.name or "", text=text + (_RESERVED if reason in RESERVED else ""))
         for reason, text in REASON_TEXT.items()
         if reason in reasons
     ]
-    unknown = int(reasons) & ~int(sum(int(reason) for reason in REASON_TEXT))
-    if unknown:
-        known.append(
-            ReasonText(name=f"{unknown:#x}", text="a reason that this console is too old for")
-        )
-    return known
