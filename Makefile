@@ -53,7 +53,7 @@ $(VENV)/.core: $(NATIVE)
 	touch $@
 
 $(VENV)/.test: $(VENV)/.core
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,benchmarks,record,zenoh,web,cloud,test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,benchmarks,record,zenoh,web,cloud,models,test]'
 	touch $@
 
 clean:

@@ -25,15 +25,16 @@ ALLOWED = {
     "stream.subscribe": "stream system",
     "sources": "imaging town system",
     "inference": "labels storage system",
+    "models_store": "inference storage system",
     "data": "evaluation imaging labels storage town",
     "recording": "stream stream.publish stream.subscribe system",
-    "daemon": "sources inference recording stream stream.publish labels system",
+    "daemon": "sources inference models_store recording stream stream.publish labels system",
     "bridge": "stream stream.subscribe system",
     "tools": "inference evaluation imaging stream stream.subscribe town system",
     "web": "data evaluation imaging inference labels recording storage stream stream.subscribe "
     "system",
     "cli": "system storage labels stream imaging town evaluation stream.publish stream.subscribe "
-    "sources inference data daemon recording bridge tools web",
+    "sources inference data models_store daemon recording bridge tools web",
 }
 FREE = {"errors", "arrays", "_native", "__version__"}
 DESKTOP = {
