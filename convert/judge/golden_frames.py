@@ -51,7 +51,7 @@ def make_golden(engine: Engine) -> Golden:
     steps = TOLERANCE_STEPS if change <= TOLERANCE_STEPS else math.ceil(2 * change)
     for name, image, logits in answers:
         quantized = _quantized(logits, scale, zero_point)
-        mask, lead, _ = argmax_upsample(
+        mask, lead, _, _ = argmax_upsample(
             quantized, engine.input_size, table, engine.labels.first_competing, _STEPS
         )
         frames.append(GoldenFrame(name, image, quantized, mask, lead > 2 * steps))

@@ -120,8 +120,12 @@ class UpsamplePlan:
         step: float = 0.0625,
         input_size: tuple[int, int] | None = None,
         window: _Part | None = None,
+        scores: str = "logits",
     ) -> None: ...
-    def run(self, logits: _Array, out: _Array, confidence: _Array | None = None) -> list[int]: ...
+    def run(
+        self, logits: _Array, out: _Array, confidence: _Array | None = None
+    ) -> tuple[list[int], int]:
+        """Pixels of each category; of the void ones, those of NaN, infinity or unknown class."""
 
 def nearest_map(
     ids: _Array,
@@ -129,7 +133,7 @@ def nearest_map(
     table: _Array,
     input_size: tuple[int, int] | None = None,
     window: _Part | None = None,
-) -> list[int]: ...
+) -> tuple[list[int], int]: ...
 
 class PreprocessPlan:
     """Camera picture → network input for one pair of sizes; see ``kernels_reference.preprocess``.

@@ -78,7 +78,8 @@ void test_upsample() {
   k::UpsampleOptions options{from, to, classes, {}, between(0, classes - 1), {}, 0, 0.1F,
                              all_columns, all_rows};
   for (int c = 0; c < classes; ++c)
-    options.categories.push_back(static_cast<std::uint8_t>(between(0, 7)));
+    options.categories.push_back(between(0, 9) ? static_cast<std::uint8_t>(between(0, 7))
+                                               : k::kUnknown);
   const int kind = between(0, 2);
   for (int i = 0; kind && i < 256; ++i)
     options.confidence_table.push_back(
@@ -98,11 +99,12 @@ void test_upsample() {
   };
   Bytes mask(pixels), confidence(pixels);
   std::memset(confidence.data.get(), 0, pixels);
-  const k::Counts counts = run(k::Level::scalar, mask, confidence);
+  const k::Filled filled = run(k::Level::scalar, mask, confidence);
   for (k::Level level : k::available_levels()) {
     Bytes other(pixels), other_confidence(pixels);
     std::memset(other_confidence.data.get(), 0, pixels);
-    check(run(level, other, other_confidence) == counts && other == mask &&
+    const k::Filled again = run(level, other, other_confidence);
+    check(again.counts == filled.counts && again.invalid == filled.invalid && other == mask &&
               other_confidence == confidence,
           "upsample", level, from, to);
   }

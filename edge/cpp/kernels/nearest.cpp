@@ -33,9 +33,9 @@ class Nearest {
 }  // namespace
 
 template <class Id>
-Counts nearest_map(const Id* ids, Size source, Plane mask, Size size, const std::uint8_t* table,
+Filled nearest_map(const Id* ids, Size source, Plane mask, Size size, const std::uint8_t* table,
                    std::int64_t classes, Window columns, Window rows) {
-  Counts counts{}, row_counts{};
+  Filled filled, row_filled;
   std::int64_t held = -1;
   Nearest row(source.height, size.height, rows);
   for (int y = 0; y < size.height; ++y, row.next()) {
@@ -44,25 +44,28 @@ Counts nearest_map(const Id* ids, Size source, Plane mask, Size size, const std:
       std::memcpy(out, mask.row(y - 1), static_cast<std::size_t>(size.width));
     } else {
       held = row.at();
-      row_counts = {};
+      row_filled = {};
       const Id* from = ids + held * source.width;
       Nearest column(source.width, size.width, columns);
       for (int x = 0; x < size.width; ++x, column.next()) {
         const auto id = static_cast<std::int64_t>(from[column.at()]);
-        out[x] = id >= 0 && id < classes ? table[id] : std::uint8_t{0};
+        out[x] = id >= 0 && id < classes ? table[id] : kUnknown;
       }
-      upsample_scalar.count(out, size.width, row_counts.data());
+      row_filled.invalid = clear_unknown(out, nullptr, size.width);
+      upsample_scalar.count(out, size.width, row_filled.counts.data());
     }
-    for (std::size_t k = 0; k < counts.size(); ++k) counts[k] += row_counts[k];
+    filled.invalid += row_filled.invalid;
+    for (std::size_t k = 0; k < filled.counts.size(); ++k)
+      filled.counts[k] += row_filled.counts[k];
   }
-  return counts;
+  return filled;
 }
 
-template Counts nearest_map(const std::uint8_t*, Size, Plane, Size, const std::uint8_t*,
+template Filled nearest_map(const std::uint8_t*, Size, Plane, Size, const std::uint8_t*,
                             std::int64_t, Window, Window);
-template Counts nearest_map(const std::int32_t*, Size, Plane, Size, const std::uint8_t*,
+template Filled nearest_map(const std::int32_t*, Size, Plane, Size, const std::uint8_t*,
                             std::int64_t, Window, Window);
-template Counts nearest_map(const std::int64_t*, Size, Plane, Size, const std::uint8_t*,
+template Filled nearest_map(const std::int64_t*, Size, Plane, Size, const std::uint8_t*,
                             std::int64_t, Window, Window);
 
 }  // namespace roadmask::kernels

@@ -7,9 +7,10 @@
 
 namespace roadmask::kernels {
 
-// `table` has `classes` entries, 0 to 7; an id outside it becomes 0. Id: uint8, int32, int64.
+// `table` has `classes` entries, 0 to 7 or kUnknown; an id outside it is unknown too: void, and
+// counted. Id: uint8, int32, int64.
 template <class Id>
-Counts nearest_map(const Id* ids, Size source, Plane mask, Size size, const std::uint8_t* table,
+Filled nearest_map(const Id* ids, Size source, Plane mask, Size size, const std::uint8_t* table,
                    std::int64_t classes, Window columns, Window rows);
 
 }  // namespace roadmask::kernels

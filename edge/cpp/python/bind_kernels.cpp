@@ -45,20 +45,27 @@ k::Size size_of(const char* what, SizePx size) {
 }
 
 std::vector<std::uint8_t> table_of(const char* what, nb::handle object, std::ptrdiff_t entries,
-                                   int largest) {
+                                   int largest, bool may_be_unknown = false) {
   const ArrayView view(what, object, "B", {entries}, ArrayView::kRead);
   std::vector<std::uint8_t> table(view.bytes(), view.bytes() + view.shape(0));
   for (std::uint8_t entry : table)
-    if (entry > largest)
+    if (entry > largest && !(may_be_unknown && entry == k::kUnknown))
       refuse(std::string(what) + ": given an entry of " + std::to_string(entry) +
              ", expected 0 to " + std::to_string(largest));
   return table;
 }
 
-nb::list list_of(const k::Counts& counts) {
-  nb::list list;
-  for (std::int64_t count : counts) list.append(count);
-  return list;
+nb::tuple tuple_of(const k::Filled& filled) {
+  nb::list counts;
+  for (std::int64_t count : filled.counts) counts.append(count);
+  return nb::make_tuple(counts, filled.invalid);
+}
+
+k::Scores scores_of(const std::string& name) {
+  if (name == "logits") return k::Scores::logits;
+  if (name == "softmax") return k::Scores::softmax;
+  if (name == "sigmoid") return k::Scores::sigmoid;
+  refuse("scores: given '" + name + "', expected logits, softmax or sigmoid");
 }
 
 k::Plane plane_of(const ArrayView& view) { return {view.writable_bytes(), view.stride(0)}; }
@@ -87,7 +94,8 @@ std::pair<k::Window, k::Window> windows_of(std::optional<SizePx> input_size, Par
 
 void make_upsample(k::UpsamplePlan* self, SizePx logits_size, int classes, SizePx size,
                    nb::handle table, int first, nb::handle confidence_table, int threshold,
-                   double step, std::optional<SizePx> input_size, PartPx window) {
+                   double step, std::optional<SizePx> input_size, PartPx window,
+                   const std::string& scores) {
   if (classes < 2 || classes > 255)
     refuse("classes: given " + std::to_string(classes) + ", expected 2 to 255");
   if (first < 0 || first >= classes)
@@ -97,8 +105,8 @@ void make_upsample(k::UpsamplePlan* self, SizePx logits_size, int classes, SizeP
     refuse("threshold: given " + std::to_string(threshold) + ", expected 0 to 255");
   if (!(step > 0) || !std::isfinite(step)) refuse("step: expected a finite number over 0");
   k::UpsampleOptions options{size_of("logits_size", logits_size), size_of("size", size), classes,
-                             table_of("table", table, classes, 7), first, {}, threshold,
-                             static_cast<float>(step), {}, {}};
+                             table_of("table", table, classes, 7, true), first, {}, threshold,
+                             static_cast<float>(step), {}, {}, scores_of(scores)};
   std::tie(options.columns, options.rows) = windows_of(input_size, window);
   if (!confidence_table.is_none())
     options.confidence_table = table_of("confidence_table", confidence_table, 256, 255);
@@ -108,7 +116,7 @@ void make_upsample(k::UpsamplePlan* self, SizePx logits_size, int classes, SizeP
   new (self) k::UpsamplePlan(options);
 }
 
-nb::list run_upsample(k::UpsamplePlan& plan, nb::handle logits, nb::handle out,
+nb::tuple run_upsample(k::UpsamplePlan& plan, nb::handle logits, nb::handle out,
                       nb::handle confidence) {
   const k::UpsampleOptions& o = plan.options();
   const ArrayView in("logits", logits, "bf", {o.logits.height, o.logits.width, o.classes},
@@ -122,21 +130,23 @@ nb::list run_upsample(k::UpsamplePlan& plan, nb::handle logits, nb::handle out,
                         std::vector<std::ptrdiff_t>{o.mask.height, o.mask.width},
                         ArrayView::kWriteRows);
   }
+  if (in.format() == 'b' && confidences && o.scores != k::Scores::logits)
+    refuse("logits: given int8 probabilities, expected float32 ones for a confidence");
   const k::Plane plane = confidences ? plane_of(*confidences) : k::Plane{nullptr, 0};
-  k::Counts counts;
+  k::Filled filled;
   {
     nb::gil_scoped_release release;
-    counts = in.format() == 'b' ? plan.run(in.as<std::int8_t>(), plane_of(mask), plane)
+    filled = in.format() == 'b' ? plan.run(in.as<std::int8_t>(), plane_of(mask), plane)
                                 : plan.run(in.as<float>(), plane_of(mask), plane);
   }
-  return list_of(counts);
+  return tuple_of(filled);
 }
 
-nb::list nearest_map(nb::handle ids, nb::handle out, nb::handle table,
+nb::tuple nearest_map(nb::handle ids, nb::handle out, nb::handle table,
                      std::optional<SizePx> input_size, PartPx window) {
   const ArrayView in("ids", ids, "Biq", {-1, -1}, ArrayView::kRead);
   const ArrayView mask("out", out, "B", {-1, -1}, ArrayView::kWriteRows);
-  const std::vector<std::uint8_t> categories = table_of("table", table, -1, 7);
+  const std::vector<std::uint8_t> categories = table_of("table", table, -1, 7, true);
   const auto side = [](const ArrayView& view, std::size_t axis) {
     return static_cast<int>(view.shape(axis));
   };
@@ -149,9 +159,9 @@ nb::list nearest_map(nb::handle ids, nb::handle out, nb::handle table,
     return k::nearest_map(data, from, plane_of(mask), to, categories.data(), classes,
                           windows.first, windows.second);
   };
-  if (in.format() == 'B') return list_of(run(in.bytes()));
-  if (in.format() == 'i') return list_of(run(in.as<std::int32_t>()));
-  return list_of(run(in.as<std::int64_t>()));
+  if (in.format() == 'B') return tuple_of(run(in.bytes()));
+  if (in.format() == 'i') return tuple_of(run(in.as<std::int32_t>()));
+  return tuple_of(run(in.as<std::int64_t>()));
 }
 
 k::Layout layout_of(const std::string& name) {
@@ -282,14 +292,15 @@ void bind_kernels(nb::module_& m) {
            nb::arg("size"), nb::arg("table").none(), nb::arg("first") = 1,
            nb::arg("confidence_table").none() = nb::none(), nb::arg("threshold") = 0,
            nb::arg("step") = 1.0 / 16, nb::arg("input_size") = nb::none(),
-           nb::arg("window") = nb::none())
+           nb::arg("window") = nb::none(), nb::arg("scores") = "logits")
       .def("run", &run_upsample, nb::arg("logits").none(), nb::arg("out").none(),
            nb::arg("confidence").none() = nb::none(),
-           "Write the mask (and the confidence) and return the pixels of each category.");
+           "Write the mask (and the confidence); returns the pixels of each category, and how many "
+           "are void because nothing is known there.");
   m.def("nearest_map", &nearest_map, nb::arg("ids").none(), nb::arg("out").none(),
         nb::arg("table").none(), nb::arg("input_size") = nb::none(),
         nb::arg("window") = nb::none(),
-        "Class ids → categories at out's size, nearest neighbour; returns the pixel counts.");
+        "Class ids → categories at out's size, nearest neighbour; returns as UpsamplePlan.run.");
   nb::class_<PreprocessPlan>(m, "PreprocessPlan",
                              "Camera picture → network input for one pair of sizes.")
       .def("__init__", &make_preprocess, nb::arg("source_size"), nb::arg("size"),

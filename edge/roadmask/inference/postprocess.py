@@ -11,6 +11,7 @@ from roadmask import _native
 from roadmask.arrays import Mask
 from roadmask.inference.engine import Engine
 from roadmask.inference.geometry import Geometry, Rect
+from roadmask.labels.label_set import VOID
 
 U8 = Mask
 
@@ -24,6 +25,12 @@ class Postprocess:
         engine: the network.
         mask_size: width and height of the masks in px, stretched over the network's input; or a
             ``Geometry``. By default the network's input size.
+
+    Attributes:
+        mask_size: width and height of the masks in px.
+        claimed: pixels of a mask about which the network says something.
+        invalid: of the last mask, those that are void because the network gave NaN, infinity, a
+            class that its label set does not have, or the same for every class everywhere.
     """
 
     def __init__(self, engine: Engine, mask_size: tuple[int, int] | Geometry | None = None) -> None:
@@ -39,7 +46,10 @@ class Postprocess:
         if inner != (0, 0, *self.mask_size):
             x, y, width, height = inner
             self._inner = slice(y, y + height), slice(x, x + width)
-        self._void = self.mask_size[0] * self.mask_size[1] - inner.width * inner.height
+        self.claimed = inner.width * inner.height
+        self._void = self.mask_size[0] * self.mask_size[1] - self.claimed
+        self.invalid = 0
+        self._first = engine.labels.first_competing
         spec, labels = engine.output_spec, engine.labels
         self._plan: _native.UpsamplePlan | None = None
         if len(spec.shape) == 4:
@@ -49,8 +59,8 @@ class Postprocess:
                 logits_size=(width, height),
                 classes=channels,
                 size=(inner.width, inner.height),
-                table=labels.category_table[:channels],
-                first=labels.first_competing,
+                table=labels.channel_table[:channels],
+                first=self._first,
                 confidence_table=confidence_table(step),
                 step=step,
                 input_size=self._input_size,
@@ -84,10 +94,18 @@ class Postprocess:
             mask = mask[self._inner]
             confidence = None if confidence is None else confidence[self._inner]
         if self._plan is None:
-            table = self._engine.labels.category_table
-            counts = _native.nearest_map(output, mask, table, self._input_size, self._window)
+            table = self._engine.labels.channel_table
+            counts, self.invalid = _native.nearest_map(
+                output, mask, table, self._input_size, self._window
+            )
         else:
-            counts = self._plan.run(output, mask, confidence)
+            counts, self.invalid = self._plan.run(output, mask, confidence)
+            if max(counts) == self.claimed and not np.ptp(output[..., self._first :]):
+                # Every class alike everywhere: the first would win without having said anything.
+                mask[...] = VOID
+                if confidence is not None:
+                    confidence[...] = 0
+                counts, self.invalid = [self.claimed, *[0] * 7], self.claimed
         counts[0] += self._void
         return counts
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from roadmask.arrays import I32, I64, U8
+from roadmask.labels.label_set import UNKNOWN
 
 LOGIT_STEPS = 16  # bilinear weights in sixteenths: 8-bit logits x 16 x 16 fill an int16 exactly
 ROW_WEIGHT = 256  # weights of a picture's rows: 8-bit pixels x 256 fill a uint16 exactly
@@ -54,22 +55,30 @@ def argmax_upsample(
     step: float = 1 / 16,
     columns: tuple[int, int, int] = (0, 1, 1),
     rows: tuple[int, int, int] = (0, 1, 1),
-) -> tuple[U8, U8, list[int]]:
+    scores: str = "logits",
+) -> tuple[U8, U8, list[int], int]:
     """Bilinear upsampling, argmax over the classes from ``first``, and the map to categories.
+
+    A pixel is void, without confidence, where a class is NaN or infinite, or where one wins that
+    the label set does not have.
 
     Args:
         logits: ``(h, w, C)`` int8 or float32.
         size: width and height of the mask.
-        table: ``(C,) uint8`` class → category, 0–7.
+        table: ``(C,) uint8`` class → category, 0–7 or ``UNKNOWN``.
         first: first class that competes; of equal ones the lowest wins.
         confidence_table: ``(256,) uint8`` margin → confidence. The margin is taken to the best
             class of another category, in whole logit steps (of ``step``, for float logits).
+            Of probabilities, it only asks for a confidence: the winner's share of itself and its
+            rival, of a sigmoid at most its own probability.
         threshold: a pixel with less confidence becomes 0.
         columns, rows: the part of the network's input that the mask shows, see
             ``bilinear_positions``.
+        scores: ``logits``, or probabilities by ``softmax`` or ``sigmoid``, in units of ``step``.
 
     Returns:
-        mask ``(H, W)``, confidence ``(H, W)`` (zeros without a table), pixels per category (8).
+        mask ``(H, W)``, confidence ``(H, W)`` (zeros without a table), pixels per category (8),
+        pixels where nothing is known.
     """
     width, height = size
     whole = logits.astype(np.int32 if logits.dtype == np.int8 else np.float32)
@@ -88,10 +97,30 @@ def argmax_upsample(
         best = np.where(value > best, value, best)
     confidence = np.zeros((height, width), np.uint8)
     if confidence_table is not None:
-        confidence = confidence_table[_margin(best, rival, step)]
+        if scores == "logits":
+            confidence = confidence_table[_margin(best, rival, step)]
+        else:
+            confidence = _share(best, rival, step, scores == "sigmoid")
         if threshold > 0:
             category = np.where(confidence < threshold, np.uint8(0), category)
-    return category, confidence, category_counts(category)
+    unknown = (category == UNKNOWN) | ~np.isfinite(blended).all(2)
+    category = np.where(unknown, np.uint8(0), category)
+    confidence = np.where(unknown, np.uint8(0), confidence)
+    return category, confidence, category_counts(category), int(unknown.sum())
+
+
+def _share(
+    best: npt.NDArray[np.generic], rival: npt.NDArray[np.generic], step: float, sigmoid: bool
+) -> U8:
+    top = best.astype(np.float32)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        whole = top + np.where(rival > 0, rival.astype(np.float32), np.float32(0))
+        one = np.float32(256) / np.float32(step)
+        if sigmoid:
+            whole = np.where(whole < one, one, whole)
+        share = top / whole
+        scaled = np.float32(255) * np.where(share < 1, share, np.float32(1)) + np.float32(0.5)
+        return np.where(share > 0, scaled, np.float32(0)).astype(np.uint8)
 
 
 def _margin(
@@ -115,8 +144,12 @@ def nearest_map(
     table: U8,
     columns: tuple[int, int, int] = (0, 1, 1),
     rows: tuple[int, int, int] = (0, 1, 1),
-) -> tuple[U8, list[int]]:
-    """Class ids ``(h, w)`` → category mask of another size, nearest neighbour; unknown ids → 0."""
+) -> tuple[U8, list[int], int]:
+    """Class ids ``(h, w)`` → category mask of another size, nearest neighbour.
+
+    Ids outside ``table``, or ``UNKNOWN`` in it, become void; the last of what is returned counts
+    their pixels.
+    """
 
     def nearest(source: int, target: int, window: tuple[int, int, int]) -> I64:
         begin, length, total = window
@@ -130,8 +163,10 @@ def nearest_map(
     picked = ids[nearest(ids.shape[0], height, rows)][:, nearest(ids.shape[1], width, columns)]
     picked = picked.astype(np.int64)
     known = (picked >= 0) & (picked < len(table))
-    mask = np.where(known, table[np.where(known, picked, 0)], 0).astype(np.uint8)
-    return mask, category_counts(mask)
+    mask = np.where(known, table[np.where(known, picked, 0)], UNKNOWN).astype(np.uint8)
+    unknown = mask == UNKNOWN
+    mask[unknown] = 0
+    return mask, category_counts(mask), int(unknown.sum())
 
 
 def axis_taps(source: int, target: int, total: int) -> tuple[I64, I64]:

@@ -15,6 +15,8 @@ VOID = 0
 
 _NO_CLASS = 255
 
+UNKNOWN = 255  # category of an id that a set does not have, in ``channel_table``
+
 
 CATEGORY_NAMES = ("void", "flat", "construction", "object", "nature", "sky", "human", "vehicle")
 
@@ -84,6 +86,16 @@ class LabelSet:
         table: npt.NDArray[np.uint8] = np.zeros(256, np.uint8)
         for c in self.classes:
             table[c.class_id] = c.category
+        return table
+
+    @cached_property
+    def channel_table(self) -> npt.NDArray[np.uint8]:
+        """``(256,) uint8``: what a network gives → category, ``UNKNOWN`` where there is no such.
+
+        The id 255 is no network's.
+        """
+        table = np.where(self.known_ids, self.category_table, np.uint8(UNKNOWN))
+        table[_NO_CLASS] = UNKNOWN
         return table
 
     @cached_property

@@ -74,7 +74,7 @@ def test_mask_equals_the_reference_and_counts_its_pixels(engine: Engine) -> None
         mask = np.empty((height, width), np.uint8)
         counts = postprocess.into(mask)
         table = engine.labels.category_table[:8]
-        expected, _, expected_counts = kernels_reference.argmax_upsample(
+        expected, _, expected_counts, _ = kernels_reference.argmax_upsample(
             engine.output, postprocess.mask_size, table, first=1
         )
         assert counts == expected_counts

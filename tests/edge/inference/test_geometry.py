@@ -129,19 +129,21 @@ def test_masks_of_a_window_equal_the_reference(
     table = np.arange(8, dtype=np.uint8)
     plan = _native.UpsamplePlan((120, 88), 8, size, table, 1, None, 0, 1 / 16, (480, 352), window)
     canvas = np.full((size[1] + 2, size[0] + 5), 9, np.uint8)
-    counts = plan.run(logits, canvas[1:-1, 2:-3])
+    filled = plan.run(logits, canvas[1:-1, 2:-3])
     x, y, width, height = window
-    mask, _, expected_counts = kernels_reference.argmax_upsample(
+    mask, _, *expected_filled = kernels_reference.argmax_upsample(
         logits, size, table, columns=(x, width, 480), rows=(y, height, 352)
     )
     np.testing.assert_array_equal(canvas[1:-1, 2:-3], mask)
-    assert counts == expected_counts
+    assert filled == tuple(expected_filled)
     canvas[1:-1, 2:-3] = 9
     assert (canvas == 9).all()  # nothing was written around it
     ids = logits[..., 0].astype(np.int32) % 8
     nearest = np.empty((size[1], size[0]), np.uint8)
     _native.nearest_map(ids, nearest, table, (480, 352), window)
-    expected, _ = kernels_reference.nearest_map(ids, size, table, (x, width, 480), (y, height, 352))
+    expected, *_ = kernels_reference.nearest_map(
+        ids, size, table, (x, width, 480), (y, height, 352)
+    )
     np.testing.assert_array_equal(nearest, expected)
 
 

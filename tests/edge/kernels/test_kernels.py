@@ -13,6 +13,7 @@ from roadmask import _native
 from roadmask.arrays import U8
 from roadmask.inference import reference_kernels as kernels_reference
 from roadmask.inference.postprocess import confidence_table
+from roadmask.labels.label_set import UNKNOWN
 
 EIGHT = np.arange(8, dtype=np.uint8)
 
@@ -34,24 +35,29 @@ def check_upsample(
     confidences: U8 | None = None,
     threshold: int = 0,
     step: float = 1 / 16,
-) -> None:
+    scores: str = "logits",
+) -> int:
     h, w, classes = logits.shape
-    plan = _native.UpsamplePlan((w, h), classes, size, table, first, confidences, threshold, step)
-    expected, confidence, counts = kernels_reference.argmax_upsample(
-        logits, size, table, first, confidences, threshold, step
+    plan = _native.UpsamplePlan(
+        (w, h), classes, size, table, first, confidences, threshold, step, scores=scores
+    )
+    expected, confidence, *filled = kernels_reference.argmax_upsample(
+        logits, size, table, first, confidences, threshold, step, scores=scores
     )
     # Guard columns: a kernel that writes past a row is seen.
     mask = np.full((size[1], size[0] + 5), 77, np.uint8)
-    assert plan.run(logits, mask[:, : size[0]]) == counts
+    assert plan.run(logits, mask[:, : size[0]]) == tuple(filled)
     np.testing.assert_array_equal(mask[:, : size[0]], expected)
     assert (mask[:, size[0] :] == 77).all()
     if confidences is not None:
         plane = np.full_like(mask, 78)
         mask[:] = 77
-        assert plan.run(logits, mask[:, : size[0]], plane[:, : size[0]]) == counts
+        assert plan.run(logits, mask[:, : size[0]], plane[:, : size[0]]) == tuple(filled)
         np.testing.assert_array_equal(mask[:, : size[0]], expected)
         np.testing.assert_array_equal(plane[:, : size[0]], confidence)
         assert (plane[:, size[0] :] == 78).all() and (mask[:, size[0] :] == 77).all()
+    assert sum(filled[0]) == expected.size and filled[1] <= filled[0][0]
+    return int(filled[1])
 
 
 SIZES = [
@@ -135,10 +141,10 @@ def test_factor_four_equals_opencv_and_argmax() -> None:
     logits = smooth_logits(np.random.default_rng(2), 88, 120, 8)
     plan = _native.UpsamplePlan((120, 88), 8, (480, 352), EIGHT, 0)
     mask = np.empty((352, 480), np.uint8)
-    counts = plan.run(logits, mask)
+    counts, invalid = plan.run(logits, mask)
     large = cv2.resize(logits.astype(np.float32), (480, 352), interpolation=cv2.INTER_LINEAR)
     np.testing.assert_array_equal(mask, np.argmax(large, 2))
-    assert counts == np.bincount(mask.ravel(), minlength=8).tolist()
+    assert counts == np.bincount(mask.ravel(), minlength=8).tolist() and invalid == 0
 
 
 def test_camera_size_agrees_with_opencv() -> None:
@@ -180,7 +186,7 @@ def test_margin_ignores_classes_of_the_same_category() -> None:
     identity = np.arange(256, dtype=np.uint8)
     plan = _native.UpsamplePlan((1, 1), 3, (2, 2), table, 0, identity, 61)
     mask, confidence = np.empty((2, 2), np.uint8), np.empty((2, 2), np.uint8)
-    assert plan.run(logits, mask, confidence) == [4, 0, 0, 0, 0, 0, 0, 0]
+    assert plan.run(logits, mask, confidence) == ([4, 0, 0, 0, 0, 0, 0, 0], 0)
     assert (confidence == 60).all() and (mask == 0).all()
 
 
@@ -193,11 +199,69 @@ def test_nearest_map_equals_reference(dtype: type[np.int64], size: tuple[int, in
         ids[5, 5:40] = -3
         ids[9, 1:90] = np.iinfo(dtype).max
     table = rng.integers(0, 8, 19).astype(np.uint8)
+    table[7] = UNKNOWN
     mask = np.empty((size[1], size[0]), np.uint8)
-    counts = _native.nearest_map(ids, mask, table)
-    expected, expected_counts = kernels_reference.nearest_map(ids, size, table)
+    filled = _native.nearest_map(ids, mask, table)
+    expected, *expected_filled = kernels_reference.nearest_map(ids, size, table)
     np.testing.assert_array_equal(mask, expected)
-    assert counts == expected_counts
+    assert filled == tuple(expected_filled)
+    assert size == (3, 1) or 0 < filled[1] < filled[0][0]
+
+
+@pytest.mark.usefixtures("level")
+@pytest.mark.parametrize(("h", "w", "c", "size"), SIZES)
+def test_a_class_that_the_set_does_not_have_is_void_and_counted(
+    h: int, w: int, c: int, size: tuple[int, int]
+) -> None:
+    rng = np.random.default_rng(h + w + c)
+    table = rng.integers(1, 8, c).astype(np.uint8)
+    table[rng.integers(c)] = table[0] = UNKNOWN
+    logits = smooth_logits(rng, h, w, c)
+    logits[: h // 2 + 1, : w // 2 + 1, 0] = 127
+    assert check_upsample(logits, size, table, 0) > 0
+    check_upsample(logits, size, table, 0, confidence_table(0.12), 200)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38])
+@pytest.mark.parametrize("channel", [0, 1, 5])
+def test_no_number_is_void_and_never_the_first_class(value: float, channel: int) -> None:
+    logits = np.random.default_rng(3).normal(0, 4, (8, 12, 6)).astype(np.float32)
+    logits[2:4, 3:7, channel] = value
+    mask, plane = np.empty((2, 32, 48), np.uint8)
+    plan = _native.UpsamplePlan((12, 8), 6, (48, 32), EIGHT[1:7], 1, confidence_table(0.1))
+    counts, invalid = plan.run(logits, mask, plane)
+    # Whatever blends with one of the 2 x 4: at least their own pixels, at most a pixel around.
+    assert 8 * 16 <= invalid == counts[0] <= 4 * 6 * 16
+    assert (mask[8:16, 12:28] == 0).all() and (plane[mask == 0] == 0).all()
+    with np.errstate(invalid="ignore", over="ignore"):
+        assert check_upsample(logits, (48, 32), EIGHT[1:7], 1, confidence_table(0.1)) == invalid
+        check_upsample(np.full_like(logits, value), (48, 32), EIGHT[1:7], 1)
+    assert plan.run(np.full_like(logits, value), mask, plane) == ([48 * 32] + 7 * [0], 48 * 32)
+
+
+@pytest.mark.parametrize("scores", ["softmax", "sigmoid"])
+@pytest.mark.parametrize("step", [1.0, 1 / 256])
+def test_confidence_of_probabilities_equals_reference(scores: str, step: float) -> None:
+    rng = np.random.default_rng(6)
+    raw = np.exp(rng.normal(0, 3, (13, 17, 8)))
+    chances = raw / raw.sum(2, keepdims=True) if scores == "softmax" else raw / (1 + raw)
+    units = (chances / step).astype(np.float32)
+    units[0, 0], units[4, 4, 3] = 0, np.nan
+    confidences = confidence_table(1.0)
+    with np.errstate(invalid="ignore"):
+        check_upsample(units, (52, 40), EIGHT, 1, confidences, 0, step, scores)
+        check_upsample(units, (52, 40), EIGHT, 1, confidences, 90, step, scores)
+
+
+def test_confidence_of_probabilities_is_the_winners_share() -> None:
+    mask, plane = np.empty((2, 1, 1), np.uint8)
+    values = np.array([[[0.6, 0.3, 0.1]]], np.float32)
+    for scores, expected in (("softmax", 0.6 / 0.9), ("sigmoid", 0.6)):
+        plan = _native.UpsamplePlan(
+            (1, 1), 3, (1, 1), EIGHT[1:4], 0, confidence_table(1), 0, 1.0, scores=scores
+        )
+        plan.run(values, mask, plane)
+        assert mask[0, 0] == 1 and abs(int(plane[0, 0]) - 255 * expected) <= 0.5
 
 
 def test_one_plan_serves_several_threads() -> None:

@@ -14,6 +14,16 @@ std::uint8_t margin_of(float difference, float per_step) {
   return scaled > 0.0F ? static_cast<std::uint8_t>(scaled) : std::uint8_t{0};  // NaN: 0
 }
 
+// 255 x the share of the best of itself and its rival; a sigmoid's winner is at most as sure as it
+// says. `one` is a probability of 1.
+std::uint8_t share_of(float best, float rival, float one, bool sigmoid) {
+  float whole = best + (rival > 0.0F ? rival : 0.0F);
+  if (sigmoid && whole < one) whole = one;
+  const float share = best / whole;
+  return share > 0.0F ? static_cast<std::uint8_t>(255.0F * (share < 1.0F ? share : 1.0F) + 0.5F)
+                      : std::uint8_t{0};  // NaN: 0
+}
+
 // One row of logits → planes of blends along the row, 16 times the logits.
 void blend_columns(const float* row, int classes, int last, const std::int32_t* lower,
                    const std::int32_t* sixteenths, int width, float* planes) {
@@ -29,20 +39,23 @@ void blend_columns(const float* row, int classes, int last, const std::int32_t* 
 
 }  // namespace
 
-Counts UpsamplePlan::run(const float* logits, Plane mask, Plane confidence) {
+Filled UpsamplePlan::run(const float* logits, Plane mask, Plane confidence) {
   const std::lock_guard<std::mutex> lock(mutex_);
   const UpsampleOptions& o = options_;
   const int width = o.mask.width;
   const std::size_t plane = static_cast<std::size_t>(width) * static_cast<std::size_t>(o.classes);
   // Sized at the first run: a plan for int8 logits never needs them.
-  float_rows_.resize(2 * plane + 2 * static_cast<std::size_t>(width));
+  float_rows_.resize(2 * plane + 3 * static_cast<std::size_t>(width));
   float* const rows[2] = {float_rows_.data(), float_rows_.data() + plane};
   float* const best = float_rows_.data() + 2 * plane;
   float* const rival = best + width;
+  float* const odd = rival + width;  // 0 where every class has a finite value, NaN elsewhere
   const bool margins = !o.confidence_table.empty() && (confidence.data || o.threshold > 0);
+  const bool logit = o.scores == Scores::logits, sigmoid = o.scores == Scores::sigmoid;
+  const float one = 256.0F / o.step;
   const float per_step = static_cast<float>(1.0 / (256.0 * static_cast<double>(o.step)));
   std::array<int, 2> held{{-1, -1}};
-  Counts counts{};
+  Filled filled;
 
   const auto row_of = [&](int row) {
     const int slot = row & 1;
@@ -61,13 +74,15 @@ Counts UpsamplePlan::run(const float* logits, Plane mask, Plane confidence) {
     const float* bottom = row_of(std::min(p.lower + 1, o.logits.height - 1));
     const float w = static_cast<float>(p.sixteenths);
     std::uint8_t* category = mask.row(y);
-    for (int k = o.first; k < o.classes; ++k) {
+    std::fill(odd, odd + width, 0.0F);
+    for (int k = 0; k < o.classes; ++k) {
       const float* a = top + static_cast<std::ptrdiff_t>(k) * width;
       const float* b = bottom + static_cast<std::ptrdiff_t>(k) * width;
       const std::uint8_t mine = o.categories[k];
-      if (k == o.first) {
+      if (k <= o.first) {
         for (int x = 0; x < width; ++x) {
           best[x] = (16.0F - w) * a[x] + w * b[x];
+          odd[x] += best[x] * 0.0F;
           rival[x] = -__builtin_inff();
           category[x] = mine;
         }
@@ -75,6 +90,7 @@ Counts UpsamplePlan::run(const float* logits, Plane mask, Plane confidence) {
       }
       for (int x = 0; x < width; ++x) {
         const float v = (16.0F - w) * a[x] + w * b[x];
+        odd[x] += v * 0.0F;
         const float loser = v > best[x] ? best[x] : v;
         rival[x] = category[x] != mine && loser > rival[x] ? loser : rival[x];
         category[x] = v > best[x] ? mine : category[x];
@@ -82,13 +98,17 @@ Counts UpsamplePlan::run(const float* logits, Plane mask, Plane confidence) {
       }
     }
     for (int x = 0; margins && x < width; ++x) {
-      const std::uint8_t c = o.confidence_table[margin_of(best[x] - rival[x], per_step)];
+      const std::uint8_t c =
+          logit ? o.confidence_table[margin_of(best[x] - rival[x], per_step)]
+                : share_of(best[x], rival[x], one, sigmoid);
       if (confidence.data) confidence.row(y)[x] = c;
       if (c < o.threshold) category[x] = 0;
     }
-    upsample_scalar.count(category, width, counts.data());
+    for (int x = 0; x < width; ++x) category[x] = odd[x] == 0.0F ? category[x] : kUnknown;
+    filled.invalid += clear_unknown(category, confidence.data ? confidence.row(y) : nullptr, width);
+    upsample_scalar.count(category, width, filled.counts.data());
   }
-  return counts;
+  return filled;
 }
 
 }  // namespace roadmask::kernels

@@ -36,6 +36,18 @@ int decisive_margin(const UpsampleOptions& o, bool plane) {
 
 }  // namespace
 
+std::int64_t clear_unknown(std::uint8_t* categories, std::uint8_t* confidences, int width) {
+  std::int64_t found = 0;
+  for (int x = 0; x < width; ++x) found += categories[x] == kUnknown;
+  if (found == 0) return 0;
+  for (int x = 0; x < width; ++x) {
+    if (categories[x] != kUnknown) continue;
+    categories[x] = 0;
+    if (confidences) confidences[x] = 0;
+  }
+  return found;
+}
+
 std::vector<Position> bilinear_positions(int source, int target, Window window) {
   std::vector<Position> positions(static_cast<std::size_t>(target));
   for (std::int64_t x = 0; x < target; ++x) {
@@ -72,6 +84,7 @@ UpsamplePlan::UpsamplePlan(const UpsampleOptions& options) : options_(options) {
   for (int x = width - 1; x >= 0; --x) cell_begin_[static_cast<std::size_t>(lower_[x])] = x;
   for (int i = w - 1; i >= 0; --i) cell_begin_[i] = std::min(cell_begin_[i], cell_begin_[i + 1]);
   near_lanes_ = widest_near();
+  knows_all_ = std::count(options_.categories.begin(), options_.categories.end(), kUnknown) == 0;
   decisive_ = decisive_margin(options_, false);
   decisive_with_plane_ = decisive_margin(options_, true);
   plane_stride_ = (w + kPadding + 63) / 64 * 64;
@@ -124,8 +137,16 @@ void UpsamplePlan::fill(const std::uint8_t* top, const std::uint8_t* bottom, int
   }
 }
 
-Counts UpsamplePlan::run(const std::int8_t* logits, Plane mask, Plane confidence) {
+Filled UpsamplePlan::run(const std::int8_t* logits, Plane mask, Plane confidence) {
   const std::lock_guard<std::mutex> lock(mutex_);
+  Filled filled{run_any(logits, mask, confidence), 0};
+  for (int y = 0; !knows_all_ && y < options_.mask.height; ++y)
+    filled.invalid += clear_unknown(mask.row(y), confidence.data ? confidence.row(y) : nullptr,
+                                    options_.mask.width);
+  return filled;
+}
+
+Counts UpsamplePlan::run_any(const std::int8_t* logits, Plane mask, Plane confidence) {
   if (options_.mask.width >= kMaxLanes) return run_wide(logits, mask, confidence);
   const Plane wide_mask{narrow_.data(), kPadding};
   const Plane wide_confidence{confidence.data ? wide_mask.row(options_.mask.height) : nullptr,

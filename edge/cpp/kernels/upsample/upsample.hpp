@@ -18,6 +18,18 @@ namespace roadmask::kernels {
 
 using Counts = std::array<std::int64_t, 8>;
 
+// In a table of categories: the label set has no such class.
+constexpr std::uint8_t kUnknown = 255;
+
+// Pixels of each category, and of the void ones those that a NaN, an infinity or an unknown class made.
+struct Filled {
+  Counts counts{};
+  std::int64_t invalid = 0;
+};
+
+// What the values of an output are: what a confidence is made of.
+enum class Scores { logits, softmax, sigmoid };
+
 struct Size {
   int width;
   int height;
@@ -40,13 +52,15 @@ struct UpsampleOptions {
   Size logits;
   Size mask;
   int classes;                                 // 2 to 255
-  std::vector<std::uint8_t> categories;        // of each class, 0 to 7
+  std::vector<std::uint8_t> categories;        // of each class, 0 to 7 or kUnknown
   int first;                                   // first class that competes
   std::vector<std::uint8_t> confidence_table;  // 256 entries, or empty
   int threshold;                               // 0: no abstention
-  float step;                                  // margin of float logits per table entry
+  float step;                                  // margin of float logits per table entry; of
+                                               // probabilities, what a value of 1 stands for
   Window columns;                              // of the network's input that the mask shows
   Window rows;
+  Scores scores = Scores::logits;
 };
 
 // Where a target row or column lies between two of the source.
@@ -97,6 +111,9 @@ struct UpsampleOps {
   void (*count)(const std::uint8_t* row, int width, std::int64_t* counts);
 };
 
+// Unknown pixels of a row become void of no confidence (`confidences` may be null); how many they were.
+std::int64_t clear_unknown(std::uint8_t* categories, std::uint8_t* confidences, int width);
+
 extern const UpsampleOps upsample_scalar;
 extern const UpsampleOps upsample_neon;
 extern const UpsampleOps upsample_avx2;
@@ -107,11 +124,13 @@ class UpsamplePlan {
  public:
   explicit UpsamplePlan(const UpsampleOptions& options);
   const UpsampleOptions& options() const { return options_; }
-  Counts run(const std::int8_t* logits, Plane mask, Plane confidence);
-  Counts run(const float* logits, Plane mask, Plane confidence);
+  // Probabilities as int8 have no confidence: give them as float.
+  Filled run(const std::int8_t* logits, Plane mask, Plane confidence);
+  Filled run(const float* logits, Plane mask, Plane confidence);
 
  private:
   const std::int8_t* planes_of(const std::int8_t* logits, int row, const UpsampleOps& ops);
+  Counts run_any(const std::int8_t* logits, Plane mask, Plane confidence);
   Counts run_wide(const std::int8_t* logits, Plane mask, Plane confidence);
   void fill(const std::uint8_t* top, const std::uint8_t* bottom, int lanes);
   int widest_near() const;
@@ -126,6 +145,7 @@ class UpsamplePlan {
   int near_lanes_ = 0;
   int decisive_ = 0;                      // corner margin from which the outcome cannot change
   int decisive_with_plane_ = 0;
+  bool knows_all_ = true;  // every class has a category
   std::ptrdiff_t plane_stride_ = 0;
   std::mutex mutex_;  // the buffers below serve one run at a time
   std::array<std::vector<std::int8_t>, 2> planes_;
