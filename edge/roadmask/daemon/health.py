@@ -9,6 +9,7 @@ from roadmask.stream.modes import Mode, Reason
 # The rate is low above so many nominal periods, averaged, until it is back under the second.
 _LOW_RATE, _RATE_RECOVERED = 2.0, 1.6
 _SMOOTHING = 0.1
+MOST_INVALID = 0.001  # share of a mask where the network knows nothing; above it there is no mask
 
 
 class Health:
@@ -26,19 +27,26 @@ class Health:
         self._interval_ns = float(period_ns)
         self._low_rate = False
 
-    def judge(self, frame: Captured, seen: Reason, now_ns: int) -> tuple[Mode, Reason]:
+    def judge(
+        self, frame: Captured, seen: Reason, now_ns: int, invalid: float = 0.0
+    ) -> tuple[Mode, Reason]:
         """The mode in which the mask of ``frame`` is published.
 
         Args:
             frame: the frame.
             seen: what is wrong beside its times.
             now_ns: CLOCK_BOOTTIME.
+            invalid: share of the mask where the network gave nothing that can be read.
         """
         reasons = seen
         if self._kind is SourceKind.LIVE and not frame.driver_time:
             reasons |= Reason.ESTIMATED_TIME
         if self._rate_is_low(frame.capture_ns):
             reasons |= Reason.LOW_RATE
+        if invalid:
+            reasons |= Reason.INFERENCE_FAILED
+        if invalid > MOST_INVALID:
+            return Mode.FAULT, reasons
         if now_ns - frame.capture_ns > self._max_age_ns:
             return Mode.STALE, reasons | Reason.NO_NEW_FRAME
         return (Mode.DEGRADED if reasons else Mode.OK), reasons

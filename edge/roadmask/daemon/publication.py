@@ -153,7 +153,9 @@ class Publication:
         seen = self._scene.reasons
         if self._engine.placement.fallback:
             seen |= Reason.CPU_FALLBACK
-        mode, reasons = self._health.judge(frame, seen, postprocessed_ns)
+        mode, reasons = self._health.judge(
+            frame, seen, postprocessed_ns, self._postprocess.invalid / self._postprocess.claimed
+        )
         if frame.size != self._transform_of:
             self._transform_of = frame.size
             self._transform = self._geometry.transform(frame.size)

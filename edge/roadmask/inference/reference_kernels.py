@@ -112,15 +112,16 @@ def argmax_upsample(
 def _share(
     best: npt.NDArray[np.generic], rival: npt.NDArray[np.generic], step: float, sigmoid: bool
 ) -> U8:
-    top = best.astype(np.float32)
+    top, second = best.astype(np.float32), rival.astype(np.float32)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        whole = top + np.where(rival > 0, rival.astype(np.float32), np.float32(0))
+        whole = top + np.where(second > 0, second, np.float32(0))
         one = np.float32(256) / np.float32(step)
         if sigmoid:
             whole = np.where(whole < one, one, whole)
         share = top / whole
         scaled = np.float32(255) * np.where(share < 1, share, np.float32(1)) + np.float32(0.5)
-        return np.where(share > 0, scaled, np.float32(0)).astype(np.uint8)
+        confidence: U8 = np.where(share > 0, scaled, np.float32(0)).astype(np.uint8)
+    return confidence
 
 
 def _margin(

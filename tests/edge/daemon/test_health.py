@@ -33,6 +33,16 @@ def test_a_mask_that_is_too_old_before_it_is_out_is_stale() -> None:
     assert health.judge(captured(2 * PERIOD_NS), Reason.NONE, 2 * PERIOD_NS)[0] is Mode.OK
 
 
+def test_pixels_of_which_nothing_is_known_degrade_and_then_fault() -> None:
+    health = Health(SourceKind.LIVE, PERIOD_NS, 250)
+    few = health.judge(captured(1), Reason.NONE, 2, 0.001)
+    assert few == (Mode.DEGRADED, Reason.INFERENCE_FAILED)
+    many = health.judge(captured(1), Reason.DARK, 2, 0.0011)
+    assert many == (Mode.FAULT, Reason.INFERENCE_FAILED | Reason.DARK)
+    late = health.judge(captured(1), Reason.NONE, 10**9, 1.0)
+    assert late == (Mode.FAULT, Reason.INFERENCE_FAILED)
+
+
 def test_reasons_add_up() -> None:
     health = Health(SourceKind.LIVE, PERIOD_NS, 250)
     mode, reasons = health.judge(captured(1, driver_time=False), Reason.CPU_FALLBACK, 2)

@@ -20,7 +20,7 @@ REASON_TEXT = {
     Reason.DRIFT: "the pictures leave the range that the network was calibrated for",
     Reason.NO_NEW_FRAME: "no new picture comes from the camera",
     Reason.CAMERA_LOST: "the camera is gone or busy",
-    Reason.INFERENCE_FAILED: "the network failed on a frame",
+    Reason.INFERENCE_FAILED: "the network failed on a frame, or gave no numbers or no known class",
     Reason.STARTING: "the daemon is starting",
     Reason.BAD_TIMESTAMP: "a frame's time is zero or in the future",
     Reason.SHUTDOWN: "the daemon stops",
