@@ -64,7 +64,6 @@ RESERVED = (
     | Reason.IMPLAUSIBLE
     | Reason.FLICKER
     | Reason.DRIFT
-    | Reason.INFERENCE_FAILED
     | Reason.UNVERIFIED
     | Reason.REDUCED
 )

@@ -53,8 +53,7 @@ enum Reason : std::uint32_t {
 
 // Bits that no part of roadmask sets yet.
 inline constexpr std::uint32_t kReserved = THERMAL | POWER | LOW_CONFIDENCE | IMPLAUSIBLE |
-                                           FLICKER | DRIFT | INFERENCE_FAILED | UNVERIFIED |
-                                           REDUCED;
+                                           FLICKER | DRIFT | UNVERIFIED | REDUCED;
 
 // Where a frame comes from and what travels with it.
 enum Flag : std::uint32_t {
