@@ -10,7 +10,8 @@ from pathlib import Path
 from roadmask.cli.accelerator import accelerator_of, add_accelerator
 from roadmask.storage.address import location
 from roadmask.storage.fetch import fetch
-from roadmask.system.command_line import at_least, run_command, unwind_on_sigterm
+from roadmask.system.command_line import at_least, entry_point, run_command, unwind_on_sigterm
+from roadmask.system.files import check_writable, write_text
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -137,6 +138,7 @@ def _add_peers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.set_defaults(body=_peers)
 
 
+@entry_point
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -144,8 +146,6 @@ def main(arguments: list[str] | None = None) -> int:
     unwind_on_sigterm()
 
     def body() -> int:
-        from benchmarks.results import check_writable
-
         check_writable(options.json)
         return int(options.body(options))
 
@@ -232,9 +232,8 @@ def _compare(options: argparse.Namespace) -> int:
 def _peers(options: argparse.Namespace) -> int:
     from benchmarks.peers.measure import PeersPlan, measure_peers, peers_table
     from benchmarks.peers.plot import peers_plot
-    from benchmarks.results import check_writable, write_result
+    from benchmarks.results import write_result
     from roadmask.errors import ConfigError
-    from roadmask.system.files import write_text
 
     check_writable(options.plot)
     for name in ("frames", "rounds", "threads"):

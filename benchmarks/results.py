@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from roadmask.errors import ConfigError, DataError
-from roadmask.system.files import write_text
+from roadmask.errors import DataError
+from roadmask.system.files import write_json
 
 PERCENTILES = (50, 95, 99)
 
@@ -38,27 +38,13 @@ def json_ready(value: Any) -> Any:
     return value
 
 
-def check_writable(path: Path | None) -> None:
-    """Refuse an output path before the work, not after it.
-
-    Raises:
-        ConfigError: its folder does not exist, or it is a folder itself.
-    """
-    if path is not None and (path.is_dir() or not path.resolve().parent.is_dir()):
-        raise ConfigError(f"cannot write {path}: give a file in a folder that exists")
-
-
 def write_result(path: Path, result: dict[str, Any]) -> None:
     """Write a measurement as one JSON object, whole or not at all.
 
     Raises:
         DataError: the file cannot be written.
     """
-    text = json.dumps(json_ready(result), indent=2, allow_nan=False) + "\n"
-    try:
-        write_text(path, text)
-    except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror}") from error
+    write_json(path, json_ready(result))
 
 
 def read_result(path: Path) -> dict[str, Any]:

@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.daemon.process import finish, roadmask_run, start, wait_for_first_mask
-from benchmarks.results import check_writable, number, percentiles, table, write_result
+from benchmarks.results import number, percentiles, table, write_result
 from roadmask.errors import ConfigError
 from roadmask.stream.subscribe.subscriber import Subscriber
-from roadmask.system.command_line import EXIT_DONE, run_command, unwind_on_sigterm
+from roadmask.system.command_line import EXIT_DONE, entry_point, run_command, unwind_on_sigterm
+from roadmask.system.files import check_writable
 from roadmask.system.hardware import read_device
 
 _SOURCE = "synthetic:town?seed=1&width=1280&height=720&prerender=64"
@@ -209,6 +210,7 @@ def _table(result: dict[str, Any]) -> str:
     return table(rows, header)
 
 
+@entry_point
 def main(arguments: list[str] | None = None) -> int:
     """Entry point."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.viewers", description=__doc__)

@@ -14,7 +14,8 @@ from convert.quantise.converter import MODES
 from roadmask.errors import ConfigError
 from roadmask.storage.address import location
 from roadmask.storage.fetch import fetch, fetch_folder
-from roadmask.system.command_line import EXIT_DONE, EXIT_GATE, at_least, run_command
+from roadmask.system.command_line import EXIT_DONE, EXIT_GATE, at_least, entry_point, run_command
+from roadmask.system.files import check_writable, write_bytes, write_text
 
 
 def _convert_parser() -> argparse.ArgumentParser:
@@ -140,6 +141,7 @@ def _calibrate_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@entry_point
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -152,13 +154,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _convert(options: argparse.Namespace) -> int:
     from benchmarks.daemon.latency import DEFAULT_SOURCE
-    from benchmarks.results import check_writable, write_result
+    from benchmarks.results import write_result
     from convert.judge.history import add_to_history
     from convert.pipeline import convert
     from convert.plan import DEFAULT_VIDEO, ConversionPlan
     from convert.report.page import page
     from convert.report.summary import history_entry, summary
-    from roadmask.system.files import write_bytes, write_text
 
     out: Path = options.out
     if out.suffix != ".tflite":
@@ -222,11 +223,9 @@ def _calibration(given: str | Path) -> Path:
 def _calibrate(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from benchmarks.results import check_writable
     from convert.calibration.frames import manifest_text
     from convert.calibration.pick import pick_frames
     from roadmask.data.datasets import open_dataset
-    from roadmask.system.files import write_text
 
     out = options.out or SHIPPED.parent / f"{options.dataset}.toml"
     check_writable(out)

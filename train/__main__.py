@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from roadmask.system.command_line import EXIT_INTERRUPTED, run_command
+from roadmask.system.command_line import EXIT_INTERRUPTED, entry_point, run_command
 from train.options import add_training_options, prepare, stopping_signals
 
 # Each module has ``make_parser`` and ``run``; only the one that is asked for is imported.
@@ -69,6 +69,7 @@ class _ListModels(argparse.Action):
 _RECIPE = "augmentation: a name of train/recipes or a .toml file (default: full)"
 
 
+@entry_point
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments

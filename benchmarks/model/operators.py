@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import os
 import re
 import subprocess
 import sys
@@ -131,7 +132,7 @@ class _Litert:
         """The profiler's report over ``frames`` runs."""
         environment = self.make("LiteRtCreateEnvironment", ctypes.c_int(0), None)
         loaded = self.make(
-            "LiteRtCreateModelFromFile", environment, ctypes.c_char_p(model.encode())
+            "LiteRtCreateModelFromFile", environment, ctypes.c_char_p(os.fsencode(model))
         )
         compiled = self.make("LiteRtCreateCompiledModel", environment, loaded, self.options())
         graph = self.make("LiteRtGetModelSubgraph", loaded, ctypes.c_size_t(0))

@@ -7,13 +7,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.results import check_writable, write_result
+from benchmarks.results import write_result
 from benchmarks.stream.measure import StreamPlan, measure_stream, stream_table
-from roadmask.system.command_line import EXIT_DONE, EXIT_GATE, run_command
+from roadmask.system.command_line import EXIT_DONE, EXIT_GATE, entry_point, run_command
+from roadmask.system.files import check_writable
 
 _LIMIT = 0.5  # of ZeroMQ's latency and CPU, with 4 subscribers and 512 KiB masks
 
 
+@entry_point
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code: 1 if a target is missed."""
     plan = StreamPlan()

@@ -19,11 +19,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.results import check_writable, percentiles, table, write_result
+from benchmarks.results import percentiles, table, write_result
 from benchmarks.stream.build import reader_program
 from roadmask.errors import DataError
 from roadmask.system.clock import now_ns
-from roadmask.system.command_line import EXIT_DONE, EXIT_GATE, run_command
+from roadmask.system.command_line import EXIT_DONE, EXIT_GATE, entry_point, run_command
+from roadmask.system.files import check_writable
 from roadmask.system.hardware import read_device
 
 LIMITS_MS = {"stopped": 250.0, "killed": 250.0, "recovered": 100.0}
@@ -136,6 +137,7 @@ def _publisher(path: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
         running.communicate()
 
 
+@entry_point
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code: 1 if a median misses its target."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.stream.faults", description=__doc__)

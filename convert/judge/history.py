@@ -81,8 +81,5 @@ def _append(folder: Path, name: str, entry: dict[str, Any]) -> Path:
     entries = [*entries, entry][-_KEPT:]
     path = folder / f"{name}.json"
     text = json.dumps(json_ready(entries), indent=1, allow_nan=False) + "\n"
-    try:
-        write_text(path, text)
-    except OSError as error:
-        raise DataError(f"history {path} cannot be written: {error.strerror}") from error
+    write_text(path, text)
     return path

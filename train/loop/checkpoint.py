@@ -48,10 +48,9 @@ def save_checkpoint(path: Path, model: keras.Model, progress: dict[str, Any]) ->
     try:
         with atomic_path(path) as temporary:
             np.savez(temporary, allow_pickle=False, **arrays)
-    except OSError as error:
+    except DataError as error:
         raise DataError(
-            f"checkpoint {path} cannot be written ({error.strerror}): free some space and run the "
-            f"same command again; {what_is_left(path)}"
+            f"checkpoint {error}; then run the same command again; {what_is_left(path)}"
         ) from error
 
 

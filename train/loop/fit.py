@@ -20,7 +20,7 @@ from tqdm import tqdm
 from roadmask.data.datasets import Dataset
 from roadmask.errors import DataError
 from roadmask.labels.lookup import label_set
-from roadmask.system.files import atomic_path
+from roadmask.system.files import atomic_path, write_json
 from train.config import FitConfig
 from train.data.loader import Part, TrainingData, class_shares
 from train.data.prefetch import prefetch
@@ -34,7 +34,7 @@ from train.loop.progress import Progress
 from train.loop.tensorboard import Board
 from train.losses import SegmentationLoss
 from train.models import build_model
-from train.runs.files import write_history, write_json
+from train.runs.files import write_history
 from train.runs.record import RunRecord
 from train.schedules import learning_rate
 

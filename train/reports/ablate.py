@@ -9,9 +9,10 @@ from typing import Any
 
 from roadmask.errors import ConfigError
 from roadmask.system.command_line import EXIT_DONE, EXIT_INTERRUPTED
+from roadmask.system.files import write_json
 from train.options import add_training_options, prepare, stopping_signals
 from train.reports.page import Page, Picture, Section
-from train.runs.files import Run, read_run, write_json
+from train.runs.files import Run, read_run
 
 SCORES = {"miou": "mIoU", "dice": "Dice", "pixel_accuracy": "accuracy"}
 

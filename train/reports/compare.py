@@ -84,10 +84,7 @@ def run(options: argparse.Namespace) -> int:
         sheet = cv2.imencode(".png", frame_sheet(runs, dataset, options.frames))[1]
         caption = f"Frames of {options.dataset}/{options.split}: frame, truth, then every network."
         page.sections.append(Section("The same frames", picture=Picture(caption, sheet.tobytes())))
-    try:
-        written = page.write(options.out)
-    except OSError as error:
-        raise ConfigError(f"--out {options.out} cannot be written: {error.strerror}") from error
+    written = page.write(options.out)
     print(f"written: {', '.join(map(str, written))}")
     return EXIT_DONE
 

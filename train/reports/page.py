@@ -62,7 +62,10 @@ class Page:
             if section.picture is not None:
                 picture = path.with_name(f"{path.stem}-{number}{section.picture.suffix}")
                 content = section.picture.content
-                write_bytes(picture, content.encode() if isinstance(content, str) else content)
+                if isinstance(content, str):
+                    write_text(picture, content)
+                else:
+                    write_bytes(picture, content)
                 names[number] = picture.name
                 written.append(picture)
         write_text(written[1], self.to_markdown(names))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from roadmask.errors import DataError
-from roadmask.system.files import atomic_path, write_text
+from roadmask.system.files import atomic_path
 
 RECORD_FILES = ("run.json", "history.csv", "scores.json")
 CONVERSION = "conversion.json"
@@ -76,11 +76,6 @@ def read_run(folder: Path, conversion: Path | None = None) -> Run:
         _read_json(scores) if scores.is_file() else {},
         summarise(_read_json(conversion)) if conversion else find_conversion(folder),
     )
-
-
-def write_json(path: Path, record: dict[str, Any]) -> None:
-    """Write ``record`` atomically, NaN-free and readable."""
-    write_text(path, json.dumps(record, indent=2, allow_nan=False) + "\n")
 
 
 def write_history(path: Path, rows: list[dict[str, float]]) -> None:

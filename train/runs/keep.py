@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from roadmask.errors import DataError
 from roadmask.system.command_line import EXIT_DONE
-from roadmask.system.files import write_bytes
-from train.runs.files import CONVERSION, RECORD_FILES, read_run, write_json
+from roadmask.system.files import write_bytes, write_json
+from train.runs.files import CONVERSION, RECORD_FILES, read_run
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -34,13 +33,10 @@ def run(options: argparse.Namespace) -> int:
         DataError: not a run, or a folder that cannot be written.
     """
     found = read_run(options.run, options.convert_json)
-    try:
-        for name in RECORD_FILES:
-            if (options.run / name).is_file():
-                write_bytes(options.out / name, (options.run / name).read_bytes())
-        if found.conversion:
-            write_json(options.out / CONVERSION, found.conversion)
-    except OSError as error:
-        raise DataError(f"record {options.out} cannot be written: {error.strerror}") from error
+    for name in RECORD_FILES:
+        if (options.run / name).is_file():
+            write_bytes(options.out / name, (options.run / name).read_bytes())
+    if found.conversion:
+        write_json(options.out / CONVERSION, found.conversion)
     print(f"written: {options.out}")
     return EXIT_DONE

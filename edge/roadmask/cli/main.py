@@ -18,7 +18,7 @@ from roadmask.cli.serve import SERVE_TEXT, add_serve
 from roadmask.cli.subcommand import _add
 from roadmask.cli.top import TOP_EXAMPLES, TOP_TEXT, add_top
 from roadmask.cli.watch import _add_watch
-from roadmask.system.command_line import run_command
+from roadmask.system.command_line import entry_point, run_command
 
 _ADVANCED = f"""\
 advanced:
@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+@entry_point
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     # LiteRT and OpenCV write to standard error from C++; a line of ours says what matters.

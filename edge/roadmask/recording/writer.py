@@ -25,6 +25,7 @@ from roadmask.recording.reader import (
 from roadmask.stream.modes import MessageType
 from roadmask.stream.protocol import Identity, IdentityKind, Message, Welcome
 from roadmask.system.clock import now_ns
+from roadmask.system.files import followed
 
 _LAYOUT = b"""\
 A message of roadmask's mask stream, little-endian (docs/protocol.md); its length is the u16 at
@@ -50,7 +51,7 @@ class RecordingFile:
         require_mcap()
         from mcap.writer import Writer
 
-        self.path = Path(path)
+        self.path = followed(path)
         self.partial = self.path.with_name(f"{self.path.name}.partial")
         if self.path.exists():
             raise ConfigError(f"--out {path} exists: remove it, or give another name")

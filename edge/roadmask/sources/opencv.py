@@ -103,18 +103,14 @@ class VideoSource(Source):
         """The file with its first frame grabbed."""
         try:
             with self._path.open("rb") as file:
-                empty = not file.read(1)
+                if not file.read(1):
+                    raise self._unreadable("it is empty")
+                capture = _open_file(self._path, file.fileno())
         except OSError as error:
             raise CaptureError(
                 f"source {self._path} cannot be read: {error.strerror}; expected a video, an "
                 "image or a folder of images"
             ) from error
-        if empty:
-            raise self._unreadable("it is empty")
-        capture = open_capture(str(self._path), cv2.CAP_FFMPEG)
-        if not capture.isOpened():
-            # OpenCV built without FFmpeg (some boards) still reads Motion JPEG.
-            capture = open_capture(str(self._path), cv2.CAP_OPENCV_MJPEG)
         self._raw = _is_motion_jpeg(capture) and capture.set(cv2.CAP_PROP_FORMAT, -1)
         if not capture.isOpened() or not capture.grab():
             capture.release()
@@ -220,6 +216,17 @@ class StreamSource(Source):
     def close(self) -> None:
         """Close the connection."""
         self._capture.release()
+
+
+def _open_file(path: Path, descriptor: int) -> cv2.VideoCapture:
+    name = str(path)
+    if not name.isascii():  # OpenCV takes UTF-8 only, and a file's name may be any bytes
+        name = f"/proc/self/fd/{descriptor}"
+    capture = open_capture(name, cv2.CAP_FFMPEG)
+    if capture.isOpened():
+        return capture
+    # OpenCV built without FFmpeg (some boards) still reads Motion JPEG.
+    return open_capture(name, cv2.CAP_OPENCV_MJPEG)
 
 
 def open_capture(name: str, backend: int, limits: Sequence[int] = ()) -> cv2.VideoCapture:

@@ -100,8 +100,9 @@ class SourceUri:
 
     @property
     def name(self) -> str:
-        """The URI without the password that an RTSP address may hold."""
-        return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:***@", self.text)
+        """The URI without the password that an RTSP address may hold, as printable UTF-8."""
+        shown = self.text.encode(errors="backslashreplace").decode()
+        return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:***@", shown)
 
 
 def parse_uri(text: str) -> SourceUri:

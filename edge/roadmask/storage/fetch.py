@@ -175,7 +175,11 @@ def _mark(info: dict[str, Any]) -> str:
 
 def _download(files: Any, path: str, target: Path, address: Address, show: bool = True) -> None:
     digest, size = hashlib.sha256(), files.info(path).get("size")
-    with atomic_path(target) as temporary, files.open(path, "rb") as source:
+    with (
+        atomic_path(target) as temporary,
+        _errors(address),
+        files.open(path, "rb") as source,
+    ):
         with temporary.open("wb") as out:
             blocks = iter(lambda: source.read(_BLOCK), b"")
             for block in _progress(blocks, f"{address}", size) if show else blocks:

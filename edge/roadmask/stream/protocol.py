@@ -283,7 +283,8 @@ def decode_header(data: bytes) -> FrameHeader:
 
 def encode_identity(kind: int, identity: Identity) -> bytes:
     """One entry of the identity table: 256 bytes. A name is cut at 87 bytes of UTF-8."""
-    name = identity.name.encode()[:87].decode(errors="ignore").encode()
+    # A file's name may hold bytes that are no UTF-8.
+    name = identity.name.encode(errors="backslashreplace")[:87].decode(errors="ignore").encode()
     colors = b"".join(bytes((*rgb, 0)) for rgb in identity.colors_rgb[:32])
     return _IDENTITY.pack(kind, len(identity.colors_rgb[:32]), identity.digest, name, colors)
 

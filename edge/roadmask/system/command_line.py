@@ -1,8 +1,11 @@
-"""What every command line shares: exit codes, one-line errors, argument types."""
+"""What every command line shares: streams, exit codes, one-line errors, argument types."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import functools
+import io
 import math
 import os
 import re
@@ -11,7 +14,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from roadmask.errors import RoadmaskError
 
@@ -20,22 +23,104 @@ EXIT_INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 Number = TypeVar("Number", int, float)
 
 
+class Main(Protocol):
+    """A command's ``main``: arguments, by default the process's own, to an exit code."""
+
+    def __call__(self, arguments: list[str] | None = None) -> int:
+        """Run the command."""
+
+
+def entry_point(main: Main) -> Main:
+    """A ``main`` that finds three open streams and whose last line of output was written.
+
+    A stream that was closed (``>&-``) is opened on ``/dev/null``: else the next file or socket
+    would take its number, and libraries that print from C++ would print into that.
+    """
+
+    @functools.wraps(main)
+    def wrapped(arguments: list[str] | None = None) -> int:
+        open_streams()
+        try:
+            code = main(arguments)
+        except SystemExit:  # --help, or arguments that argparse refuses
+            if _flush_output():
+                raise
+            return EXIT_UNUSABLE
+        return code if _flush_output() else EXIT_UNUSABLE
+
+    return wrapped
+
+
+def open_streams() -> None:
+    """Give the process a standard input, output and error, and let them take any text."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            try:
+                os.fstat(number)
+            except OSError:  # the lowest number that is free, and those below it are taken
+                os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(number, "r" if name == "stdin" else "w", closefd=False))
+        stream = getattr(sys, name)
+        if number and isinstance(stream, io.TextIOWrapper):
+            # A file's name need not be UTF-8, and a terminal need not be either.
+            stream.reconfigure(errors="backslashreplace")
+
+
 def run_command(body: Callable[[], int], *, verbose: bool) -> int:
-    """Run ``body``; a RoadmaskError becomes one line on standard error and exit code 2."""
+    """Run ``body``; whatever it raises becomes one line on standard error and exit code 2."""
     try:
         return body()
-    except RoadmaskError as error:
-        if verbose:
-            traceback.print_exc()
-        print(f"roadmask: {' '.join(str(error).split())}", file=sys.stderr)
-        return EXIT_UNUSABLE
     except KeyboardInterrupt:
-        print("roadmask: interrupted", file=sys.stderr)
+        complain("interrupted")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has gone (``| head``); keep the interpreter's exit quiet too.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return EXIT_DONE
+    except Exception as error:
+        if verbose:
+            traceback.print_exc()
+        complain(_reason(error))
+        return EXIT_UNUSABLE
+
+
+def complain(text: str) -> None:
+    """One line on standard error; nothing where it is gone or full."""
+    with contextlib.suppress(OSError):
+        print(f"roadmask: {' '.join(text.split())}", file=sys.stderr, flush=True)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, RoadmaskError):
+        return str(error)
+    kind, text = type(error).__name__, " ".join(str(error).split())[:300]
+    if isinstance(error, OSError) and error.filename is not None:
+        name = os.fsdecode(error.filename) if error.filename else "''"
+        return f"{name}: {error.strerror}; give a path that can be used, or mend this one"
+    if isinstance(error, OSError):
+        return f"{error.strerror or text or kind}: the system refused; -v shows where"
+    return f"this should not happen: {kind} {text}; run it again with -v and report what it shows"
+
+
+def _flush_output() -> bool:
+    """Write what standard output still holds; False, and a line, where that fails."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _discard_output()
+    except OSError as error:
+        _discard_output()
+        complain(f"standard output cannot be written: {error.strerror}; send it where is room")
+        return False
+    return True
+
+
+def _discard_output() -> None:
+    """What is left in the buffer goes nowhere, or the interpreter's end would fail on it."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+    sys.stdout.flush()
 
 
 def stop_on_signal() -> threading.Event:

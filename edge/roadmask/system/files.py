@@ -1,46 +1,141 @@
-"""Write a file whole or not at all: temporary name in the same folder, fsync, rename."""
+"""Write a file whole or not at all: temporary name in the same folder, fsync, rename.
+
+What is no regular file (a device, a FIFO, an open descriptor) is never replaced: the finished
+content goes through it. A link is followed; what it names is written.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
+import shutil
+import stat
+import sys
+import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from roadmask.errors import ConfigError, DataError
+
+_DESCRIPTOR = re.compile(r"/dev/std(?P<name>in|out|err)|/(?:dev|proc/self)/fd/(?P<number>\d+)")
+_NAMES = {"in": 0, "out": 1, "err": 2}
+_READER_WAIT_S = 10.0  # for somebody to open the other end of a FIFO
 
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; when the block succeeds it is renamed to ``path``.
+    """Yield a temporary path; when the block succeeds, its content is at ``path``.
 
     The temporary name keeps the suffix, because image and Keras writers choose the format by it.
     On an exception (Ctrl-C included) nothing is left under either name.
+
+    Raises:
+        DataError: it cannot be written; the message says why.
     """
     path = Path(path)
+    try:
+        place = _through if _is_stream(path) else _beside
+        with place(path) as temporary:
+            yield temporary
+    except OSError as error:
+        reason = error.strerror or str(error) or type(error).__name__
+        raise DataError(
+            f"{path} cannot be written: {reason}; give a file in a folder with room that user "
+            f"{os.geteuid()} may write"
+        ) from error
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Write ``data`` to ``path``, as ``atomic_path`` does."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write ``text`` as UTF-8; a file's name in it that is none is written with escapes."""
+    write_bytes(path, text.encode(errors="backslashreplace"))
+
+
+def write_json(path: str | Path, record: dict[str, Any]) -> None:
+    """Write one JSON object."""
+    write_text(path, json.dumps(record, indent=2, allow_nan=False) + "\n")
+
+
+def check_writable(path: Path | None) -> None:
+    """Refuse an output path before the work, not after it.
+
+    Raises:
+        ConfigError: its folder does not exist or is not ours, or it is a folder itself.
+    """
+    if path is None:
+        return
+    if path.is_dir() or not followed(path).parent.is_dir():
+        raise ConfigError(f"cannot write {path}: give a file in a folder that exists")
+    place = path if _is_stream(path) else followed(path).parent
+    if not os.access(place, os.W_OK):
+        raise ConfigError(f"cannot write {path}: user {os.geteuid()} may not write in {place}")
+
+
+def followed(path: str | Path) -> Path:
+    """Where ``path`` leads when every link in it is followed; it need not exist."""
+    return Path(os.path.realpath(path))
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether ``path`` is there and renaming over it would destroy more than a file's content."""
+    if _DESCRIPTOR.fullmatch(str(path)):
+        return True
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except OSError:  # nothing there yet, or what the attempt to write it will say better
+        return False
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    path = followed(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
+    # Short enough for a name of 255 bytes too.
+    temporary = path.with_name(f".{path.stem[:40]}-{secrets.token_hex(4)}{path.suffix[-16:]}")
     try:
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # the folder may be what cannot be written
+            temporary.unlink(missing_ok=True)
 
 
-def write_bytes(path: str | Path, data: bytes) -> None:
-    """Write ``data`` to ``path`` atomically."""
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(data)
+@contextmanager
+def _through(path: Path) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="roadmask-") as folder:
+        temporary = Path(folder) / f"content{path.suffix}"
+        yield temporary
+        with temporary.open("rb") as content, os.fdopen(_open_stream(path), "wb") as stream:
+            shutil.copyfileobj(content, stream)
 
 
-def write_text(path: str | Path, text: str) -> None:
-    """Write ``text`` to ``path`` atomically, as UTF-8."""
-    write_bytes(path, text.encode())
-
-
-def write_json(path: Path, record: dict[str, Any]) -> None:
-    """Write one JSON object, atomically."""
-    write_text(path, json.dumps(record, indent=2, allow_nan=False) + "\n")
+def _open_stream(path: Path) -> int:
+    """A descriptor to write to; no file is made and none is emptied."""
+    match = _DESCRIPTOR.fullmatch(str(path))
+    if match:  # as the shell's >&N: an open file goes on where it is
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            stream.flush()
+        return os.dup(_NAMES[match["name"]] if match["name"] else int(match["number"]))
+    deadline = time.monotonic() + _READER_WAIT_S
+    while True:
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+        except OSError:  # of a FIFO: nobody reads it yet
+            if not path.is_fifo() or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            os.set_blocking(descriptor, True)
+            return descriptor

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 
@@ -56,9 +56,13 @@ class LiveLine:
             self._next = now + (_SHOW_EVERY_S if self._terminal else 10 * _SHOW_EVERY_S)
             end = "" if self._terminal else "\n"
             start = "\r\x1b[K" if self._terminal else ""
-            print(f"{start}{text}", end=end, file=sys.stderr, flush=True)
+            self._print(f"{start}{text}{end}")
 
     def end(self) -> None:
         """Leave the cursor on a line of its own."""
         if self._terminal:
-            print(file=sys.stderr)
+            self._print("\n")
+
+    def _print(self, text: str) -> None:
+        with suppress(OSError):  # a terminal that hung up, a log on a full disk: the work goes on
+            print(text, end="", file=sys.stderr, flush=True)

@@ -8,9 +8,10 @@ from pathlib import Path
 import cv2
 
 from roadmask.errors import ConfigError
-from roadmask.system.files import atomic_path
+from roadmask.system.files import write_bytes
 from roadmask.town.town import Town, TownFrame
 
+_COMPRESSION = [cv2.IMWRITE_PNG_COMPRESSION, 2]
 _CITIES = (
     "aldermoor", "brinkstadt", "castelune", "dornfeld", "estwick", "falkenau", "gravenport",
     "hollmark", "iverness", "jorvald", "kaltbruck", "lindhaven", "merrowby", "nordhain",
@@ -76,6 +77,4 @@ def _write_frame(root: Path, split: str, name: str, city: str, frame: TownFrame)
         (truth / f"{name}_gtFine_instanceIds.png", frame.instance_ids),
         (images / f"{name}_leftImg8bit.png", frame.image),  # last: its presence means all is there
     ):
-        with atomic_path(path) as temporary:
-            if not cv2.imwrite(str(temporary), pixels, [cv2.IMWRITE_PNG_COMPRESSION, 2]):
-                raise OSError(f"{temporary} could not be written")
+        write_bytes(path, cv2.imencode(".png", pixels, _COMPRESSION)[1].tobytes())

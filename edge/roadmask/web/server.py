@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import sys
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from roadmask.errors import ConfigError
-from roadmask.system.command_line import EXIT_DONE, stop_on_signal
+from roadmask.system.command_line import EXIT_DONE, complain, stop_on_signal
 from roadmask.web.app import create_app
 from roadmask.web.settings import ServeConfig
 
@@ -71,7 +70,7 @@ def serve(config: ServeConfig) -> int:
     listener = _listen(config)
     port = listener.getsockname()[1]
     shown = f"[{config.host}]" if ":" in config.host else config.host
-    print(f"roadmask: http://{shown}:{port}/ (API: /docs)", file=sys.stderr, flush=True)
+    complain(f"http://{shown}:{port}/ (API: /docs)")
     settings = uvicorn.Config(
         app,
         loop="asyncio",

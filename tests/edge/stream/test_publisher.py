@@ -122,6 +122,15 @@ def test_nothing_is_left_after_kill(path: Path) -> None:
     Publisher(path, mask_size=(8, 8)).close()
 
 
+def test_without_a_shell_nothing_is_left_on_close(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("roadmask.stream.publish.listener._SHELL", "/no/shell")
+    with Publisher(path, mask_size=(8, 8)), connect(path):
+        pass
+    assert list(path.parent.iterdir()) == []
+
+
 def test_a_second_publisher_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("roadmask.stream.publish.listener._LOCK_WAIT_S", 0.05)
     with Publisher(path, mask_size=(8, 8)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import grp
+import logging
 import os
 import pwd
 import socket
@@ -18,9 +19,12 @@ from pathlib import Path
 from roadmask._native import peer_groups, readable
 from roadmask.errors import PublishError
 
+_log = logging.getLogger(__name__)
+
 _LOCK_WAIT_S = 2.0  # a killed owner's janitor needs milliseconds
 _PATH_BYTES = 107  # sun_path without its NUL
 
+_SHELL = "/bin/sh"
 # Holds the lock (inherited) until the owner's end of the pipe closes, however the owner ends;
 # then nothing of it stays in the file system.
 _JANITOR = 'read -r _; rm -f -- "$0" "$0.lock"'
@@ -107,13 +111,21 @@ class Listener:
             return
         self.socket.close()
         os.close(self._janitor_pipe)  # the janitor removes both files and lets go of the lock
-        self._janitor.wait()
+        if self._janitor is None:
+            self.path.unlink(missing_ok=True)
+            _lock_path(self.path).unlink(missing_ok=True)
+        else:
+            self._janitor.wait()
         os.close(self._lock)
+
+
+def _lock_path(path: Path) -> Path:
+    return path.with_name(path.name + ".lock")
 
 
 def _lock(path: Path) -> int:
     """Take ``path.lock``; the descriptor holds it until it and its copies are closed."""
-    lock_path = path.with_name(path.name + ".lock")
+    lock_path = _lock_path(path)
     deadline = time.monotonic() + _LOCK_WAIT_S
     while True:
         fd = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
@@ -164,11 +176,12 @@ def _bind(path: Path, mode_bits: int) -> socket.socket:
     return listening
 
 
-def _start_janitor(path: Path, lock: int) -> tuple[subprocess.Popen[bytes], int]:
+def _start_janitor(path: Path, lock: int) -> tuple[subprocess.Popen[bytes] | None, int]:
+    """The janitor, None on a system without a shell, and our end of its pipe."""
     read_end, write_end = os.pipe2(os.O_CLOEXEC)
     try:
         janitor = subprocess.Popen(
-            ["/bin/sh", "-c", _JANITOR, str(path)],
+            [_SHELL, "-c", _JANITOR, str(path)],
             stdin=read_end,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -176,9 +189,10 @@ def _start_janitor(path: Path, lock: int) -> tuple[subprocess.Popen[bytes], int]
             start_new_session=True,  # a Ctrl-C at the terminal is not for it
             cwd="/",
         )
-    except OSError:
-        os.close(write_end)
-        raise
+    except OSError as error:
+        # The next owner finds and removes what one that was killed left behind.
+        _log.warning("no %s (%s): a kill leaves %s behind", _SHELL, error.strerror, path)
+        return None, write_end
     finally:
         os.close(read_end)
     return janitor, write_end
