@@ -160,9 +160,9 @@ def _accuracy(options: argparse.Namespace) -> int:
 
     model = fetch(options.model)
     if model.suffix == ".keras":
-        from benchmarks.model.keras_engine import KerasEngine
+        from benchmarks.model.keras_file import open_keras
 
-        engine: Engine = KerasEngine(model, options.labels)
+        engine = open_keras(model, options.labels)
     else:
         engine = Engine(model, options.threads, options.labels)
     dataset = open_dataset(options.dataset, options.root, options.split, count=options.count)

@@ -260,14 +260,11 @@ class _Input:
 
 def _calibrate(plan: ConversionPlan, info: ModelInfo) -> Calibration:
     width, height = info.input_size
-    preprocess: dict[tuple[int, int], Preprocess] = {}
+    preprocess = Preprocess(cast(Engine, _Input(info)), info.input_size)
 
     def prepare(image: Image) -> U8:
-        size = (image.shape[1], image.shape[0])
-        if size not in preprocess:
-            preprocess[size] = Preprocess(cast(Engine, _Input(info)), size)
         sample = np.empty((height, width, 3), np.uint8)
-        preprocess[size].into(image, sample)
+        preprocess.into(image, sample)
         return sample
 
     def progress(frames: Iterator[Any], total: int) -> Iterator[Any]:

@@ -6,9 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-import numpy.typing as npt
 from tqdm import tqdm
 
 from benchmarks.results import points, table
@@ -17,41 +14,8 @@ from roadmask.data.datasets import Dataset, Sample
 from roadmask.errors import DataError
 from roadmask.evaluation.metrics import ConfusionMatrix
 from roadmask.inference.engine import Engine
-from roadmask.inference.postprocess import Postprocess
-from roadmask.inference.preprocess import Preprocess
+from roadmask.inference.predictor import Predictor
 from roadmask.system.hardware import read_device
-
-
-class Predictor:
-    """Masks as the daemon publishes them, brought to the frame's own size.
-
-    Args:
-        engine: a loaded network, or what stands in for one (``KerasEngine``).
-    """
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self._postprocess = Postprocess(engine)
-        self._preprocess: Preprocess | None = None
-        self._size = (0, 0)
-
-    def mask(self, image: npt.NDArray[np.uint8]) -> Mask:
-        """``(H, W, 3) uint8`` BGR → ``(H, W) uint8`` categories."""
-        height, width = image.shape[:2]
-        mask = self.published(image)
-        return np.asarray(
-            cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8
-        )
-
-    def published(self, image: npt.NDArray[np.uint8]) -> Mask:
-        """The same at the size that the daemon publishes."""
-        height, width = image.shape[:2]
-        if self._preprocess is None or self._size != (width, height):
-            self._size = (width, height)
-            self._preprocess = Preprocess(self.engine, self._size)
-        self._preprocess.into(image, self.engine.input)
-        self.engine.invoke()
-        return self._postprocess.mask()
 
 
 def measure_accuracy(

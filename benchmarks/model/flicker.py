@@ -22,11 +22,12 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from benchmarks.model.accuracy import Predictor
 from roadmask.arrays import F32, U8
 from roadmask.errors import DataError
 from roadmask.evaluation.metrics import ConfusionMatrix
+from roadmask.imaging.nearest import nearest
 from roadmask.inference.engine import Engine
+from roadmask.inference.predictor import Predictor
 from roadmask.labels.label_set import VOID
 from roadmask.sources import open_source
 from roadmask.sources.town import TownSource
@@ -54,8 +55,7 @@ class FlickerMeter:
         small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
         grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)
         if truth is not None:
-            nearest = cv2.resize(truth, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
-            truth = np.asarray(nearest, np.uint8)
+            truth = nearest(truth, (width, height))
         if self._last is not None:
             self._compare(*self._last, grey, mask, truth)
         self._last = (grey, mask.copy(), truth)

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
@@ -26,6 +25,7 @@ from roadmask.arrays import U8
 from roadmask.data.datasets import open_dataset
 from roadmask.errors import ConfigError
 from roadmask.evaluation.metrics import ConfusionMatrix
+from roadmask.imaging.nearest import nearest
 from roadmask.inference.engine import Engine
 from roadmask.sources import open_source
 from roadmask.sources.source import EndOfStream
@@ -356,10 +356,7 @@ def _agreement(ours: U8 | None, others: U8 | None) -> float | None:
     if ours is None or others is None:
         return None
     size = (ours.shape[2], ours.shape[1])
-    equal = [
-        np.mean(a == cv2.resize(b, size, interpolation=cv2.INTER_NEAREST))
-        for a, b in zip(ours, others, strict=True)
-    ]
+    equal = [np.mean(a == nearest(b, size)) for a, b in zip(ours, others, strict=True)]
     return round(float(np.mean(equal)), 5)
 
 
@@ -369,9 +366,7 @@ def _miou(masks: U8 | None, truths: Sequence[U8] | None) -> float | None:
     matrix = ConfusionMatrix()
     for mask, truth in zip(masks, truths, strict=True):
         size = (truth.shape[1], truth.shape[0])
-        matrix.update(
-            truth, np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST), np.uint8)
-        )
+        matrix.update(truth, nearest(mask, size))
     return round(matrix.mean_iou(), 5)
 
 

@@ -154,18 +154,15 @@ def roadmask(task: dict[str, Any]) -> Segment:
     engine = Engine(task["model"], task["threads"], task["labels"] or None)
     postprocess = Postprocess(engine)
     publisher = Publisher(task["socket"], mask_size=postprocess.mask_size)
-    preprocess: dict[tuple[int, int], Preprocess] = {}
+    preprocess = Preprocess(engine, engine.input_size)
 
     def segment(frame: U8) -> U8:
-        size = (frame.shape[1], frame.shape[0])
-        if size not in preprocess:
-            preprocess[size] = Preprocess(engine, size)
         begin_ns = now_ns()
-        preprocess[size].into(frame, engine.input)
+        preprocess.into(frame, engine.input)
         engine.invoke()
         mask = publisher.begin().mask
         postprocess.into(mask)
-        publisher.publish(FrameInfo(begin_ns, size))
+        publisher.publish(FrameInfo(begin_ns, (frame.shape[1], frame.shape[0])))
         return np.asarray(mask, np.uint8)
 
     return segment

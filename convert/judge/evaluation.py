@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from benchmarks.model.accuracy import Predictor
 from convert.calibration.frames import Calibration
 from roadmask.arrays import Mask
 from roadmask.data.datasets import Dataset
 from roadmask.evaluation.metrics import ConfusionMatrix
+from roadmask.imaging.nearest import nearest
 from roadmask.inference.engine import Engine
+from roadmask.inference.predictor import Predictor
 from roadmask.labels.label_set import VOID
 
 WORST = 10  # frames that are kept as pictures
@@ -103,7 +104,6 @@ def _shrink(
 ) -> Picture:
     height, width = image.shape[:2]
     size = (_PICTURE_WIDTH, max(1, round(height * _PICTURE_WIDTH / width)))
-    small = [cv2.resize(m, size, interpolation=cv2.INTER_NEAREST) for m in masks]
-    truth, before, after = (np.asarray(m, np.uint8) for m in small)
+    truth, before, after = (nearest(mask, size) for mask in masks)
     shrunk = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
     return Picture(frame_id, agreement, shrunk, (truth, before, after))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from roadmask.bridge.subscriber import RemoteSubscriber
+    from roadmask.inference.predictor import Segmentation, load
     from roadmask.stream.modes import Mode, NoMask, Reason
     from roadmask.stream.subscribe.async_subscriber import AsyncSubscriber
     from roadmask.stream.subscribe.subscriber import Mask, Subscriber
@@ -21,8 +22,10 @@ __all__ = [
     "NoMask",
     "Reason",
     "RemoteSubscriber",
+    "Segmentation",
     "Subscriber",
     "__version__",
+    "load",
 ]
 __version__ = "0.1.0"
 
@@ -33,7 +36,9 @@ _HOME = {
     "NoMask": "roadmask.stream.modes",
     "Reason": "roadmask.stream.modes",
     "RemoteSubscriber": "roadmask.bridge.subscriber",
+    "Segmentation": "roadmask.inference.predictor",
     "Subscriber": "roadmask.stream.subscribe.subscriber",
+    "load": "roadmask.inference.predictor",
 }
 
 

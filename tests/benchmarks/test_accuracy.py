@@ -6,11 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.model.accuracy import Predictor, accuracy_result, accuracy_table, measure_accuracy
-from benchmarks.model.keras_engine import KerasEngine
+from benchmarks.model.accuracy import accuracy_result, accuracy_table, measure_accuracy
+from benchmarks.model.keras_file import open_keras
 from roadmask.data.datasets import open_dataset
 from roadmask.errors import ConfigError, DataError, ModelError
 from roadmask.inference.engine import Engine
+from roadmask.inference.predictor import Predictor
 from roadmask.town.export import write_cityscapes
 
 
@@ -55,7 +56,7 @@ def test_the_keras_model_and_its_int8_file_agree(
     keras_file: Path, int8_file: Path, camvid_folder: Path
 ) -> None:
     dataset = open_dataset("camvid", camvid_folder, "val")
-    float_model, int8_model = Predictor(KerasEngine(keras_file)), Predictor(Engine(int8_file))
+    float_model, int8_model = Predictor(open_keras(keras_file)), Predictor(Engine(int8_file))
     equal = [
         np.mean(float_model.mask(sample.image) == int8_model.mask(sample.image))
         for sample in dataset
@@ -66,13 +67,13 @@ def test_the_keras_model_and_its_int8_file_agree(
 
 def test_unusable_keras_files_are_named(tmp_path: Path, keras_file: Path) -> None:
     with pytest.raises(ModelError, match="is missing"):
-        KerasEngine(tmp_path / "none.keras")
+        open_keras(tmp_path / "none.keras")
     broken = tmp_path / "broken.keras"
     broken.write_bytes(keras_file.read_bytes()[:1000])
     with pytest.raises(ModelError, match=r"broken\.keras cannot be read"):
-        KerasEngine(broken)
+        open_keras(broken)
     with pytest.raises(ConfigError, match="label set"):
-        KerasEngine(keras_file, "cityscapes-9")
+        open_keras(keras_file, "cityscapes-9")
 
 
 def test_a_foreign_cityscapes_model_runs_as_it_is(shared: Path) -> None:

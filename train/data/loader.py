@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from roadmask.data.datasets import Dataset
 from roadmask.errors import ConfigError
+from roadmask.imaging.nearest import nearest
 from roadmask.labels.catalogue import CITYSCAPES_8
 from roadmask.labels.label_set import LabelSet
 from train.data.recipes import Augment, Recipe, load_recipe
@@ -64,7 +65,7 @@ class FrameCache:
             if width > self._max_width:
                 size = (self._max_width, round(height * self._max_width / width))
                 image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-                mask = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST_EXACT)
+                mask = nearest(mask, size)
             frame = (np.asarray(image, np.uint8), np.asarray(mask, np.uint8))
             with self._lock:
                 self._free -= image.nbytes + mask.nbytes

@@ -13,9 +13,10 @@ from roadmask.arrays import Image
 from roadmask.data.datasets import Dataset
 from roadmask.errors import DataError
 from roadmask.imaging.overlay import colours, overlay
+from roadmask.inference.predictor import Predictor
 from roadmask.labels.catalogue import CITYSCAPES_8
 from roadmask.labels.lookup import label_set
-from train.loop.evaluation import mask_from_logits, predict_logits
+from train.loop.keras_engine import KerasEngine
 from train.runs.files import Run
 
 _WIDTH_PX = 320
@@ -44,12 +45,9 @@ def frame_sheet(runs: Sequence[Run], dataset: Dataset, count: int) -> Image:
                 f"network {network} cannot be read ({reason[0][:160] if reason else error!r}): "
                 "train it anew"
             ) from error
-        _, height, width, _ = model.input_shape
-        logits = predict_logits(model, samples)
         labels = label_set(run.record["config"].get("labels", CITYSCAPES_8.name))
-        first, category = labels.first_competing, labels.category_table
-        masks = [category[mask_from_logits(frame, (width, height), first)] for frame in logits]
-        pictures = [overlay(s.image, mask, 0.75) for s, mask in zip(samples, masks, strict=True)]
+        predictor = Predictor(KerasEngine(model, labels))
+        pictures = [overlay(s.image, predictor.mask(s.image), 0.75) for s in samples]
         rows.append(_row(run.name, pictures))
     return np.concatenate(rows)
 

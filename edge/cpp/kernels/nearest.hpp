@@ -7,7 +7,7 @@
 
 namespace roadmask::kernels {
 
-// `table` has `classes` entries, 0 to 7 or kUnknown; an id outside it is unknown too: void, and
+// `table` has `classes` entries, kUnknown among them; an id outside it is unknown too: void, and
 // counted. Id: uint8, int32, int64.
 template <class Id>
 Filled nearest_map(const Id* ids, Size source, Plane mask, Size size, const std::uint8_t* table,

@@ -45,11 +45,11 @@ k::Size size_of(const char* what, SizePx size) {
 }
 
 std::vector<std::uint8_t> table_of(const char* what, nb::handle object, std::ptrdiff_t entries,
-                                   int largest, bool may_be_unknown = false) {
+                                   int largest) {
   const ArrayView view(what, object, "B", {entries}, ArrayView::kRead);
   std::vector<std::uint8_t> table(view.bytes(), view.bytes() + view.shape(0));
   for (std::uint8_t entry : table)
-    if (entry > largest && !(may_be_unknown && entry == k::kUnknown))
+    if (entry > largest)
       refuse(std::string(what) + ": given an entry of " + std::to_string(entry) +
              ", expected 0 to " + std::to_string(largest));
   return table;
@@ -105,7 +105,7 @@ void make_upsample(k::UpsamplePlan* self, SizePx logits_size, int classes, SizeP
     refuse("threshold: given " + std::to_string(threshold) + ", expected 0 to 255");
   if (!(step > 0) || !std::isfinite(step)) refuse("step: expected a finite number over 0");
   k::UpsampleOptions options{size_of("logits_size", logits_size), size_of("size", size), classes,
-                             table_of("table", table, classes, 7, true), first, {}, threshold,
+                             table_of("table", table, classes, 255), first, {}, threshold,
                              static_cast<float>(step), {}, {}, scores_of(scores)};
   std::tie(options.columns, options.rows) = windows_of(input_size, window);
   if (!confidence_table.is_none())
@@ -146,7 +146,7 @@ nb::tuple nearest_map(nb::handle ids, nb::handle out, nb::handle table,
                      std::optional<SizePx> input_size, PartPx window) {
   const ArrayView in("ids", ids, "Biq", {-1, -1}, ArrayView::kRead);
   const ArrayView mask("out", out, "B", {-1, -1}, ArrayView::kWriteRows);
-  const std::vector<std::uint8_t> categories = table_of("table", table, -1, 7, true);
+  const std::vector<std::uint8_t> categories = table_of("table", table, -1, 255);
   const auto side = [](const ArrayView& view, std::size_t axis) {
     return static_cast<int>(view.shape(axis));
   };

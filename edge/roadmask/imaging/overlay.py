@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from roadmask import _native
 from roadmask.arrays import U8
+from roadmask.imaging.nearest import nearest
 from roadmask.labels.label_set import CATEGORY_COLORS_RGB, VOID
 
 
@@ -32,10 +32,7 @@ def overlay(image_bgr: U8, mask: U8, alpha: float = 0.5, out: U8 | None = None) 
         ``out``, ``(H, W, 3) uint8`` BGR.
     """
     height, width = image_bgr.shape[:2]
-    if mask.shape != (height, width):
-        mask = np.asarray(
-            cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8
-        )
+    mask = nearest(mask, (width, height))
     if out is None:
         out = np.empty((height, width, 3), np.uint8)
     _native.overlay(image_bgr, mask, PALETTE_BGR, round(255 * alpha), out)

@@ -26,8 +26,7 @@ from roadmask.arrays import U8
 from roadmask.errors import ModelError
 from roadmask.inference.engine import Engine
 from roadmask.inference.model_file import read_block
-from roadmask.inference.postprocess import Postprocess
-from roadmask.inference.preprocess import Preprocess
+from roadmask.inference.predictor import Predictor
 from roadmask.labels.label_set import CATEGORY_COUNT
 
 GOLDEN_NAME = "ROADMASK_GOLDEN"
@@ -122,13 +121,10 @@ def verify(engine: Engine, golden: Golden) -> list[Verdict]:
     Raises:
         ModelError: the frames are of another network.
     """
-    postprocess = Postprocess(engine)
+    predictor = Predictor(engine)
     verdicts = []
     for frame in golden.frames:
-        height, width = frame.image.shape[:2]
-        Preprocess(engine, (width, height)).into(frame.image, engine.input)
-        engine.invoke()
-        mask = postprocess.mask()
+        mask = predictor.published(frame.image)
         if mask.shape != frame.mask.shape:
             raise ModelError(
                 f"model {engine.path}: its golden frames give masks of {frame.mask.shape}, the "

@@ -8,12 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from roadmask import _native
-from roadmask.arrays import Mask
+from roadmask.arrays import U8, Mask
 from roadmask.inference.engine import Engine
 from roadmask.inference.geometry import Geometry, Rect
 from roadmask.labels.label_set import VOID
-
-U8 = Mask
 
 
 class Postprocess:
@@ -25,6 +23,8 @@ class Postprocess:
         engine: the network.
         mask_size: width and height of the masks in px, stretched over the network's input; or a
             ``Geometry``. By default the network's input size.
+        table: ``(C,) uint8``: what the mask shows for each class, its category by default; 255 for
+            one that is unknown.
 
     Attributes:
         mask_size: width and height of the masks in px.
@@ -33,8 +33,14 @@ class Postprocess:
             class that its label set does not have, or the same for every class everywhere.
     """
 
-    def __init__(self, engine: Engine, mask_size: tuple[int, int] | Geometry | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        mask_size: tuple[int, int] | Geometry | None = None,
+        table: U8 | None = None,
+    ) -> None:
         self._engine = engine
+        self._table = engine.labels.channel_table if table is None else table
         self._input_size, self._window = engine.input_size, Rect(0, 0, *engine.input_size)
         if isinstance(mask_size, Geometry):
             self.mask_size, self._window = mask_size.mask_size, mask_size.inner
@@ -50,7 +56,7 @@ class Postprocess:
         self._void = self.mask_size[0] * self.mask_size[1] - self.claimed
         self.invalid = 0
         self._first = engine.labels.first_competing
-        spec, labels = engine.output_spec, engine.labels
+        spec = engine.output_spec
         self._plan: _native.UpsamplePlan | None = None
         if len(spec.shape) == 4:
             _, height, width, channels = spec.shape
@@ -59,7 +65,7 @@ class Postprocess:
                 logits_size=(width, height),
                 classes=channels,
                 size=(inner.width, inner.height),
-                table=labels.channel_table[:channels],
+                table=self._table[:channels],
                 first=self._first,
                 confidence_table=confidence_table(step),
                 step=step,
@@ -94,9 +100,8 @@ class Postprocess:
             mask = mask[self._inner]
             confidence = None if confidence is None else confidence[self._inner]
         if self._plan is None:
-            table = self._engine.labels.channel_table
             counts, self.invalid = _native.nearest_map(
-                output, mask, table, self._input_size, self._window
+                output, mask, self._table, self._input_size, self._window
             )
         else:
             counts, self.invalid = self._plan.run(output, mask, confidence)

@@ -1,70 +1,154 @@
-"""From one picture to one mask."""
+"""From one picture to one mask: whoever has a picture and wants its mask asks here.
+
+Logits are brought to the size that is asked for by the daemon's kernel, class ids nearest at pixel
+centres, so a mask does not depend on who made it.
+"""
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
+import cv2
 import numpy as np
 
-from roadmask.arrays import U8
+from roadmask.arrays import U8, Image, Mask, Tensor
 from roadmask.errors import DataError
 from roadmask.inference.engine import Engine
+from roadmask.inference.model_file import DEFAULT_MODEL
 from roadmask.inference.postprocess import Postprocess
 from roadmask.inference.preprocess import Preprocess
-from roadmask.labels.label_set import CATEGORY_NAMES
+from roadmask.labels.label_set import CATEGORY_NAMES, LabelSet
+
+_LARGEST_SIDE_PX = 16384  # that the kernels take
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a network made of a picture.
+class Segmentation:
+    """What a network makes of a picture of ``H`` x ``W`` px.
 
     Attributes:
-        model: its name here.
-        digest: SHA-256 of the model file, hex.
-        mask: ``(H, W) uint8`` categories at the picture's own size.
-        confidence: the same, of 255, if it was asked for.
-        invoke_ms: the network alone.
-        shares: fraction of the pixels in each category.
+        mask: ``(H, W) uint8`` categories, 0 (void: no claim) to 7, see ``Category``.
+        confidence: ``(H, W) uint8``: how sure the network is of each pixel, 255 for certain;
+            None for a network that ends in class ids, which tell none.
+        shares: name of each of the 8 categories → fraction of the pixels, 0 to 1.
     """
 
-    model: str
-    digest: str
     mask: U8
     confidence: U8 | None
-    invoke_ms: float
     shares: dict[str, float]
 
 
 class Predictor:
-    """A loaded network and its plans for the last size of picture; it belongs to one thread."""
+    """A loaded network that turns pictures into masks; calls from several threads wait in turn.
 
-    def __init__(self, engine: Engine) -> None:
+    Args:
+        engine: the network, or what stands in for one.
+        table: ``(C,) uint8``: what the mask shows for each class; its category by default.
+
+    Attributes:
+        invoke_ms: of the last picture, the network alone.
+    """
+
+    def __init__(self, engine: Engine, table: U8 | None = None) -> None:
         self.engine = engine
-        self.gives_confidence = len(engine.output_spec.shape) == 4
-        self._size = (0, 0)
-        self._preprocess: Preprocess
-        self._postprocess: Postprocess
+        self.invoke_ms = 0.0
+        self._table = table
+        self._preprocess = Preprocess(engine, engine.input_size)
+        self._postprocess = Postprocess(engine, table=table)
+        self._lock = threading.Lock()
 
-    def predict(self, image: U8, confidence: bool) -> Outcome:
-        """``image`` is ``(H, W, 3) uint8`` BGR.
+    @property
+    def gives_confidence(self) -> bool:
+        """Whether the output tells how sure it is; class ids do not."""
+        return self._postprocess.gives_confidence
+
+    def __call__(self, image_rgb: Image) -> Segmentation:
+        """Segment one picture, ``(H, W, 3) uint8`` RGB of any size.
 
         Raises:
-            DataError: confidence of a network that has none.
+            DataError: not such an array.
+            ModelError: the network failed.
         """
-        if confidence and not self.gives_confidence:
-            raise DataError(f"model {self.engine.name} ends in class ids, which tell no confidence")
+        return self.segment(_bgr(image_rgb))
+
+    def segment(
+        self, image: Image, confidence: bool = True, size: tuple[int, int] | None = None
+    ) -> Segmentation:
+        """The same of ``(H, W, 3) uint8`` BGR, as cameras and files give it.
+
+        Args:
+            image: the picture; its rows may be apart.
+            confidence: whether that plane is wanted.
+            size: width and height of the mask in px, the picture's by default.
+        """
         height, width = image.shape[:2]
-        if self._size != (width, height):
-            self._preprocess = Preprocess(self.engine, (width, height))
-            self._postprocess = Postprocess(self.engine, (width, height))
-            self._size = (width, height)
-        self._preprocess.into(image, self.engine.input)
-        started = time.perf_counter()
-        self.engine.invoke()
-        invoke_ms = 1e3 * (time.perf_counter() - started)
+        width, height = size or (width, height)
         mask = np.empty((height, width), np.uint8)
-        plane = np.empty((height, width), np.uint8) if confidence else None
-        counts = self._postprocess.into(mask, plane)
+        plane = np.empty_like(mask) if confidence and self.gives_confidence else None
+        with self._lock:
+            self.prepare(image, self.engine.input)
+            started = time.perf_counter()
+            self.engine.invoke()
+            self.invoke_ms = 1e3 * (time.perf_counter() - started)
+            counts = self._at((width, height)).into(mask, plane)
         shares = {name: n / mask.size for name, n in zip(CATEGORY_NAMES, counts, strict=True)}
-        return Outcome(self.engine.name, self.engine.digest, mask, plane, invoke_ms, shares)
+        return Segmentation(mask, plane, shares)
+
+    def mask(self, image: Image) -> Mask:
+        """``(H, W, 3) uint8`` BGR → ``(H, W) uint8``, of the picture's size."""
+        return self.segment(image, confidence=False).mask
+
+    def published(self, image: Image) -> Mask:
+        """The same at the network's input size, as the daemon publishes it."""
+        return self.segment(image, confidence=False, size=self.engine.input_size).mask
+
+    def prepare(self, image: Image, tensor: Tensor) -> None:
+        """Fit a BGR picture into ``(H, W, 3)`` of the engine's input type, for a batch of them."""
+        self._preprocess.into(image, tensor)
+
+    def draw(self, output: Tensor, size: tuple[int, int]) -> Mask:
+        """The mask of an output of the network's, ``(h, w, C)`` logits or ``(h, w)`` ids."""
+        mask = np.empty(size[::-1], np.uint8)
+        self._at(size).into(mask, output=output)
+        return mask
+
+    def _at(self, size: tuple[int, int]) -> Postprocess:
+        if self._postprocess.mask_size != size:
+            self._postprocess = Postprocess(self.engine, size, self._table)
+        return self._postprocess
+
+
+def load(
+    model: str | Path = DEFAULT_MODEL, *, threads: int = 1, labels: str | LabelSet | None = None
+) -> Predictor:
+    """A network, ready to be called with pictures: ``load()(image_rgb).mask``.
+
+    Args:
+        model: path, or stem of a shipped model.
+        threads: of the interpreter.
+        labels: label set of the output, where the file does not name it.
+
+    Raises:
+        ModelError: missing, corrupt or not of a supported form.
+        ConfigError: no label set is known, or it does not fit the output.
+    """
+    return Predictor(Engine(model, threads, labels))
+
+
+def _bgr(image: Image) -> Image:
+    if (
+        not isinstance(image, np.ndarray)
+        or image.dtype != np.uint8
+        or image.ndim != 3
+        or image.shape[2] != 3
+        or not 1 <= min(image.shape[:2]) <= max(image.shape[:2]) <= _LARGEST_SIDE_PX
+    ):
+        given = f"{getattr(image, 'dtype', '')} {getattr(image, 'shape', '')}".strip()
+        raise DataError(
+            f"image_rgb: given {type(image).__name__} {given}".rstrip()
+            + f", expected an array (H, W, 3) uint8 RGB with sides of 1 to {_LARGEST_SIDE_PX} px"
+        )
+    return np.asarray(cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2BGR), np.uint8)

@@ -65,7 +65,7 @@ def argmax_upsample(
     Args:
         logits: ``(h, w, C)`` int8 or float32.
         size: width and height of the mask.
-        table: ``(C,) uint8`` class → category, 0–7 or ``UNKNOWN``.
+        table: ``(C,) uint8`` class → category or another id to show, 255 ``UNKNOWN``.
         first: first class that competes; of equal ones the lowest wins.
         confidence_table: ``(256,) uint8`` margin → confidence. The margin is taken to the best
             class of another category, in whole logit steps (of ``step``, for float logits).
@@ -135,8 +135,8 @@ def _margin(
 
 
 def category_counts(mask: U8) -> list[int]:
-    """Pixels of each of the 8 categories."""
-    return [int(n) for n in np.bincount(mask.reshape(-1), minlength=8)[:8]]
+    """Pixels of each of the 8 categories; what is none of them counts as void."""
+    return [int(n) for n in np.bincount(np.where(mask < 8, mask, 0).reshape(-1), minlength=8)]
 
 
 def nearest_map(

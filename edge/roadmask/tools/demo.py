@@ -13,11 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-
 from roadmask.errors import CaptureError
 from roadmask.evaluation.metrics import ConfusionMatrix
+from roadmask.imaging.nearest import nearest
 from roadmask.imaging.overlay import overlay
 from roadmask.imaging.writing import write_png
 from roadmask.stream.subscribe.statistics import Seen, percentiles
@@ -120,6 +118,4 @@ def _check_alive(
 
 def _score(matrix: ConfusionMatrix, town: Town, mask: Mask) -> None:
     truth = town.frame(mask.frame_id).category_mask
-    height, width = truth.shape
-    pixels = cv2.resize(mask.pixels, (width, height), interpolation=cv2.INTER_NEAREST)
-    matrix.update(truth, np.asarray(pixels, np.uint8))
+    matrix.update(truth, nearest(mask.pixels, (truth.shape[1], truth.shape[0])))

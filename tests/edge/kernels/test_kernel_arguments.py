@@ -37,7 +37,6 @@ def mask(height: int = 16, width: int = 24, dtype: type = np.uint8) -> Any:
         ({"first": -1}, "first: given -1"),
         ({"size": (0, 16)}, "size: given 0 x 16, expected sides of 1 to 16384"),
         ({"logits_size": (6, 70000)}, "logits_size: given 6 x 70000"),
-        ({"table": np.full(8, 8, np.uint8)}, "table: given an entry of 8, expected 0 to 7"),
         ({"table": EIGHT[:7]}, r"table: given \(7,\) uint8, expected \(8,\) uint8"),
         ({"confidence_table": EIGHT}, r"confidence_table: .* expected \(256,\) uint8"),
         ({"threshold": 3}, "threshold: given 3 without a confidence_table"),

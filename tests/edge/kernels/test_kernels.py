@@ -119,6 +119,15 @@ def test_random_shapes_equal_reference() -> None:
         check_upsample(logits, size, table, int(rng.integers(0, c)), confidences, threshold)
 
 
+@pytest.mark.usefixtures("level")
+def test_a_table_of_ids_beyond_the_categories_is_drawn_too() -> None:
+    rng = np.random.default_rng(6)
+    table = rng.permutation(256)[:19].astype(np.uint8)
+    logits = smooth_logits(rng, 33, 47, 19)
+    check_upsample(logits, (101, 64), table, 0, confidence_table(0.1), 140)
+    check_upsample(logits.astype(np.float32), (101, 64), table, 0)
+
+
 @pytest.mark.parametrize("value", [-128, 0, 127])
 @pytest.mark.usefixtures("level")
 def test_all_classes_tied_gives_the_first(value: int) -> None:
@@ -198,7 +207,7 @@ def test_nearest_map_equals_reference(dtype: type[np.int64], size: tuple[int, in
     if dtype != np.uint8:
         ids[5, 5:40] = -3
         ids[9, 1:90] = np.iinfo(dtype).max
-    table = rng.integers(0, 8, 19).astype(np.uint8)
+    table = rng.integers(0, 255, 19).astype(np.uint8)
     table[7] = UNKNOWN
     mask = np.empty((size[1], size[0]), np.uint8)
     filled = _native.nearest_map(ids, mask, table)

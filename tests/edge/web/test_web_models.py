@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from roadmask.errors import ModelError
-from roadmask.inference.predictor import Outcome
 from roadmask.labels.label_set import CATEGORY_NAMES
 from roadmask.web.networks.local import load_networks
+from roadmask.web.networks.outcome import Outcome
 from roadmask.web.pictures.encode import headers_of
 from roadmask.web.routes.gallery import links
 from roadmask.web.settings import ServeConfig
@@ -33,7 +33,7 @@ def test_labels_are_for_the_model_that_names_none(shipped_model: Path, tmp_path:
 
 def test_names_that_are_no_plain_words() -> None:
     mask = np.zeros((2, 2), np.uint8)
-    outcome = Outcome("netz\r\nSet-Cookie: größe", "", mask, None, 1.0, {})
+    outcome = Outcome(mask, None, {}, "netz\r\nSet-Cookie: größe", "", 1.0)
     assert headers_of(outcome)["X-Roadmask-Model"].isascii()
     assert "\n" not in headers_of(outcome)["X-Roadmask-Model"]
     assert links("a #1?").image == "/gallery/a%20%231%3F/image"

@@ -16,7 +16,7 @@
 
 namespace roadmask::kernels {
 
-using Counts = std::array<std::int64_t, 8>;
+using Counts = std::array<std::int64_t, 8>;  // of 1 to 7; whatever is none of them counts as 0
 
 // In a table of categories: the label set has no such class.
 constexpr std::uint8_t kUnknown = 255;
@@ -52,7 +52,7 @@ struct UpsampleOptions {
   Size logits;
   Size mask;
   int classes;                                 // 2 to 255
-  std::vector<std::uint8_t> categories;        // of each class, 0 to 7 or kUnknown
+  std::vector<std::uint8_t> categories;        // of each class, or another id to show; kUnknown
   int first;                                   // first class that competes
   std::vector<std::uint8_t> confidence_table;  // 256 entries, or empty
   int threshold;                               // 0: no abstention

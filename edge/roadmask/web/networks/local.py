@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from roadmask.arrays import U8
-from roadmask.errors import ConfigError
+from roadmask.errors import ConfigError, DataError
 from roadmask.inference.engine import Engine
 from roadmask.inference.model_file import (
     MODELS_FOLDER,
@@ -19,7 +19,8 @@ from roadmask.inference.model_file import (
     read_metadata,
     read_model,
 )
-from roadmask.inference.predictor import Outcome, Predictor
+from roadmask.inference.predictor import Predictor
+from roadmask.web.networks.outcome import Outcome
 from roadmask.web.pictures.decode import decode_picture
 from roadmask.web.pictures.encode import png
 from roadmask.web.schemas import Model
@@ -88,8 +89,13 @@ class LocalNetwork:
 
         def work() -> Result:
             image = picture.pixels()
-            outcome = self.predictor.predict(image, confidence)
-            return finish(image, replace(outcome, model=self.name))
+            if confidence and not self.predictor.gives_confidence:
+                raise DataError(f"model {self.name} ends in class ids, which tell no confidence")
+            made = self.predictor.segment(image, confidence)
+            digest, invoke_ms = self.predictor.engine.digest, self.predictor.invoke_ms
+            return finish(
+                image, Outcome(**vars(made), model=self.name, digest=digest, invoke_ms=invoke_ms)
+            )
 
         return await self.worker.run(work)
 

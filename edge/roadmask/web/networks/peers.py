@@ -14,9 +14,9 @@ from pydantic import ValidationError
 
 from roadmask.arrays import U8
 from roadmask.errors import ConfigError, DataError
-from roadmask.inference.predictor import Outcome
 from roadmask.labels.label_set import CATEGORY_COUNT, CATEGORY_NAMES
 from roadmask.web.networks.local import Finish, Picture, Result
+from roadmask.web.networks.outcome import Outcome
 from roadmask.web.pictures.decode import decode_index_picture
 from roadmask.web.problems import ProblemError
 from roadmask.web.schemas import Model, Models, Prediction
@@ -145,7 +145,7 @@ class PeerNetwork:
             shares = {
                 name: float(n) / mask.size for name, n in zip(CATEGORY_NAMES, counts, strict=True)
             }
-            outcome = Outcome(self.name, answer.digest[:64], mask, plane, answer.invoke_ms, shares)
+            outcome = Outcome(mask, plane, shares, self.name, answer.digest[:64], answer.invoke_ms)
             return finish(image, outcome)
 
         return await self._peer.worker.run(work)

@@ -15,9 +15,9 @@ from fastapi import Response
 from roadmask.arrays import U8
 from roadmask.evaluation.metrics import ConfusionMatrix
 from roadmask.imaging.overlay import colours, overlay
-from roadmask.inference.predictor import Outcome
 from roadmask.labels.label_set import CATEGORY_COLORS_RGB, VOID
 from roadmask.labels.lookup import label_set
+from roadmask.web.networks.outcome import Outcome
 from roadmask.web.pictures.decode import decode_index_picture
 from roadmask.web.problems import ProblemError
 from roadmask.web.schemas import Format, Prediction, Scores

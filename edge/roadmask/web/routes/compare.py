@@ -10,8 +10,8 @@ import numpy as np
 from fastapi import APIRouter, Query, Request
 
 from roadmask.arrays import U8
-from roadmask.inference.predictor import Outcome
 from roadmask.web.networks.local import Network, Picture, elapsed_ms
+from roadmask.web.networks.outcome import Outcome
 from roadmask.web.pictures.encode import data_uri, prediction
 from roadmask.web.problems import describe
 from roadmask.web.routes.gallery import links, shown_gallery

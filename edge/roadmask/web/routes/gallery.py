@@ -8,13 +8,13 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 import cv2
-import numpy as np
 from fastapi import APIRouter, Query, Response
 
 from roadmask.arrays import U8
+from roadmask.imaging.nearest import nearest
 from roadmask.imaging.overlay import colours
-from roadmask.inference.predictor import Outcome
 from roadmask.web.networks.local import Picture, elapsed_ms
+from roadmask.web.networks.outcome import Outcome
 from roadmask.web.pictures.encode import png, prediction
 from roadmask.web.pictures.frames import Gallery
 from roadmask.web.problems import ProblemError, describe
@@ -106,7 +106,8 @@ async def image(state: State, frame_id: str, width: Width = None) -> Response:
         return await _sent(gallery, lambda: png(pixels), "image/png")
 
     def encode() -> bytes:
-        small = _smaller(pixels, width, cv2.INTER_AREA)
+        size = _smaller(pixels, width)
+        small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
         return cv2.imencode(".jpg", small, _JPEG)[1].tobytes()
 
     return await _sent(gallery, encode, "image/jpeg")
@@ -121,7 +122,7 @@ async def truth(
     mask = (await gallery.sample(frame_id)).mask
 
     def encode() -> bytes:
-        small = mask if width is None else _smaller(mask, width, cv2.INTER_NEAREST)
+        small = mask if width is None else nearest(mask, _smaller(mask, width))
         return png(colours(small) if format == TruthForm.COLOR else small)
 
     return await _sent(gallery, encode, "image/png")
@@ -132,8 +133,6 @@ async def _sent(gallery: Gallery, encode: Callable[[], bytes], media_type: str) 
     return Response(await gallery.worker.run(encode), 200, headers, media_type)
 
 
-def _smaller(picture: U8, width: int, how: int) -> U8:
-    height = max(1, round(picture.shape[0] * width / picture.shape[1]))
-    if width >= picture.shape[1]:
-        return picture
-    return np.asarray(cv2.resize(picture, (width, height), interpolation=how), np.uint8)
+def _smaller(picture: U8, width: int) -> tuple[int, int]:
+    height, whole = picture.shape[:2]
+    return min(width, whole), max(1, round(height * min(width, whole) / whole))

@@ -15,8 +15,8 @@ from fastapi.responses import JSONResponse
 
 from roadmask.arrays import U8
 from roadmask.errors import DataError
-from roadmask.inference.predictor import Outcome
 from roadmask.web.networks.local import Network, Picture, elapsed_ms
+from roadmask.web.networks.outcome import Outcome
 from roadmask.web.pictures.encode import picture_answer, png, prediction, read_truth
 from roadmask.web.pictures.uploads import Part, announced_bytes, discard, read_form
 from roadmask.web.problems import ProblemError, describe, problem_of
