@@ -112,7 +112,7 @@ def test_costs_of_convolution_dense_transposed_and_attention() -> None:
         (("unet_mini", (0, 64)), "multiples of 4"),
         (("unet_mini", (64, 64), 1), "2 or more"),
         (("segformer_b0", (64, 64), 8, "imagenet"), "unet_resnet50"),
-        (("segformer_b0", (64, 64), 8, "weights.pth"), "expected imagenet"),
+        (("segformer_b0", (64, 64), 8, "weights.pt"), "expected imagenet"),
     ],
 )
 def test_what_cannot_be_built_is_one_line(arguments: tuple[object, ...], words: str) -> None:

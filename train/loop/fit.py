@@ -109,10 +109,10 @@ class Fit:
 
     def _build(self) -> keras.Model:
         config = self.config
+        # A checkpoint replaces them all, and fetching or fitting them takes time.
+        weights = None if self.checkpoint.is_file() else config.weights
         with low_precision(config.precision):
-            model = build_model(
-                config.model, config.crop_size, self.labels.class_count, config.weights
-            )
+            model = build_model(config.model, config.crop_size, self.labels.class_count, weights)
         optimizer = AveragedAdamW(
             config.learning_rate,
             weight_decay=config.weight_decay,

@@ -1,4 +1,4 @@
-"""Encoders from keras.applications, made to fit the daemon's input and INT8.
+"""Encoders from keras.applications and EfficientNet-Lite, made to fit the daemon's input and INT8.
 
 Every network here takes pixels through one scalar ``Rescaling`` to -1…1, which the conversion
 turns into the input's quantisation. What else an encoder's ImageNet weights expect of their input
@@ -18,6 +18,7 @@ import numpy as np
 from keras import applications, layers
 
 from roadmask.errors import ConfigError, ModelError
+from train.models import efficientnet_lite as lite
 from train.models.dilation import Edits, dilation_edits
 
 Tensor = Any
@@ -33,7 +34,7 @@ class Encoder:
     """An encoder and where its feature maps are.
 
     Attributes:
-        build: of keras.applications.
+        build: of keras.applications, or called as those are.
         taps: the layers whose outputs a decoder uses, by stride; empty: the output.
         first: name of the first convolution.
         first_norm: name of the batch norm behind it, where it has no bias.
@@ -52,6 +53,15 @@ class Encoder:
     bgr: bool = False
     scales: bool = False
     options: tuple[tuple[str, Any], ...] = ()
+
+
+def _lite(build: Callable[..., keras.Model], stride4: str, last: str) -> Encoder:
+    """EfficientNet-Lite up to stage 6; ``last``: letters of the last blocks of stages 3, 5, 6."""
+    stages = zip((8, 16, 32), (3, 5, 6), last, strict=True)
+    taps = {stride: f"block{stage}{letter}_add" for stride, stage, letter in stages}
+    return Encoder(
+        build, {4: stride4} | taps, "stem_conv", first_norm="stem_bn", mean=lite.MEAN, std=lite.STD
+    )
 
 
 ENCODERS: dict[str, Encoder] = {
@@ -119,6 +129,10 @@ ENCODERS: dict[str, Encoder] = {
         scales=True,
         options=(("minimalistic", True),),
     ),
+    "efficientnet_lite0": _lite(lite.efficientnet_lite0, "block2b_add", "bcd"),
+    "efficientnet_lite1": _lite(lite.efficientnet_lite1, "block2c_add", "cde"),
+    "efficientnet_lite2": _lite(lite.efficientnet_lite2, "block2c_add", "cde"),
+    "efficientnet_lite0_fused": _lite(lite.efficientnet_lite0_fused, "fused_project_bn", "bcd"),
 }
 
 
@@ -169,11 +183,15 @@ def encode(
 
 def _build(name: str, encoder: Encoder, x: Tensor, weights: str | None) -> keras.Model:
     if weights not in (None, "imagenet") and not Path(weights).is_file():
-        raise ModelError(f"weights {weights} are missing: give an .h5 file of {name} without top")
+        raise ModelError(
+            f"weights {weights} are missing: give the file of {name} (.h5 without top, or .pth)"
+        )
     try:
         return encoder.build(
             include_top=False, weights=weights, input_tensor=x, **dict(encoder.options)
         )
+    except (ConfigError, ModelError):  # ours, with its own advice
+        raise
     except (
         Exception
     ) as error:  # Keras: Exception itself where a download fails, ValueError, OSError

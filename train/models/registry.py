@@ -14,6 +14,7 @@ from train.models.deeplab import deeplabv3plus
 from train.models.fast_scnn import fast_scnn
 from train.models.lraspp import lraspp
 from train.models.pspnet import pspnet
+from train.models.roadlite import roadlite
 from train.models.roadnet import roadnet
 from train.models.segformer import VARIANTS, segformer
 from train.models.unet import unet, unet_mini
@@ -32,7 +33,7 @@ class Architecture:
         stride: both sides of the input are multiples of it.
         output_stride: input side / logits side.
         description: one line for the list.
-        encoder: network of keras.applications inside, empty where there is none.
+        encoder: network with published weights inside, empty where there is none.
     """
 
     build: Builder
@@ -58,6 +59,10 @@ def _lraspp(encoder: str) -> Builder:
     return lambda size, classes, weights: lraspp(size, classes, encoder, weights)
 
 
+def _roadlite(encoder: str) -> Builder:
+    return lambda size, classes, weights: roadlite(size, classes, encoder, weights)
+
+
 def _segformer(variant: str) -> Architecture:
     return Architecture(
         lambda size, classes, _: segformer(size, classes, variant),
@@ -69,8 +74,28 @@ def _segformer(variant: str) -> Architecture:
 
 MODELS: dict[str, Architecture] = {
     "roadnet": Architecture(
-        _plain(roadnet), 32, 4, "our edge family: residual and inverted residual blocks, INT8"
+        _plain(roadnet),
+        32,
+        4,
+        "our first edge network: residual and inverted residual blocks, INT8",
     ),
+    "roadlite": Architecture(
+        _roadlite("efficientnet_lite0_fused"),
+        32,
+        4,
+        "our edge family: EfficientNet-Lite0 (Google, 2020), first stages fused",
+        "efficientnet_lite0_fused",
+    ),
+    **{
+        f"roadlite_lite{variant}": Architecture(
+            _roadlite(f"efficientnet_lite{variant}"),
+            32,
+            4,
+            f"the same decoder over EfficientNet-Lite{variant} as published",
+            f"efficientnet_lite{variant}",
+        )
+        for variant in (0, 1, 2)
+    },
     "unet_mini": Architecture(
         _plain(unet_mini), 4, 1, "U-Net (Ronneberger et al., 2015) of three levels, 32 to 128 wide"
     ),
@@ -135,7 +160,8 @@ def build_model(
         input_size: width and height in px, multiples of the network's stride.
         classes: output channels; for the 8 categories, channel 0 (void) is never trained.
         weights: None for random ones; ``imagenet`` for the encoder's, fetched once by Keras; an
-            ``.h5`` file of the encoder's (keras.applications' own, without top); or a ``.keras``
+            ``.h5`` file of the encoder's (keras.applications' own, without top), or the ``.pth`` of
+            EfficientNet-Lite's package; or a ``.keras``
             file of the same network, whose size and number of classes may differ.
 
     Raises:
@@ -161,7 +187,7 @@ def build_model(
     if for_encoder and not architecture.encoder:
         having = ", ".join(other for other, a in MODELS.items() if a.encoder)
         raise ConfigError(
-            f"{name} has no encoder of keras.applications, so no weights {weights}: give none, or "
+            f"{name} has no encoder with published weights, so no {weights}: give none, or "
             f"a .keras file of {name}; ImageNet weights exist for {having}"
         )
     model = architecture.build(input_size, classes, str(weights) if for_encoder else None)

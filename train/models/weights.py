@@ -9,11 +9,11 @@ import keras
 from roadmask.errors import ConfigError, ModelError
 
 IMAGENET = "imagenet"
-_ENCODER_SUFFIXES = (".h5",)
+_ENCODER_SUFFIXES = (".h5", ".pth")
 
 
 def is_encoder_weights(weights: str | Path | None) -> bool:
-    """Whether ``weights`` are for the encoder alone: ``imagenet`` or an ``.h5`` file.
+    """Whether ``weights`` are for the encoder alone: ``imagenet``, an ``.h5`` or a ``.pth`` file.
 
     Raises:
         ConfigError: neither these nor a ``.keras`` file.
@@ -25,8 +25,8 @@ def is_encoder_weights(weights: str | Path | None) -> bool:
         return True
     if path.suffix != ".keras":
         raise ConfigError(
-            f"weights {str(weights)!r}: expected {IMAGENET}, an .h5 file of the encoder or a "
-            ".keras file of the network"
+            f"weights {str(weights)!r}: expected {IMAGENET}, an .h5 or .pth file of the encoder, "
+            "or a .keras file of the network"
         )
     return False
 
