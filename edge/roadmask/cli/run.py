@@ -17,6 +17,7 @@ RUN_EXAMPLES = """\
 examples:
   roadmask run --source /dev/video0
   roadmask run --source 'v4l2:/dev/video0?width=1280&height=720&fps=30&format=MJPG'
+  roadmask run --source rtsp://camera/stream --live --latency-ms 200
   roadmask run --source drive.mp4 --socket /tmp/masks.sock --frames 200
   roadmask run --source 'synthetic:town?seed=1' --socket /tmp/masks.sock
   roadmask run --crop 0,240,1280,480 --fit letterbox
@@ -31,6 +32,18 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``roadmask run``."""
     # No defaults here: what is not given is taken from --config, then from DaemonConfig.
     parser.add_argument("--source", help="camera, video, folder or town, as URI (see docs)")
+    parser.add_argument(
+        "--live",
+        action="store_true",
+        default=None,
+        help="a network stream or GStreamer pipeline shows the present: nothing else proves it",
+    )
+    parser.add_argument(
+        "--latency-ms",
+        type=float,
+        metavar="MS",
+        help="at most so long from exposure to arrival, where no driver stamps the frames",
+    )
     parser.add_argument("--model", help="a .tflite file, or the name of a shipped model")
     parser.add_argument("--socket", help="path of the socket that subscribers connect to")
     parser.add_argument("--threads", type=int, help="threads of the network (default: 1)")

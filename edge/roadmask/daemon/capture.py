@@ -271,6 +271,7 @@ class CaptureThread:
             frame.driver_time,
             available_ns,
             prepared,
+            frame.age_known,
         )
         if self._fault:  # forgotten before anybody can publish the frame
             _log.warning("%s: frames again", self.source.name)

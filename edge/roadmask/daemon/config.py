@@ -14,6 +14,8 @@ class DaemonConfig:
     """What ``roadmask run`` takes, on the command line or as ``[daemon]`` of a TOML file."""
 
     source: str = "/dev/video0"  # URI, see docs/sources.md
+    live: bool = False  # a network stream or a pipeline shows the present: nothing proves it
+    latency_ms: float = -1.0  # at most from exposure to arrival; -1 = as the source knows
     model: str = DEFAULT_MODEL  # path, or stem of a shipped model
     socket: str = str(DEFAULT_SOCKET)
     threads: int = 1  # of the network
@@ -34,6 +36,7 @@ class DaemonConfig:
     confidence: bool = False  # publish a confidence plane
     preview: bool = False  # publish the network's RGB input
     socket_mode: int = 0o660
+    socket_group: str = ""  # of the socket and of its folder; "" = the daemon's own
     allow_users: tuple[str, ...] = ()
     allow_groups: tuple[str, ...] = ()
     scene: SceneLimits = field(default_factory=SceneLimits)  # the table [scene]

@@ -49,6 +49,8 @@ class Health:
             return Mode.FAULT, reasons
         if now_ns - frame.capture_ns > self._max_age_ns:
             return Mode.STALE, reasons | Reason.NO_NEW_FRAME
+        if Reason.FROZEN in reasons:  # the picture is of any age, whatever its stamp says
+            return Mode.STALE, reasons
         return (Mode.DEGRADED if reasons else Mode.OK), reasons
 
     def _rate_is_low(self, capture_ns: int) -> bool:

@@ -100,7 +100,7 @@ def open_pipeline(
     engine = engine or _load(config)
     with ExitStack() as stack:
         open_part = stack.enter_context
-        source = open_part(source or open_source(config.source))
+        source = open_part(source or _open_source(config))
         network = fit_network(engine, source.size, config)
         publisher = publisher or open_part(
             open_publisher(config, engine, source, network.postprocess.mask_size)
@@ -115,6 +115,11 @@ def open_pipeline(
         scene = SceneCheck(config.scene, source.kind is SourceKind.LIVE)
         publication = open_part(Publication(publisher, network, source.kind, scene, health, times))
         yield Pipeline(config, network, publisher, capture, publication)
+
+
+def _open_source(config: DaemonConfig) -> Source:
+    latency_ms = None if config.latency_ms == -1 else config.latency_ms
+    return open_source(config.source, live=config.live or None, latency_ms=latency_ms)
 
 
 def _load(config: DaemonConfig) -> Engine:

@@ -66,6 +66,7 @@ class Publication:
         self._picture = self._rgb[y : y + height, x : x + width]  # without the padding
         # Made here: to combine flags takes longer than all else about them.
         self._flags = _FLAGS[kind], _FLAGS[kind] | Flag.DRIVER_TIME
+        self._flags_ageless = _FLAGS[kind] | Flag.AGE_UNKNOWN
         self._geometry, self._transform_of = geometry, geometry.camera
         self._transform = geometry.transform(geometry.camera)
         self._change = threading.Condition()  # guards all below
@@ -167,7 +168,7 @@ class Publication:
                 infer_us=(done.inferred_ns - done.taken_ns) // 1000,
                 mode=mode,
                 reasons=reasons,
-                flags=self._flags[frame.driver_time],
+                flags=self._flags[frame.driver_time] if frame.age_known else self._flags_ageless,
                 camera_size=frame.size,
                 scale=self._transform.scale,
                 offset=self._transform.offset,

@@ -1,6 +1,6 @@
 """Lens and scene: what the network's own small input tells about the camera, ten times a second.
 
-Four things are looked at, on a version of the picture about 240 px wide:
+Five things are looked at, on a version of the picture about 240 px wide:
 
 * **dark** and **bright**: the fractions of pixels near black and near white.
 * **detail**: energy of the 4-neighbour Laplacian at a quarter of that width. A covered lens shows
@@ -10,13 +10,17 @@ Four things are looked at, on a version of the picture about 240 px wide:
   the frequency (Field, "Relations between the statistics of natural images", 1987), in fog and at
   night neither; a blurred lens takes the fine scale alone away (variance of the Laplacian as a
   measure of focus: Pech-Pacheco et al., 2000).
-* **content**: a hash. A sensor's noise never repeats; a stuck driver does.
+* **noise**: the larger of the two ratios. Nothing in the world has more energy at a fine scale than
+  two octaves coarser, where averaging leaves a sixteenth of a sensor's noise.
+* **content**: a hash. A sensor's noise never repeats; a stuck driver does, and one whose few
+  buffers go round.
 
 ``docs/sources.md`` has the measurements behind the limits.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -30,6 +34,7 @@ from roadmask.stream.modes import Reason
 
 _WIDTH = 240  # of the picture that is looked at, about
 _RELEASE = 1.3  # a limit has to be passed by this factor before its reason goes again
+_REMEMBERED = 16  # looks: pictures that go round are known when they are no more than these
 _BLIND = 0.5  # above this share of black or white pixels, too little else is left to judge focus
 
 
@@ -41,6 +46,7 @@ class SceneLimits:
     bright: float = 0.80  # OVEREXPOSED above: share of pixels with luma over 240
     detail: float = 6.0  # BLOCKED below: Laplacian energy, grey levels squared
     sharpness: float = 0.12  # BLOCKED below: ratio of energies two octaves apart
+    noise: float = 2.0  # BLOCKED above: the same, the larger of two scales: nothing but noise
     raise_s: float = 0.5  # a reason is given after so long
     clear_s: float = 1.0  # and taken back after so long without its cause
     every_s: float = 0.1  # between two looks; 0 switches all of them off
@@ -49,7 +55,7 @@ class SceneLimits:
         for name in ("dark", "bright", "sharpness"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"scene: {name} = {getattr(self, name)}; expected 0 to 1")
-        for name in ("detail", "raise_s", "clear_s", "every_s"):
+        for name in ("detail", "noise", "raise_s", "clear_s", "every_s"):
             if not 0 <= getattr(self, name) <= 1e6:
                 raise ConfigError(f"scene: {name} = {getattr(self, name)}; expected 0 or more")
 
@@ -61,6 +67,7 @@ class SceneStats(NamedTuple):
     bright: float
     detail: float
     sharpness: float
+    noise: float
     content: int
 
 
@@ -89,7 +96,8 @@ class SceneCheck:
 
     Args:
         limits: see ``SceneLimits``.
-        live: a camera owes a new picture each time; a file may show one again.
+        live: a camera owes a new picture each time, none of the last 16 looks; a file may show
+            one again.
 
     Attributes:
         reasons: DARK, OVEREXPOSED, BLOCKED, FROZEN: those that hold now.
@@ -99,7 +107,7 @@ class SceneCheck:
         self._limits, self._live = limits, live
         self._every_ns = round(limits.every_s * 1e9)
         self._next_ns = 0
-        self._last: SceneStats | None = None
+        self._seen: deque[int] = deque(maxlen=_REMEMBERED)  # contents of the last looks
         self._planes: list[Image] = []  # the picture at falling scales
         times = round(limits.raise_s * 1e9), round(limits.clear_s * 1e9)
         self._latches = {
@@ -110,27 +118,22 @@ class SceneCheck:
 
     def due(self, capture_ns: int) -> bool:
         """Whether the frame captured at this time (ns) is to be looked at."""
-        return self._every_ns > 0 and (capture_ns >= self._next_ns or self._last is None)
+        return self._every_ns > 0 and (capture_ns >= self._next_ns or not self._seen)
 
     def look(self, rgb: Image, capture_ns: int) -> Reason:
         """Judge a picture ``(H, W, 3) uint8`` RGB, and return ``reasons``."""
         self._next_ns = capture_ns + self._every_ns
         stats = self.measure(rgb)
-        limits, last, self._last = self._limits, self._last, stats
-        blind = stats.dark > _BLIND or stats.bright > _BLIND
-        blocked = stats.detail < limits.detail or stats.sharpness < limits.sharpness
-        clear = (
-            stats.detail > _RELEASE * limits.detail
-            and stats.sharpness > _RELEASE * limits.sharpness
-        )
-        frozen = self._live and last is not None and stats.content == last.content
+        limits = self._limits
+        frozen = self._live and stats.content in self._seen
+        self._seen.append(stats.content)
         judged = {
             Reason.DARK: (stats.dark > limits.dark, _is_below(stats.dark, limits.dark)),
             Reason.OVEREXPOSED: (
                 stats.bright > limits.bright,
                 _is_below(stats.bright, limits.bright),
             ),
-            Reason.BLOCKED: (blocked and not blind, clear or blind),
+            Reason.BLOCKED: _blocked(stats, limits),
             Reason.FROZEN: (frozen, not frozen),
         }
         reasons = Reason.NONE
@@ -146,9 +149,9 @@ class SceneCheck:
         seen = [scene_stats(plane) for plane in scales]
         energy = [stats[2] for stats in seen]
         # A quiet picture has no energy at any scale: that is lack of detail, not of focus.
-        sharpness = min(energy[i] / max(energy[i + 2], 1e-3) for i in (0, 1))
+        ratios = [energy[i] / max(energy[i + 2], 1e-3) for i in (0, 1)]
         *_, dark, bright, content = seen[0]
-        return SceneStats(dark, bright, energy[2], min(sharpness, 1.0), content)
+        return SceneStats(dark, bright, energy[2], min(*ratios, 1.0), max(ratios), content)
 
     def _shrunk(self, rgb: Image) -> list[Image]:
         """The picture 240, 120, 60 and 30 px wide, by area, in memory that is used again."""
@@ -164,6 +167,24 @@ class SceneCheck:
             cv2.resize(source, size, dst=plane, interpolation=cv2.INTER_AREA)
             source = plane
         return self._planes
+
+
+def _blocked(stats: SceneStats, limits: SceneLimits) -> tuple[bool, bool]:
+    """Whether the lens is covered or blurred, and whether it is clear; neither is in between."""
+    if stats.dark > limits.dark or stats.bright > limits.bright:
+        return False, True  # it has its name already
+    blind = stats.dark > _BLIND or stats.bright > _BLIND
+    blocked = (
+        stats.detail < limits.detail
+        or stats.noise > limits.noise
+        or (stats.sharpness < limits.sharpness and not blind)
+    )
+    clear = (
+        stats.detail > _RELEASE * limits.detail
+        and stats.noise * _RELEASE < limits.noise
+        and (stats.sharpness > _RELEASE * limits.sharpness or blind)
+    )
+    return blocked, clear
 
 
 def _is_below(share: float, limit: float) -> bool:

@@ -5,6 +5,7 @@ Every kind is a module; one that is not used is not imported, nor is what it nee
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,15 +36,32 @@ __all__ = [
 ]
 
 
-def open_source(uri: str) -> Source:
+_log = logging.getLogger(__name__)
+
+
+def open_source(uri: str, *, live: bool | None = None, latency_ms: float | None = None) -> Source:
     """Open the source that ``uri`` names; ``docs/sources.md`` lists the forms and their options.
+
+    Args:
+        uri: what to open.
+        live: the pictures are of now, as no network stream or pipeline can prove. None: as the
+            URI says, else not asserted.
+        latency_ms: what may lie between exposure and arrival, ms. None: as the URI says, else
+            what the kind of source knows.
 
     Raises:
         ConfigError: malformed, of an unknown kind, or with an unknown option.
         CaptureError: missing, busy or unreadable; files are read as far as their first picture.
     """
-    parts = parse_uri(uri)
-    return _KINDS[parts.scheme](parts)
+    parts = parse_uri(uri).asserting(live, latency_ms)
+    source = _KINDS[parts.scheme](parts)
+    if parts.live and source.kind is not SourceKind.LIVE:
+        _log.warning(
+            "%s is %s whatever 'live' says: no default subscriber takes its masks",
+            source.name,
+            {SourceKind.FILE: "a file", SourceKind.SYNTHETIC: "synthetic"}[source.kind],
+        )
+    return source
 
 
 def _path(uri: SourceUri) -> Source:
@@ -80,7 +98,7 @@ def _picamera2(uri: SourceUri) -> Source:
 
 
 def _stream(uri: SourceUri) -> Source:
-    from roadmask.sources.opencv import StreamSource
+    from roadmask.sources.network import StreamSource
 
     return StreamSource(uri)
 

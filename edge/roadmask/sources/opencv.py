@@ -1,4 +1,4 @@
-"""Video files, network streams and GStreamer pipelines, read through ``cv2.VideoCapture``."""
+"""Video files, read through ``cv2.VideoCapture``; its calls, as other sources need them too."""
 
 from __future__ import annotations
 
@@ -17,12 +17,10 @@ from roadmask.sources.pace import Pace
 from roadmask.sources.pixels import Decoder
 from roadmask.sources.source import (
     EndOfStream,
-    FaultCode,
     Frame,
     Picture,
     PictureError,
     Source,
-    SourceError,
     SourceKind,
 )
 from roadmask.sources.uri import SourceUri
@@ -33,7 +31,6 @@ _log = logging.getLogger(__name__)
 _opencv_log: Any = getattr(cv2.utils, "logging", cv2)  # its place differs between releases
 
 DEFAULT_FPS = 25.0  # of a video or stream that does not tell its own
-OPEN_TIMEOUT_MS, READ_TIMEOUT_MS = 5000, 2000
 
 # FFmpeg writes its own lines to standard error, where a user expects one of ours. OpenCV reads
 # this at its first FFmpeg capture; who sets it keeps his value.
@@ -67,7 +64,7 @@ class VideoSource(Source):
         except PictureError as error:
             self._capture.release()
             raise self._unreadable("no frame of it can be decoded") from error
-        self.fps = options.number("fps", _fps(self._capture), 0.01, 1000)
+        self.fps = options.number("fps", frame_rate(self._capture), 0.01, 1000)
         self._pace = Pace(self.fps, self.realtime)
         self._grabbed = 0  # index of the frame that the decoder holds
 
@@ -119,7 +116,7 @@ class VideoSource(Source):
 
     def _retrieve(self, size: tuple[int, int] | None) -> Picture:
         if not self._raw:
-            return _retrieve(self._capture, self._pool, size)
+            return retrieve_picture(self._capture, self._pool, size)
         good, data = self._capture.retrieve()
         if not good or data is None:
             raise PictureError("empty JPEG")
@@ -151,73 +148,6 @@ class VideoSource(Source):
             )
 
 
-class StreamSource(Source):
-    """Live frames from the network (RTSP, HTTP) by FFmpeg, or from a GStreamer pipeline.
-
-    Stamped on arrival. A pipeline ends in ``appsink``; ``drop=true max-buffers=1`` on it keeps
-    old frames from queueing.
-
-    Raises:
-        SourceError: CAMERA_MISSING when nothing answers within five seconds.
-        CaptureError: a pipeline, and OpenCV has no GStreamer.
-    """
-
-    kind = SourceKind.LIVE
-
-    def __init__(self, uri: SourceUri) -> None:
-        self.uri, self.name = uri.text, uri.name
-        backend = cv2.CAP_FFMPEG
-        if uri.scheme == "gst":
-            backend = cv2.CAP_GSTREAMER
-            _require_gstreamer(uri)
-        limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_TIMEOUT_MS]
-        limits += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_TIMEOUT_MS]
-        self._capture = open_capture(uri.target, backend, limits)
-        if uri.scheme == "gst" and not self._capture.isOpened():
-            # Before OpenCV 4.7 its GStreamer part refuses to open with limits.
-            self._capture = open_capture(uri.target, backend)
-        self._pool = BufferPool()
-        try:
-            if not self._capture.isOpened() or not self._capture.grab():
-                raise PictureError("no picture")
-            self.size = _retrieve(self._capture, self._pool, None).size
-        except PictureError as error:
-            self._capture.release()
-            raise SourceError(
-                FaultCode.CAMERA_MISSING,
-                f"{self.name} gives no picture (limit {OPEN_TIMEOUT_MS / 1000:g} s): check the "
-                + ("pipeline with gst-launch-1.0" if uri.scheme == "gst" else "address"),
-            ) from error
-        self.fps = _fps(self._capture)
-        self._count = 0
-
-    def read(self, timeout_s: float) -> Frame | None:
-        """The next frame; the back end's own limit of two seconds stands for ``timeout_s``.
-
-        Raises:
-            SourceError: CAMERA_LOST.
-        """
-        if not self._capture.grab():
-            raise SourceError(FaultCode.CAMERA_LOST, f"{self.name}: the stream ended or broke")
-        captured = now_ns()
-        index = self._count
-        self._count += 1
-        try:
-            image = _retrieve(self._capture, self._pool, self.size).image
-        except PictureError as error:
-            raise PictureError(f"{self.name}: frame {index}: {error.detail}") from error
-        return Frame(image, captured, index)
-
-    def describe(self) -> str:
-        """Size, rate."""
-        width, height = self.size
-        return f"{self.name}: live, {width}x{height}, {self.fps:g} fps, stamped on arrival"
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._capture.release()
-
-
 def _open_file(path: Path, descriptor: int) -> cv2.VideoCapture:
     name = str(path)
     if not name.isascii():  # OpenCV takes UTF-8 only, and a file's name may be any bytes
@@ -239,23 +169,8 @@ def open_capture(name: str, backend: int, limits: Sequence[int] = ()) -> cv2.Vid
         _opencv_log.setLogLevel(level)
 
 
-def has_gstreamer() -> bool:
-    """Whether this OpenCV can open GStreamer pipelines; the wheels of PyPI cannot."""
-    return bool(cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER)) and any(
-        "GStreamer" in line and "YES" in line for line in cv2.getBuildInformation().splitlines()
-    )
-
-
-def _require_gstreamer(uri: SourceUri) -> None:
-    if not has_gstreamer():
-        raise CaptureError(
-            f"source {uri.name!r}: this OpenCV {cv2.__version__} is built without GStreamer; use "
-            "the system's (Debian, JetPack: apt install python3-opencv, in a virtual environment "
-            "made with --system-site-packages and without opencv-python-headless)"
-        )
-
-
-def _fps(capture: cv2.VideoCapture) -> float:
+def frame_rate(capture: cv2.VideoCapture) -> float:
+    """Frames per second as the stream tells, or the default."""
     fps = capture.get(cv2.CAP_PROP_FPS)
     return fps if math.isfinite(fps) and 0.01 <= fps <= 1000 else DEFAULT_FPS
 
@@ -265,7 +180,9 @@ def _is_motion_jpeg(capture: cv2.VideoCapture) -> bool:
     return code in (cv2.VideoWriter.fourcc(*"MJPG"), cv2.VideoWriter.fourcc(*"mjpg"))
 
 
-def _retrieve(capture: cv2.VideoCapture, pool: BufferPool, size: tuple[int, int] | None) -> Picture:
+def retrieve_picture(
+    capture: cv2.VideoCapture, pool: BufferPool, size: tuple[int, int] | None
+) -> Picture:
     """Decode the grabbed frame into an array of the pool; a new one when its size differs.
 
     Raises:

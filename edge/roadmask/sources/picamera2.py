@@ -35,11 +35,13 @@ class Picamera2Source(Source):
         if not uri.target.isdecimal():
             raise ConfigError(f"source {uri.text!r}: expected the camera's number, as picamera2:0")
         number = int(uri.target)
+        self._uri = uri
         self.uri, self.name = uri.text, uri.name
         width = options.integer("width", 1280, 16, 16384)
         height = options.integer("height", 720, 16, 16384)
         self.fps = options.number("fps", 30.0, 1, 1000)
         period_us = round(1e6 / self.fps)
+        self._latency_ns = uri.latency_ns(2000 * period_us)
         controls: dict[str, Any] = {"FrameDurationLimits": (period_us, period_us)}
         exposure_us = options.integer("exposure", 0, 0, 10_000_000)
         gain = options.number("gain", 0.0, 0.0, 64.0)
@@ -65,12 +67,14 @@ class Picamera2Source(Source):
             self._camera.close()
             raise SourceError(FaultCode.CAMERA_LOST, f"{self.name}: {error}") from error
         self._job: Any = None
+        self._asked_ns = 0  # when the frame under way was asked for
         self._count = 0
         self._last_ns = 0
 
     def read(self, timeout_s: float) -> Frame | None:
         """The next frame; ``queue=False`` makes it one that is exposed after the call."""
         if self._job is None:
+            self._asked_ns = now_ns()
             self._job = self._camera.capture_request(wait=False)
         try:
             request = self._camera.wait(self._job, timeout=timeout_s)
@@ -95,6 +99,10 @@ class Picamera2Source(Source):
         width, height = self.size
         return f"{self.name}: asked for {self._asked}, got {width}x{height}, stamped by the sensor"
 
+    def reopen(self) -> Picamera2Source:
+        """The same camera."""
+        return Picamera2Source(self._uri)
+
     def close(self) -> None:
         """Stop and release the camera; not for ever, should the driver hang."""
         closer = threading.Thread(target=self._camera.close, daemon=True)
@@ -102,7 +110,7 @@ class Picamera2Source(Source):
         closer.join(2.0)
 
     def _stamp(self, sensor_ns: int) -> tuple[int, bool]:
-        """The sensor's stamp where it can be true, else the time of arrival.
+        """The sensor's stamp where it can be true, else what lies before the arrival.
 
         libcamera says CLOCK_BOOTTIME, and hands on V4L2's CLOCK_MONOTONIC. They differ by the
         time asleep: with it added, only a stamp that is MONOTONIC is not in the future.
@@ -113,7 +121,8 @@ class Picamera2Source(Source):
             if sensor_ns > 0 and self._last_ns < stamp <= now:
                 self._last_ns = stamp
                 return stamp, True
-        return now, False
+        # It may have been ready, and waited since it was asked for.
+        return min(now - self._latency_ns, self._asked_ns), False
 
 
 def _open_camera(name: str, number: int) -> Any:

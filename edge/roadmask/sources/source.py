@@ -66,15 +66,18 @@ class Frame:
     Attributes:
         image: ``(H, W, 3) uint8`` BGR, unless ``layout`` says otherwise. A source may reuse its
             memory, but never while anybody holds it or a view of it.
-        capture_ns: CLOCK_BOOTTIME.
+        capture_ns: CLOCK_BOOTTIME, no later than the exposure: what may lie before the stamp is
+            taken off it.
         frame_id: the camera's own counter where it has one, else counted from 0; a gap is a
             frame that was not delivered.
-        driver_time: the driver stamped the frame; else ``capture_ns`` is the time of arrival,
-            and the age computed from it a lower bound.
+        driver_time: the driver stamped the frame; else ``capture_ns`` is the time of arrival
+            less the source's latency.
         layout: ``bgr``; after ``Source.allow_raw`` also ``grey`` ``(H, W)``, ``yuyv``
             ``(H, W, 2)`` or ``nv12`` ``(H * 3 / 2, W)``, whose rows may be apart.
         size: (width, height) px of the camera's picture, of which ``image`` may be a smaller
             version after ``Source.allow_raw``. Files may change it half-way.
+        age_known: False where nobody told the latency: ``capture_ns`` is the time of arrival,
+            the picture may be of any age.
     """
 
     image: Image
@@ -83,6 +86,7 @@ class Frame:
     driver_time: bool = False
     layout: str = "bgr"
     size: tuple[int, int] = (0, 0)
+    age_known: bool = True
 
     def __post_init__(self) -> None:
         if self.size == (0, 0):
@@ -94,7 +98,7 @@ class Source(ABC):
 
     Attributes:
         kind: LIVE, FILE or SYNTHETIC.
-        uri: as given, what ``open_source`` opens again.
+        uri: as given.
         name: the same without a password, the camera's identity in the stream.
         size: (width, height) px, as negotiated.
         fps: frames per second, as negotiated.
@@ -133,14 +137,12 @@ class Source(ABC):
         """One line: what was asked for and what was got."""
 
     def reopen(self) -> Source:
-        """The same source opened again, after ``close``.
+        """The same source opened again, after ``close``; only what is live is.
 
         Raises:
             CaptureError: not there, or not usable, for now.
         """
-        from roadmask.sources import open_source
-
-        return open_source(self.uri)
+        raise CaptureError(f"source {self.name} does not start again")
 
     def close(self) -> None:  # noqa: B027 - nothing to release is a fair default
         """Release the device or file; may be called twice."""

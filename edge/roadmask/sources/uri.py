@@ -5,13 +5,13 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import parse_qsl
 
 from roadmask.errors import ConfigError
 
-STREAM_SCHEMES = ("rtsp", "rtsps", "http", "https")
+STREAM_SCHEMES = ("rtsp", "rtsps", "http", "https", "udp")
 _RAW_SCHEMES = ("gst", *STREAM_SCHEMES)  # what follows is theirs, a question mark included
 SCHEMES = ("v4l2", "picamera2", "synthetic", *_RAW_SCHEMES)
 FORMS = (
@@ -19,6 +19,9 @@ FORMS = (
     "a video file, a folder of images or synthetic:town?seed=1"
 )
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+# At the end of an address whose query is not ours; what stands before is passed on as it is.
+_ASSERTED = re.compile(r"(?:[?&](?:live|latency_ms)=[^?&#\s]*)+\s*$")
+MAX_LATENCY_MS = 60_000.0
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -91,18 +94,48 @@ class Options:
 
 @dataclass(frozen=True)
 class SourceUri:
-    """A URI in parts: ``scheme:target?options``; a bare path has the scheme ``path``."""
+    """A URI in parts: ``scheme:target?options``; a bare path has the scheme ``path``.
+
+    Attributes:
+        text: the URI without the two that follow, which do not name a camera.
+        live: the user asserts that the pictures are of now.
+        latency_ms: what may lie between exposure and arrival, as the user asserts; None where he
+            does not.
+    """
 
     text: str
     scheme: str
     target: str
     options: Options
+    live: bool = False
+    latency_ms: float | None = None
 
     @property
     def name(self) -> str:
         """The URI without the password that an RTSP address may hold, as printable UTF-8."""
         shown = self.text.encode(errors="backslashreplace").decode()
         return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:***@", shown)
+
+    def asserting(self, live: bool | None, latency_ms: float | None) -> SourceUri:
+        """The same with these settings over its own; None leaves one as it is.
+
+        Raises:
+            ConfigError: a latency that is none.
+        """
+        if latency_ms is not None and not 0 <= latency_ms <= MAX_LATENCY_MS:  # also true of NaN
+            raise ConfigError(
+                f"latency_ms {latency_ms:g}: expected 0 to {MAX_LATENCY_MS:g} ms from exposure to "
+                "arrival"
+            )
+        return replace(
+            self,
+            live=self.live if live is None else live,
+            latency_ms=self.latency_ms if latency_ms is None else latency_ms,
+        )
+
+    def latency_ns(self, default_ns: int) -> int:
+        """The asserted latency, or the default."""
+        return default_ns if self.latency_ms is None else round(self.latency_ms * 1e6)
 
 
 def parse_uri(text: str) -> SourceUri:
@@ -115,10 +148,12 @@ def parse_uri(text: str) -> SourceUri:
         raise ConfigError(f"source is empty: expected {FORMS}")
     match = _SCHEME.match(text)
     if match and match[1] in _RAW_SCHEMES:
-        target = text[match.end() :] if match[1] == "gst" else text
-        if not text[match.end() :].strip("/ "):
+        address = _ASSERTED.sub("", text)
+        target = address[match.end() :] if match[1] == "gst" else address
+        if not address[match.end() :].strip("/ "):
             raise ConfigError(f"source {text!r} names nothing: expected {FORMS}")
-        return SourceUri(text, match[1], target, Options(text))
+        asserted = _options(text, text[len(address) + 1 :].rstrip().replace("?", "&"))
+        return _take_assertions(SourceUri(address, match[1], target, asserted))
     if text.isdecimal() and not Path(text).exists():
         raise ConfigError(f"source {text!r}: did you mean /dev/video{text}?")
     if Path(text).exists():  # a file may have a question mark or a colon in its name
@@ -135,7 +170,16 @@ def parse_uri(text: str) -> SourceUri:
             )
     if not target:
         raise ConfigError(f"source {text!r} names nothing: expected {FORMS}")
-    return SourceUri(text, scheme, target, _options(text, query if mark else ""))
+    return _take_assertions(SourceUri(text, scheme, target, _options(text, query if mark else "")))
+
+
+def _take_assertions(uri: SourceUri) -> SourceUri:
+    options = uri.options
+    live = options.switch("live", False)
+    latency_ms = options.number("latency_ms", -1.0, 0.0, MAX_LATENCY_MS)
+    for name in ("live", "latency_ms"):
+        options.values.pop(name, None)
+    return replace(uri, live=live, latency_ms=None if latency_ms < 0 else latency_ms)
 
 
 def _options(text: str, query: str) -> Options:

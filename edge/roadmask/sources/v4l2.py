@@ -66,6 +66,7 @@ _MAX_QUEUED = 8  # more than OpenCV ever asks the driver for (4)
 _OLD_PERIODS = 1.5  # above this age a newer frame may be waiting behind this one
 _STALE_S = 1.0  # above this age a frame is dropped, and the next one waited for
 _MAX_GAP = 1000  # frames; a greater one is a driver that counts anew
+_BLOCKED_NS = 1_000_000  # a wait that took longer found the queue empty: the frame came just now
 _FUTURE_NS = 1_000_000  # rounding of POS_MSEC and of the two clocks' difference
 
 
@@ -110,7 +111,7 @@ class V4l2Source(Source):
         self._raw_shape: tuple[int, ...] = ()  # of the last raw buffer
         self._frame_id = -1  # of the last frame taken from the driver
         self._sequence: int | None = None  # its number there
-        self._read_ns = 0
+        self._empty_ns = 0  # when the driver's queue was last seen empty
         self._last_stamp_ns = 0
         self._streaming = False
         self._trusted = True  # the driver's stamps are of CLOCK_MONOTONIC
@@ -123,6 +124,7 @@ class V4l2Source(Source):
         except BaseException:
             self._capture.release()
             raise
+        self._latency_ns = uri.latency_ns(round(2e9 / self.fps))
         self._queue = DriverQueue(self._device)
         self._decode: Decoder | None = None
         if self._raw_mode:
@@ -156,8 +158,7 @@ class V4l2Source(Source):
         if age_s >= stale_s:  # more of them than the driver can hold: not times of our clock
             _log.warning("%s: stamps are %.1f s old, not trusted", self.name, age_s)
             self._trusted = False
-            captured, driver_time = now_ns(), False
-        self._read_ns = now_ns()
+            captured, driver_time = self._unstamped_ns, False
         image, layout, size = self._picture(data)
         return Frame(image, captured, self._frame_id, driver_time, layout, size)
 
@@ -216,10 +217,11 @@ class V4l2Source(Source):
 
     def _wait(self, timeout_s: float) -> bool:
         """Whether a frame is grabbed now; ``retrieve`` must follow before the next wait."""
+        began_ns = now_ns()
         try:
             if not self._streaming:
                 # Starts the stream, and waits for a frame up to OpenCV's whole second.
-                self._streaming = True
+                self._streaming, self._empty_ns = True, began_ns
                 if self._capture.grab():
                     return True
             # A limit of 0 would mean: for ever.
@@ -228,6 +230,8 @@ class V4l2Source(Source):
             raise self._lost() from error
         if woken and not len(ready):  # woken by a hang-up
             raise self._lost()
+        if not len(ready) or now_ns() - began_ns > _BLOCKED_NS:
+            self._empty_ns = now_ns()
         return bool(len(ready))
 
     def _lost(self) -> SourceError:
@@ -239,7 +243,7 @@ class V4l2Source(Source):
         """Capture time, whether it is the driver's, and the greatest age that the frame can have.
 
         POS_MSEC is CLOCK_MONOTONIC; a stamp that is zero, in the future or does not rise is
-        replaced by the time of arrival. Such a frame may have waited since the last read.
+        replaced by the time of arrival. Such a frame may have waited in the driver's queue.
         """
         monotonic = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
         now = now_ns()
@@ -250,8 +254,13 @@ class V4l2Source(Source):
                 self._last_stamp_ns = stamp
                 stamp = min(stamp, now)
                 return stamp, True, (now - stamp) * 1e-9
-        waited_s = (now - self._read_ns) * 1e-9 if self._read_ns else 0.0
-        return now, False, min(waited_s, 0.9 * stale_s)
+        waited_s = (now - self._empty_ns) * 1e-9
+        return self._unstamped_ns, False, min(waited_s, 0.9 * stale_s)
+
+    @property
+    def _unstamped_ns(self) -> int:
+        """Before the exposure of any frame that is in the queue: no time of its own is known."""
+        return self._empty_ns - self._latency_ns
 
     def _count(self) -> None:
         """Number the grabbed frame; called before ``retrieve`` gives its buffer back."""

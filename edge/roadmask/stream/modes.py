@@ -38,7 +38,7 @@ class Reason(enum.IntFlag):
     DARK = 1 << 13
     BLOCKED = 1 << 14  # lens covered or dirty
     FROZEN = 1 << 15  # the camera repeats one picture
-    ESTIMATED_TIME = 1 << 16  # no usable driver stamp: the age is a lower bound
+    ESTIMATED_TIME = 1 << 16  # no usable driver stamp: captured at the latest then
     IMPLAUSIBLE = 1 << 17  # a category's area left its limits
     FLICKER = 1 << 18
     DRIFT = 1 << 19  # INT8 activations left the calibrated range

@@ -55,4 +55,4 @@ def test_the_daemons_page_names_every_option(tmp_path: Path) -> None:
     parser = argparse.ArgumentParser()
     add_run(parser)
     on_the_command_line = {action.dest for action in parser._actions}
-    assert set(table) - on_the_command_line == {"socket_mode", "allow_groups"}
+    assert set(table) - on_the_command_line == {"socket_mode", "socket_group", "allow_groups"}

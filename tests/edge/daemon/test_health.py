@@ -43,6 +43,12 @@ def test_pixels_of_which_nothing_is_known_degrade_and_then_fault() -> None:
     assert late == (Mode.FAULT, Reason.INFERENCE_FAILED)
 
 
+def test_a_frozen_picture_is_stale_however_young_its_stamp() -> None:
+    health = Health(SourceKind.LIVE, PERIOD_NS, 250)
+    assert health.judge(captured(1), Reason.FROZEN, 2) == (Mode.STALE, Reason.FROZEN)
+    assert health.judge(captured(2), Reason.NONE, 3) == (Mode.OK, Reason.NONE)
+
+
 def test_reasons_add_up() -> None:
     health = Health(SourceKind.LIVE, PERIOD_NS, 250)
     mode, reasons = health.judge(captured(1, driver_time=False), Reason.CPU_FALLBACK, 2)

@@ -18,6 +18,7 @@ from roadmask.stream.modes import Mode, NoMask, Reason
 from roadmask.stream.publish.publisher import Publisher
 from roadmask.stream.subscribe.subscriber import Subscriber
 from roadmask.system.clock import now_ns
+from roadmask.town.town import Town
 
 
 class Camera(Source):
@@ -32,6 +33,9 @@ class Camera(Source):
         self.state = "good"
         self._tick = threading.Event()
         self._frame_id = 0
+        self._rng = np.random.default_rng(1)
+        self._scene = Town(1, 320, 200).frame(0).image // 2
+        self._kept: list[np.ndarray] = []
 
     def read(self, timeout_s: float) -> Frame | None:
         self._tick.wait(0.02)  # never set: the camera's own clock
@@ -43,13 +47,15 @@ class Camera(Source):
         if self.state == "silent":
             return None
         width, height = (320, 200) if self.state == "resized" else self.size
-        level = 2 if self.state == "dark" else 90
-        image = np.random.default_rng(self._frame_id).integers(
-            0, level, (height, width, 3), np.uint8
-        )
-        if self.state == "frozen":
-            image[:] = np.arange(width, dtype=np.uint8)[:, None]
-        return Frame(image, now_ns(), self._frame_id, driver_time=True)
+        level = 40 if self.state == "covered" else 4
+        image = self._rng.integers(0, level, (height, width, 3), np.uint8)
+        if self.state not in ("dark", "covered"):
+            image += self._scene[:height, :width]
+        if self.state in ("frozen", "going round"):
+            image = self._kept[self._frame_id % 4 if self.state == "going round" else 0]
+        self._kept = [*self._kept[-3:], image] if self.state == "good" else self._kept
+        known = self.state != "of unknown age"
+        return Frame(image, now_ns(), self._frame_id, driver_time=known, age_known=known)
 
     def describe(self) -> str:
         return self.name
@@ -116,7 +122,30 @@ def test_a_failing_camera_is_named_and_recovers(
     assert mask is not None, subscriber.reason_text
 
 
-@pytest.mark.parametrize(("state", "reason"), [("dark", Reason.DARK), ("frozen", Reason.FROZEN)])
+def test_a_camera_of_unknown_latency_gives_no_mask(camera: tuple[Camera, Subscriber]) -> None:
+    source, subscriber = camera
+    source.state = "of unknown age"
+    until(subscriber, Mode.DEGRADED, Reason.ESTIMATED_TIME)
+    assert subscriber.latest() is None and subscriber.reason == NoMask.AGE_UNKNOWN
+    source.state = "good"
+    assert subscriber.receive(timeout_s=30) is not None
+
+
+@pytest.mark.parametrize("state", ["frozen", "going round"])
+def test_old_pictures_are_stale_whatever_their_stamp(
+    camera: tuple[Camera, Subscriber], state: str
+) -> None:
+    source, subscriber = camera
+    for _ in range(4):
+        assert subscriber.receive(timeout_s=30) is not None
+    source.state = state
+    until(subscriber, Mode.STALE, Reason.FROZEN)
+    assert subscriber.latest() is None and subscriber.reason == NoMask.STALE
+    source.state = "good"
+    until(subscriber, Mode.OK, Reason.NONE)
+
+
+@pytest.mark.parametrize(("state", "reason"), [("dark", Reason.DARK), ("covered", Reason.BLOCKED)])
 def test_a_picture_that_shows_nothing_is_named_and_still_published(
     camera: tuple[Camera, Subscriber], state: str, reason: Reason
 ) -> None:

@@ -71,6 +71,16 @@ def reasons(check: SceneCheck, pictures: list[np.ndarray], looks: int = 12) -> l
     return [check.look(pictures[i % len(pictures)], (i + 1) * TICK_NS) for i in range(looks)]
 
 
+def film(pictures: list[np.ndarray], looks: int = 12) -> list[np.ndarray]:
+    """So many looks of a camera, whose last bits never stand still."""
+    return [
+        (pictures[i % len(pictures)].astype(np.int16) + rng.integers(0, 2, pictures[0].shape))
+        .clip(0, 255)
+        .astype(np.uint8)
+        for i in range(looks)
+    ]
+
+
 def shrunk(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
@@ -85,7 +95,7 @@ def test_no_weather_is_a_false_alarm(
         changes["night"] = night
     for name, change in changes.items():
         pictures = [shrunk(change(image), size) for image in drives[weather]]
-        said = reasons(SceneCheck(SceneLimits(), live=True), pictures)
+        said = reasons(SceneCheck(SceneLimits(), live=True), film(pictures))
         assert not any(said), f"{name}: {said}"
 
 
@@ -99,8 +109,8 @@ def test_each_defect_is_named_and_taken_back(
         good = [shrunk(image, size) for image in drives[weather]]
         bad = [shrunk(change(image), size) for image in drives[weather]]
         check = SceneCheck(SceneLimits(), live=True)
-        assert reasons(check, bad)[-1] == expected
-        assert not reasons(check, good)[-1]
+        assert reasons(check, film(bad))[-1] == expected
+        assert not reasons(check, film(good))[-1]
 
 
 def test_real_roads_are_no_false_alarm() -> None:
@@ -123,7 +133,7 @@ def test_real_roads_are_no_false_alarm() -> None:
 def test_hysteresis() -> None:
     """Half a second to be raised, one to be cleared, and one other look starts the time anew."""
     bad = np.full((64, 96, 3), 255, np.uint8)
-    good = rng.integers(0, 200, bad.shape, np.uint8)
+    good = shrunk(drive("day")[0], (96, 64)) // 2
     check = SceneCheck(SceneLimits(), live=False)
     said = reasons(check, [bad] * 4 + [good] + [bad] * 6, 11)
     assert said == [Reason.NONE] * 10 + [Reason.OVEREXPOSED]
@@ -153,11 +163,37 @@ def test_only_a_camera_can_freeze(drives: dict[str, list[np.ndarray]]) -> None:
         assert said.index(Reason.FROZEN) == 6 if live else True
 
 
+@pytest.mark.parametrize("pictures", [2, 4, 16])
+def test_a_few_old_pictures_that_go_round_are_frozen(
+    drives: dict[str, list[np.ndarray]], pictures: int
+) -> None:
+    """A driver whose buffers nobody fills any more hands them out in turn."""
+    old = film([shrunk(drives["day"][0], (480, 352))], pictures)
+    said = reasons(SceneCheck(SceneLimits(), live=True), old, pictures + 12)
+    # A picture comes again at look ``pictures``; half a second of that, and it is said.
+    assert said.index(Reason.FROZEN) == pictures + 5 and said[-1] == Reason.FROZEN
+    assert not any(reasons(SceneCheck(SceneLimits(), live=False), old, pictures + 12))
+
+
+@pytest.mark.parametrize("size", SIZES[:2])
+@pytest.mark.parametrize("correlated", [0, 1, 4])
+def test_a_black_lens_has_its_name_at_any_noise(correlated: int, size: tuple[int, int]) -> None:
+    """Nothing but a sensor's noise, white or smoothed, weak or at the highest gain."""
+    noise = rng.standard_normal((720, 1280, 3), np.float32)
+    if correlated:
+        noise = cv2.GaussianBlur(noise, (0, 0), correlated)
+        noise /= noise.std()
+    for level, sigma in ((2, 3), (8, 8), (14, 4), (16, 20), (0, 40), (30, 20), (60, 30)):
+        picture = shrunk(np.clip(level + sigma * noise, 0, 255).astype(np.uint8), size)
+        said = reasons(SceneCheck(SceneLimits(), live=True), film([picture]))
+        assert said[-1] in (Reason.DARK, Reason.BLOCKED), (level, sigma)
+
+
 def test_one_grey_level_of_noise_is_no_frozen_picture(
     drives: dict[str, list[np.ndarray]],
 ) -> None:
-    picture = shrunk(drives["day"][0], (480, 352)).astype(np.int16)
-    pictures = [np.uint8((picture + rng.integers(0, 2, picture.shape)).clip(0, 255)) for _ in "ab"]
+    picture = shrunk(drives["day"][0], (480, 352))
+    pictures = film([picture])
     assert not any(reasons(SceneCheck(SceneLimits(), live=True), pictures))
 
 

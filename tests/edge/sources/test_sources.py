@@ -24,7 +24,7 @@ from roadmask.sources import (
     pace,
 )
 from roadmask.sources.buffers import BufferPool
-from roadmask.sources.opencv import has_gstreamer
+from roadmask.sources.network import has_gstreamer
 from roadmask.sources.pace import Pace
 from roadmask.sources.uri import parse_uri
 from roadmask.system.clock import now_ns
@@ -299,16 +299,77 @@ def server(video: Path) -> Iterator[str]:
         thread.join()
 
 
-def test_a_stream_is_live_until_it_breaks(server: str) -> None:
-    with open_source(f"{server}/town.mp4") as source:
-        assert (source.kind, source.size, source.realtime) == (SourceKind.LIVE, SIZE, True)
-        ids: list[int] = []
+@pytest.mark.parametrize("asserted", ["", "?live=1&latency_ms=50"])
+def test_a_video_over_the_network_is_a_file_whatever_is_asserted(
+    server: str, town_images: list[np.ndarray], asserted: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with open_source(f"{server}/town.mp4{asserted}") as source:
+        assert (source.kind, source.size, source.fps) == (SourceKind.FILE, SIZE, 12.5)
+        began_ns = now_ns()
+        frames = list(source)  # to its end, which a camera has not
+    assert now_ns() - began_ns >= 11 / 12.5 * 1e9  # at its own rate
+    assert [frame.frame_id for frame in frames] == sorted(frame.frame_id for frame in frames)
+    errors = [difference(frames[0].image, image) for image in town_images]
+    assert int(np.argmin(errors)) == 0
+    assert ("a file whatever 'live' says" in caplog.text) == bool(asserted)
+
+
+def served(video: Path, images: list[np.ndarray]) -> str:
+    """Motion JPEG without an end that anybody could know, as cameras send it."""
+    parts = [cv2.imencode(".jpg", image)[1].tobytes() for image in images]
+    head = b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n"
+    video.with_name("camera.mjpg").write_bytes(
+        b"".join(head % len(part) + part + b"\r\n" for part in parts)
+    )
+    return "camera.mjpg"
+
+
+def test_a_stream_is_live_only_when_that_is_asserted(
+    server: str, video: Path, town_images: list[np.ndarray], caplog: pytest.LogCaptureFixture
+) -> None:
+    address = f"{server}/{served(video, town_images)}"
+    with open_source(address) as source:
+        assert source.kind is SourceKind.FILE
+    assert "is published as a file" in caplog.text
+    with open_source(address, live=True) as source:
+        assert source.kind is SourceKind.LIVE
+        frame = source.read(1.0)
+        assert frame is not None and not frame.age_known
+    assert "age of its pictures is unknown" in caplog.text
+    for uri, latency_ms in ((f"{address}?live=1&latency_ms=300", None), (f"{address}?live=1", 300)):
+        with open_source(uri, latency_ms=latency_ms) as source:
+            assert (source.kind, source.uri) == (SourceKind.LIVE, address)
+            before = now_ns()
+            frame = source.read(1.0)
+            assert frame is not None and frame.age_known and not frame.driver_time
+            assert before - 300_000_000 <= frame.capture_ns <= now_ns() - 300_000_000
+
+
+def test_a_recording_that_starts_again_is_not_opened_again(
+    server: str, video: Path, town_images: list[np.ndarray]
+) -> None:
+    address = f"{server}/{served(video, town_images)}"
+    with open_source(address, live=True, latency_ms=10) as source:
         with pytest.raises(SourceError, match="ended or broke") as error:
-            while (frame := source.read(1.0)) is not None:
-                assert frame.capture_ns <= now_ns()
-                ids.append(frame.frame_id)
-    assert error.value.code is FaultCode.CAMERA_LOST
-    assert ids == list(range(len(ids))) and len(ids) >= 11
+            while source.read(1.0) is not None:
+                pass
+        assert error.value.code is FaultCode.CAMERA_LOST
+        with pytest.raises(SourceError, match="starts again with the same picture"):
+            source.reopen()
+        served(video, town_images[3:])
+        with source.reopen() as again:
+            assert again.kind is SourceKind.LIVE
+            assert again.read(1.0).age_known  # type: ignore[union-attr]
+
+
+def test_what_is_asserted_of_a_file_or_of_the_town_changes_nothing(
+    video: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with open_source(str(video), live=True, latency_ms=5) as source:
+        assert source.kind is SourceKind.FILE
+    with open_source("synthetic:town?live=1&latency_ms=5&width=160") as source:
+        assert source.kind is SourceKind.SYNTHETIC
+    assert caplog.text.count("no default subscriber takes its masks") == 2
 
 
 def test_a_stream_that_does_not_answer() -> None:
@@ -347,6 +408,9 @@ def test_a_missing_gstreamer_is_said() -> None:
         ("synthetic:town?width=1", "width='1', expected a whole number from 64"),
         ("synthetic:town?fps=nan", "fps='nan', expected a number from 0.01"),
         ("synthetic:town?weather=rian", "did you mean 'rain'"),
+        ("rtsp://c/x?live=yes", "live='yes', expected one of 0, 1"),
+        ("rtsp://c/x?latency_ms=-1", "latency_ms='-1', expected a number from 0 to 60000"),
+        ("rtsp://c/x?live=1&live=1", "'live' is given twice"),
         ("synthetic:town?realtime=yes", "realtime='yes', expected one of 0, 1"),
     ],
 )
@@ -368,6 +432,28 @@ def test_the_query_of_a_network_address_is_its_own() -> None:
     uri = parse_uri("rtsp://camera/live?channel=1&subtype=0")
     assert uri.target == "rtsp://camera/live?channel=1&subtype=0"
     assert not uri.options.values
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "live", "latency_ms"),
+    [
+        ("rtsp://c/x?channel=1&live=1&latency_ms=80", "rtsp://c/x?channel=1", True, 80.0),
+        ("rtsp://c/x?live=1", "rtsp://c/x", True, None),
+        ("http://c/x?latency_ms=2.5", "http://c/x", False, 2.5),
+        ("rtsp://c/x?live=1&channel=2", "rtsp://c/x?live=1&channel=2", False, None),
+        ("rtsp://c/x?live=0", "rtsp://c/x", False, None),
+        ("udp://@:5000?live=1", "udp://@:5000", True, None),
+        ("gst:a ! b c=d ! appsink drop=true?live=1&latency_ms=100 ",
+         "a ! b c=d ! appsink drop=true", True, 100.0),
+        ("v4l2:/dev/video0?width=640&latency_ms=90", "/dev/video0", False, 90.0),
+    ],
+)  # fmt: skip
+def test_two_settings_are_taken_off_the_end(
+    text: str, target: str, live: bool, latency_ms: float | None
+) -> None:
+    uri = parse_uri(text)
+    assert (uri.target, uri.live, uri.latency_ms) == (target, live, latency_ms)
+    assert "live" not in uri.options.values and "latency_ms" not in uri.options.values
 
 
 # --- memory --------------------------------------------------------------------------------

@@ -204,7 +204,41 @@ def test_impossible_stamps_give_way_to_the_time_of_arrival(camera: FakeCamera) -
             before = now_ns()
             frame = source.read(1.0)
             assert frame is not None and not frame.driver_time
-            assert before <= frame.capture_ns <= now_ns()
+            assert frame.capture_ns <= before - 2e9 / 30  # what may lie before the arrival
+
+
+def test_the_latency_of_a_camera_without_stamps_can_be_told(camera: FakeCamera) -> None:
+    with open_source(f"v4l2:{camera.path}?latency_ms=150") as source:
+        camera.push(jpeg(), stamp_ms=0.0)
+        before = now_ns()
+        frame = source.read(1.0)
+        assert frame is not None and frame.age_known and not frame.driver_time
+        assert before - 150_000_000 <= frame.capture_ns <= now_ns() - 150_000_000
+    with open_source(f"v4l2:{camera.path}", latency_ms=0.0) as source:
+        camera.push(jpeg(), age_s=0.01)
+        assert source.read(1.0).driver_time  # type: ignore[union-attr]
+    assert source.kind is SourceKind.LIVE
+
+
+def test_an_unstamped_picture_is_as_old_as_its_wait_in_the_queue(
+    camera: FakeCamera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reader paused for 2 s: all that the driver holds may be that old."""
+    clock = [now_ns()]
+    monkeypatch.setattr("roadmask.sources.v4l2.now_ns", lambda: clock[0])
+    with open_source(f"v4l2:{camera.path}") as source:
+        camera.push(jpeg(), stamp_ms=0.0)
+        assert source.read(1.0) is not None
+        assert source.read(0.01) is None  # empty now
+        empty_ns, clock[0] = clock[0], clock[0] + 2_000_000_000
+        for _ in range(4):
+            camera.push(jpeg(), stamp_ms=0.0)
+        old = source.read(1.0)
+        assert old is not None and old.frame_id == 4
+        assert old.capture_ns <= empty_ns
+        camera.push(jpeg(), stamp_ms=0.0)
+        fresh = source.read(1.0)
+        assert fresh is not None and fresh.capture_ns > empty_ns + 1_900_000_000
 
 
 def test_after_a_pause_the_old_pictures_are_dropped(camera: FakeCamera) -> None:

@@ -33,7 +33,7 @@ enum Reason : std::uint32_t {
   DARK = 1u << 13,
   BLOCKED = 1u << 14,         // lens covered or dirty
   FROZEN = 1u << 15,          // the camera repeats one picture
-  ESTIMATED_TIME = 1u << 16,  // no usable driver stamp: the age is a lower bound
+  ESTIMATED_TIME = 1u << 16,  // no usable driver stamp: captured at the latest then
   IMPLAUSIBLE = 1u << 17,     // a category's area left its limits
   FLICKER = 1u << 18,
   DRIFT = 1u << 19,  // INT8 activations left the calibrated range

@@ -14,7 +14,7 @@ REASON_TEXT = {
     Reason.DARK: "the picture is too dark",
     Reason.BLOCKED: "the lens is covered or dirty",
     Reason.FROZEN: "the camera repeats one picture",
-    Reason.ESTIMATED_TIME: "the camera gives no usable time: the age shown is a lower bound",
+    Reason.ESTIMATED_TIME: "the camera gives no usable time: the age counts from the arrival",
     Reason.IMPLAUSIBLE: "a category covers more or less of the picture than it should",
     Reason.FLICKER: "the mask changes from frame to frame more than the picture does",
     Reason.DRIFT: "the pictures leave the range that the network was calibrated for",
