@@ -51,6 +51,9 @@ def _add_accuracy(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     parser.add_argument("--root", type=location, help="the data set's folder; the town needs none")
     parser.add_argument("--split", default="val", help="default: val")
     parser.add_argument("--labels", help="label set of a model that names none")
+    parser.add_argument(
+        "--truth-labels", metavar="SET", help="of the masks' ids, where not the data set's own"
+    )
     parser.add_argument("--threads", type=int, default=1, help="of the network; default: 1")
     parser.add_argument(
         "--count", type=at_least(1), default=200, help="frames of the town; default: 200"
@@ -165,7 +168,13 @@ def _accuracy(options: argparse.Namespace) -> int:
         engine = open_keras(model, options.labels)
     else:
         engine = Engine(model, options.threads, options.labels)
-    dataset = open_dataset(options.dataset, options.root, options.split, count=options.count)
+    dataset = open_dataset(
+        options.dataset,
+        options.root,
+        options.split,
+        labels=options.truth_labels,
+        count=options.count,
+    )
     flicker = None
     if options.video:  # first: a video that cannot be read should not cost the other half
         from benchmarks.model.flicker import measure_flicker

@@ -43,6 +43,7 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("data").add_argument
     add("--dataset", required=True, help="camvid, cityscapes, cityscapes-coarse or town")
     add("--root", type=location, help="the data set's folder, or its address (s3://…)")
+    add("--truth-labels", metavar="SET", help="of the masks' ids, where not the data set's own")
     add("--labels", default="cityscapes-8", metavar="SET|FILE", help=_LABELS)
     add("--train-split", default="train", help="default: train")
     add("--val-split", default="val", help="default: val; 'none' to skip")
@@ -110,7 +111,10 @@ def prepare(options: argparse.Namespace) -> tuple[FitConfig, list[Part], Dataset
 def _open_parts(options: argparse.Namespace) -> tuple[list[Part], Dataset | None]:
     from train.data.loader import Part
 
-    train_set = open_dataset(options.dataset, options.root, options.train_split, size=(640, 360))
+    coded = options.truth_labels
+    train_set = open_dataset(
+        options.dataset, options.root, options.train_split, labels=coded, size=(640, 360)
+    )
     validation: Dataset | None = None
     if options.hold_out:
         inside = [i for i, name in enumerate(train_set.ids) if name.startswith(options.hold_out)]
@@ -119,7 +123,7 @@ def _open_parts(options: argparse.Namespace) -> tuple[list[Part], Dataset | None
             raise ConfigError(f"--hold-out {options.hold_out}: no frame, or every frame, matches")
         validation, train_set = Subset(train_set, inside), Subset(train_set, outside)
     elif options.val_split != "none":
-        validation = open_dataset(options.dataset, options.root, options.val_split)
+        validation = open_dataset(options.dataset, options.root, options.val_split, labels=coded)
     mixes = [_parse_mix(text) for text in options.mix]
     own_share = 1 - sum(share for *_, share in mixes)
     if own_share <= 0:

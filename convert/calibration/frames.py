@@ -17,7 +17,7 @@ import numpy as np
 from roadmask.arrays import U8, Image
 from roadmask.data.datasets import Dataset, open_dataset
 from roadmask.errors import ConfigError, DataError
-from roadmask.imaging.reading import IMAGE_SUFFIXES, read_image
+from roadmask.imaging.reading import IMAGE_SUFFIXES, picture_files, read_image
 from roadmask.system.toml import read_toml
 
 # Pictures, not a manifest of drawn frames: those differ by pixels from one OpenCV to the next.
@@ -202,7 +202,7 @@ def manifest_text(manifest: Manifest) -> str:
 
 
 def _folder(path: Path) -> tuple[int, Iterator[tuple[str, Image]]]:
-    pictures = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+    pictures = picture_files(path)
     if not pictures:
         raise DataError(
             f"calibration folder {path} holds no picture ({', '.join(IMAGE_SUFFIXES)}): give "

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from roadmask.data.coding import check_coding
 from roadmask.data.layouts import Files, find_camvid, find_cityscapes
 from roadmask.errors import ConfigError, DataError
 from roadmask.evaluation.instances import LARGEST_GROUP
@@ -98,7 +99,7 @@ class FileDataset(Dataset):
                 f"{image.shape[1]}x{image.shape[0]}: they must be of one size"
             )
         counts = cv2.calcHist([coded], [0], None, [256], [0, 256]).ravel()
-        unknown = np.flatnonzero((counts > 0) & ~self.labels.known_ids)
+        unknown = np.flatnonzero((counts > 0) & ~self.labels.truth_ids)
         if unknown.size:
             raise DataError(
                 f"mask {files.mask} holds label id {unknown[0]}, which {self.labels.name} "
@@ -208,7 +209,8 @@ def open_dataset(
 
     Raises:
         ConfigError: unknown name, or no root given.
-        DataError: a folder that lacks the split, or an image without its mask.
+        DataError: a folder that lacks the split, an image without its mask, or masks in another
+            coding than ``labels``.
     """
     if name == "town":
         return TownDataset(split, count, size)
@@ -223,6 +225,9 @@ def open_dataset(
         raise DataError(f"data set folder {root} is missing: give the folder that holds the splits")
     own = label_set(labels) if labels else None
     if name == "camvid":
-        return FileDataset(name, find_camvid(root, split), own or CAMVID_11)
-    files = find_cityscapes(root, split, coarse=name == "cityscapes-coarse")
-    return FileDataset(name, files, own or CITYSCAPES_34)
+        files, own = find_camvid(root, split), own or CAMVID_11
+    else:
+        coarse = name == "cityscapes-coarse"
+        files, own = find_cityscapes(root, split, coarse=coarse), own or CITYSCAPES_34
+    check_coding([f.mask for f in files.values()], own, f"{name} split {split!r}")
+    return FileDataset(name, files, own)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from roadmask.errors import DataError
-from roadmask.imaging.reading import IMAGE_SUFFIXES
+from roadmask.imaging.reading import picture_files, visible
 
 _FRAME_NAME = re.compile(r"[A-Za-z-]+_\d+_\d+")
 
@@ -36,9 +35,7 @@ def find_camvid(root: Path, split: str) -> dict[str, Files]:
                 f"frames and {split}annot/ with their masks)"
             )
     files: dict[str, Files] = {}
-    for image in _visible(images.iterdir()):
-        if image.suffix.lower() not in IMAGE_SUFFIXES:
-            continue
+    for image in picture_files(images):
         if image.stem in files:
             raise DataError(f"frame {image} is there twice: also as {files[image.stem].image.name}")
         mask = masks / f"{image.stem}.png"
@@ -47,7 +44,7 @@ def find_camvid(root: Path, split: str) -> dict[str, Files]:
         files[image.stem] = Files(image, mask)
     if not files:
         raise DataError(f"CamVid split {split!r}: {images} holds no image")
-    for mask in _visible(masks.glob("*.png")):
+    for mask in visible(masks.glob("*.png")):
         if mask.stem not in files:
             raise DataError(f"mask {mask} has no frame: expected {images / mask.stem}.*")
     return files
@@ -69,7 +66,7 @@ def find_cityscapes(root: Path, split: str, *, coarse: bool = False) -> dict[str
             )
     kind = truth.parent.name
     files: dict[str, Files] = {}
-    for image in _visible(images.glob("*/*.png")):
+    for image in _of_cities(images, "*.png"):
         frame_id = image.name.removesuffix("_leftImg8bit.png")
         if not _FRAME_NAME.fullmatch(frame_id):
             raise DataError(
@@ -82,7 +79,7 @@ def find_cityscapes(root: Path, split: str, *, coarse: bool = False) -> dict[str
         files[frame_id] = Files(image, mask, Path(f"{stem}_instanceIds.png"))
     if not files:
         raise DataError(f"Cityscapes split {split!r}: {images} holds no CITY/*_leftImg8bit.png")
-    for mask in _visible(truth.glob("*/*_labelIds.png")):
+    for mask in _of_cities(truth, "*_labelIds.png"):
         frame_id = mask.name.removesuffix(f"_{kind}_labelIds.png")
         if frame_id not in files:
             missing = images / mask.parent.name / f"{frame_id}_leftImg8bit.png"
@@ -104,6 +101,6 @@ def _with_instances(files: dict[str, Files]) -> dict[str, Files]:
     return files
 
 
-def _visible(paths: Iterable[Path]) -> list[Path]:
-    """Sorted, without hidden files such as those that macOS leaves beside each."""
-    return sorted(path for path in paths if not path.name.startswith("."))
+def _of_cities(folder: Path, pattern: str) -> list[Path]:
+    """``CITY/pattern``, hidden cities and files left out."""
+    return [path for city in visible(folder.iterdir()) for path in visible(city.glob(pattern))]

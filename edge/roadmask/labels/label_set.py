@@ -114,6 +114,15 @@ class LabelSet:
         known[[c.class_id for c in self.classes]] = True
         return known
 
+    @cached_property
+    def truth_ids(self) -> npt.NDArray[np.bool_]:
+        """``(256,) bool``: which ids a mask of truth may hold: ``known_ids``, and ``void_id``
+        where none of the classes is void (train ids have 255 for that).
+        """
+        known: npt.NDArray[np.bool_] = self.known_ids.copy()
+        known[self.void_id] |= all(c.category != VOID for c in self.classes)
+        return known
+
     def table_from(self, source: LabelSet) -> npt.NDArray[np.uint8]:
         """``(256,) uint8``: truth id of another set → id of this one, else ``void_id``.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from roadmask.errors import CaptureError, DataError
-from roadmask.imaging.reading import IMAGE_SUFFIXES, read_image
+from roadmask.imaging.reading import IMAGE_SUFFIXES, picture_files, read_image
 from roadmask.sources.pace import Pace
 from roadmask.sources.source import EndOfStream, Frame, PictureError, Source, SourceKind
 from roadmask.sources.uri import SourceUri
@@ -78,7 +78,7 @@ def _image_paths(target: Path) -> list[Path]:
     if target.is_file():
         return [target]
     try:
-        paths = sorted(p for p in target.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+        paths = picture_files(target)
     except OSError as error:
         raise CaptureError(f"folder {target} cannot be read: {error.strerror}") from error
     if not paths:

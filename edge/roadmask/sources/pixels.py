@@ -10,12 +10,11 @@ which its decoder leaves out most of the inverse transform (ITU-T T.81; libjpeg'
 
 from __future__ import annotations
 
-import struct
-
 import cv2
 import numpy as np
 
 from roadmask.arrays import Image
+from roadmask.imaging.jpeg import MAX_SCANS, jpeg_header, too_many_scans
 from roadmask.sources.buffers import BufferPool
 from roadmask.sources.source import Picture, PictureError
 
@@ -90,19 +89,6 @@ class Decoder:
         return Picture(image, "bgr", self._size)
 
 
-def jpeg_size(data: Image) -> tuple[int, int] | None:
-    """(width, height) px that a JPEG's frame header tells, or None (ITU-T T.81, B.2.2)."""
-    view = data.data
-    at = 2
-    while at + 9 <= len(view) and view[at] == 0xFF:
-        marker = view[at + 1]
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            height, width = struct.unpack_from(">HH", view, at + 5)
-            return (width, height) if width and height else None
-        at += 2 + int(struct.unpack_from(">H", view, at + 2)[0])
-    return None
-
-
 def _decode_jpeg(data: Image, end_mark: bool, needed: tuple[int, int] | None) -> Picture:
     if data.size == 0:
         raise PictureError("empty JPEG")
@@ -110,7 +96,10 @@ def _decode_jpeg(data: Image, end_mark: bool, needed: tuple[int, int] | None) ->
         if end_mark:
             raise PictureError(f"JPEG of {data.size} bytes is cut off: it has no end mark")
         data = np.append(data, np.frombuffer(_END_OF_JPEG, np.uint8))
-    size = jpeg_size(data)
+    header = jpeg_header(data.data)
+    if header is not None and (scans := too_many_scans(data.data, header)):
+        raise PictureError(f"JPEG of {data.size} bytes has {scans} scans: {MAX_SCANS} are taken")
+    size = (header.width, header.height) if header else None
     image = cv2.imdecode(data, _JPEG_SCALES[_jpeg_scale(size, needed)]) if size else None
     if size is None or image is None:
         raise PictureError(f"JPEG of {data.size} bytes cannot be decoded")

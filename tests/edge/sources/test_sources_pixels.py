@@ -15,11 +15,12 @@ from roadmask import _native
 from roadmask.daemon.capture import CaptureThread
 from roadmask.daemon.frame_slot import Captured
 from roadmask.daemon.tensor_pool import TensorPool
+from roadmask.imaging.jpeg import MAX_SCANS, jpeg_header
 from roadmask.inference import reference_kernels as kernels_reference
 from roadmask.inference.engine import Engine
 from roadmask.inference.geometry import geometry
 from roadmask.sources import PictureError, open_source
-from roadmask.sources.pixels import FORMATS, JPEG_FORMATS, Decoder, jpeg_size
+from roadmask.sources.pixels import FORMATS, JPEG_FORMATS, Decoder
 from roadmask.town.town import Town
 
 WIDTH, HEIGHT = 1280, 720
@@ -106,8 +107,22 @@ def test_a_jpeg_is_never_turned_by_its_exif_block(town: np.ndarray) -> None:
 @given(st.binary(max_size=400))
 def test_the_size_of_hostile_bytes_is_a_value_or_none(data: bytes) -> None:
     for prefix in (b"", b"\xff\xd8", b"\xff\xd8\xff\xc0\x00\x11\x08"):
-        size = jpeg_size(np.frombuffer(prefix + data, np.uint8))
+        size = jpeg_header(prefix + data)
         assert size is None or (1 <= size[0] <= 65535 and 1 <= size[1] <= 65535)
+
+
+def test_fill_bytes_and_scans_of_a_camera(town: np.ndarray) -> None:
+    plain = jpeg(town).tobytes()
+    table = plain.index(b"\xff\xdb")
+    filled = np.frombuffer(plain[:table] + b"\xff" * 3 + plain[table:], np.uint8)
+    decoder = Decoder("MJPG", (0, 0))
+    np.testing.assert_array_equal(decoder(filled).image, decoder(jpeg(town)).image)
+    slow = cv2.imencode(".jpg", town, (cv2.IMWRITE_JPEG_PROGRESSIVE, 1))[1].tobytes()
+    assert decoder(np.frombuffer(slow, np.uint8)).size == (WIDTH, HEIGHT)
+    at = slow.rfind(b"\xff\xda")
+    slow = slow[:-2] + slow[at : at + 2 + slow[at + 3]] * MAX_SCANS + slow[-2:]
+    with pytest.raises(PictureError, match="scans"):
+        decoder(np.frombuffer(slow, np.uint8))
 
 
 def test_every_cut_of_a_jpeg_is_an_error() -> None:

@@ -52,6 +52,13 @@ def animated_webp() -> bytes:
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
+def scanned(count: int) -> bytes:
+    """A progressive JPEG with so many empty scans, each of which costs the decoder a pass."""
+    data = cv2.imencode(".jpg", PICTURE, (cv2.IMWRITE_JPEG_PROGRESSIVE, 1))[1].tobytes()
+    at = data.rfind(b"\xff\xda")
+    return data[:-2] + data[at : at + 2 + data[at + 3]] * count + data[-2:]
+
+
 def post(client: httpx.Client, data: bytes, **query: Any) -> httpx.Response:
     return client.post("/predict/", files={"image": ("frame", data)}, params=query)
 
@@ -70,7 +77,8 @@ BAD = {
     "png without data": (png_of(100, 100, b""), 422, "damaged"),
     "jpeg cut": (JPEG[: len(JPEG) // 2], 422, "truncated"),
     "jpeg head": (JPEG[:100], 422, "truncated"),
-    "jpeg garbled": (JPEG[:4] + b"\x00\x02" + JPEG[6:], 422, ""),
+    "jpeg garbled": (JPEG.replace(b"\xff\xc0", b"\xff\xc3", 1), 422, "damaged"),
+    "jpeg of many scans": (scanned(20_000), 422, "scans"),
     "webp cut": (encoded(PICTURE, ".webp")[:-100], 422, "truncated"),
     "webp odd": (b"RIFF\x10\x00\x00\x00WEBPXXXX" + bytes(12), 422, "WebP"),
     "bomb": (bomb(), 413, "30000x30000"),

@@ -14,16 +14,19 @@ from fastapi import Response
 
 from roadmask.arrays import U8
 from roadmask.evaluation.metrics import ConfusionMatrix
+from roadmask.imaging.index_png import png_kind
 from roadmask.imaging.overlay import colours, overlay
 from roadmask.labels.label_set import CATEGORY_COLORS_RGB, VOID
 from roadmask.labels.lookup import label_set
 from roadmask.web.networks.outcome import Outcome
-from roadmask.web.pictures.decode import decode_index_picture
+from roadmask.web.pictures.decode import decode_index_picture, decode_picture
 from roadmask.web.problems import ProblemError
 from roadmask.web.schemas import Format, Prediction, Scores
 
 # Little is to be gained from a mask by pressing harder, and it costs ten times as long.
 _PNG_LEVEL = [cv2.IMWRITE_PNG_COMPRESSION, 1]
+
+_COLOURED = ((8, 2), (8, 6))  # PNG of RGB and RGBA, 8 bits
 
 
 def png(image: U8) -> bytes:
@@ -117,14 +120,11 @@ def read_truth(data: bytes | bytearray, labels: str, max_pixels: int) -> U8:
     Raises:
         DataError, ProblemError: no such picture.
     """
-    picture = decode_index_picture(data, max_pixels)
-    if picture.dtype != np.uint8:
-        raise ProblemError(422, f"the truth has {picture.dtype} pixels: expected 8 bit")
-    if picture.ndim == 3 and picture.shape[2] >= 3:
-        return _from_colours(picture[..., :3])
-    ids = picture if picture.ndim == 2 else picture[..., 0]
+    if png_kind(data) in _COLOURED:
+        return _from_colours(decode_picture(data, max_pixels))
+    ids = decode_index_picture(data, max_pixels)
     known = label_set(labels)
-    unknown = np.flatnonzero(np.bincount(ids.ravel(), minlength=256) * ~known.known_ids)
+    unknown = np.flatnonzero(np.bincount(ids.ravel(), minlength=256) * ~known.truth_ids)
     if unknown.size:
         raise ProblemError(
             422,

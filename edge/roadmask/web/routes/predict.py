@@ -17,6 +17,7 @@ from roadmask.arrays import U8
 from roadmask.errors import DataError
 from roadmask.web.networks.local import Network, Picture, elapsed_ms
 from roadmask.web.networks.outcome import Outcome
+from roadmask.web.pictures.decode import is_turned
 from roadmask.web.pictures.encode import picture_answer, png, prediction, read_truth
 from roadmask.web.pictures.uploads import Part, announced_bytes, discard, read_form
 from roadmask.web.problems import ProblemError, describe, problem_of
@@ -94,9 +95,18 @@ def files(parts: Sequence[Part], name: str, most: int) -> list[Part]:
 
 
 def truth_of(parts: Sequence[Part], labels: TruthLabels, max_pixels: int) -> U8 | None:
-    """The truth that came with a picture, if any."""
+    """The truth that came with a picture, if any.
+
+    Raises:
+        DataError: not a mask, or of a picture that EXIF turns: whether it was, nobody can tell.
+    """
     if not any(part.name == "truth" for part in parts):
         return None
+    if is_turned(files(parts, "image", 1)[0].data):
+        raise DataError(
+            "the picture is turned by its EXIF block and its truth is not: save the picture as it "
+            "is to be seen, without that block"
+        )
     return read_truth(files(parts, "truth", 1)[0].data, labels.value, max_pixels)
 
 
