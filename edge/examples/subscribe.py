@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from roadmask import Mask, Subscriber
+from roadmask import Mask, Mode, Subscriber
 from roadmask.stream.protocol import DEFAULT_SOCKET
 
 # The camera's place in the vehicle: measure yours.
@@ -21,12 +21,13 @@ FIELD_OF_VIEW_DEG = 60.0  # horizontal
 HORIZON = 0.5  # row of the horizon, as a fraction of the picture
 CORRIDOR_M = 2.0  # width that the vehicle needs
 FARTHEST_M = 60.0  # what is farther is not judged
-FREE_SHARE = 0.9  # of a row of the corridor
-FLAT = 1
+CAREFUL_M = 20.0  # a DEGRADED mask is believed no farther
+FREE_SHARE = 0.9  # of a row of the corridor: what is not flat there may be a line or a leaf
+FLAT, HUMAN, VEHICLE = 1, 6, 7
 
 
 def free_distance_m(mask: Mask) -> float:
-    """Metres of road ahead, up to the first row whose corridor is not flat.
+    """Metres of road ahead, up to the first row whose corridor is not free.
 
     Over a flat ground, a row r below the horizon shows the road at
     height x focal length / (r - horizon).
@@ -38,22 +39,36 @@ def free_distance_m(mask: Mask) -> float:
     free_m = 0.0
     for row in range(mask.size[1] - 1, -1, -1):
         below_px = scale_y * row + offset_y - horizon_px
-        if below_px <= 0:
+        if not below_px > 0:
             break
         distance_m = CAMERA_HEIGHT_M * focal_px / below_px
-        if distance_m > FARTHEST_M:
+        if not distance_m <= FARTHEST_M:
             break
         half_px = CORRIDOR_M / 2 * focal_px / distance_m
-        left = (camera_width / 2 - half_px - offset_x) / scale_x
-        right = (camera_width / 2 + half_px - offset_x) / scale_x
-        first, last = max(0, math.floor(left)), min(mask.size[0] - 1, math.ceil(right))
-        if first > last:
+        # Kept within the mask before they become whole numbers: a scale may be anything.
+        left = max(0.0, (camera_width / 2 - half_px - offset_x) / scale_x)
+        right = min(mask.size[0] - 1.0, (camera_width / 2 + half_px - offset_x) / scale_x)
+        if not left <= right:
             break
-        flat = np.count_nonzero(mask.pixels[row, first : last + 1] == FLAT)
-        if flat < FREE_SHARE * (last - first + 1):
+        if not is_free(mask.pixels[row, math.floor(left) : math.ceil(right) + 1]):
             break
         free_m = distance_m
     return free_m
+
+
+def is_free(corridor: np.ndarray) -> bool:
+    """Whether the vehicle may pass: one pixel of a human or a vehicle is never averaged away."""
+    if np.isin(corridor, (HUMAN, VEHICLE)).any():
+        return False
+    return bool(np.count_nonzero(corridor == FLAT) >= FREE_SHARE * corridor.size)
+
+
+def decide(mask: Mask) -> str:
+    """What the mask is good for."""
+    free_m = free_distance_m(mask)
+    if mask.mode is Mode.OK:
+        return f"free {free_m:.2f} m"
+    return f"free {min(free_m, CAREFUL_M):.2f} m, carefully"
 
 
 def main() -> None:
@@ -64,17 +79,19 @@ def main() -> None:
     parser.add_argument("--allow-not-live", action="store_true")
     arguments = parser.parse_args()
 
+    # What nobody should drive on is refused already: see `refuse` for the reasons.
     with Subscriber(arguments.socket, allow_not_live=arguments.allow_not_live) as subscriber:
         seen = 0
         while seen != arguments.frames:
             mask = subscriber.receive(timeout_s=0.25)
             if mask is None:
-                print(f"no mask: {subscriber.reason_text}", flush=True)
+                print(f"stop: no mask: {subscriber.reason_text}", flush=True)
                 continue
             seen += 1
+            reasons = f" {mask.reasons!s}" if mask.reasons else ""
             print(
-                f"mask {mask.sequence} {mask.mode.name} age {mask.age_ms:.1f} ms, "
-                f"free {free_distance_m(mask):.2f} m",
+                f"mask {mask.sequence} {mask.mode.name}{reasons} age {mask.age_ms:.1f} ms, "
+                f"{decide(mask)}",
                 flush=True,
             )
 

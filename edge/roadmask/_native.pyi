@@ -54,10 +54,39 @@ def send_each(message: bytes | bytearray, sockets: list[int]) -> tuple[int, list
 def peer_groups(socket: int) -> list[int]:
     """The supplementary groups of the process at the other end."""
 
+class Policy:
+    """What a subscriber takes, all through its life; ``model`` is a digest, or empty.
+
+    Raises:
+        ValueError: ``model`` has neither 0 nor 32 bytes.
+    """
+
+    def __init__(
+        self, allow_not_live: bool, accept_unknown_age: bool, refuse: int, model: bytes
+    ) -> None: ...
+
 def judge(
-    frame: bytes, status: bytes, limit_ns: int, silence_ns: int, allow_not_live: bool, now_ns: int
+    frame: bytes,
+    status: bytes,
+    model: bytes,
+    policy: Policy,
+    limit_ns: int,
+    silence_ns: int,
+    now_ns: int,
 ) -> int:
-    """Why the newest frame may not be used now, as a NoMask; 0: it may."""
+    """Why the newest frame may not be used now, as a NoMask; 0: it may.
+
+    ``model`` is the entry of the identity table that the frame names, or empty.
+    """
+
+def judge_without_frame(sent_ns: int, silence_ns: int, now_ns: int) -> int:
+    """Why there is no mask before the first frame, as a NoMask."""
+
+def unusable_path(path: bytes) -> str | None:
+    """Why a path can be no socket of ours."""
+
+def foreign_publisher(fd: int, path: bytes, user: str) -> str:
+    """Why the process that listens at the other end is not trusted; empty: it is."""
 
 INBOX_FRAME: int
 INBOX_STATUS: int
@@ -83,7 +112,7 @@ class Inbox:
             OSError: of ``recv``.
         """
     def take(
-        self, ring: _Bytes, preview: bool, limit_ns: int, silence_ns: int, allow_not_live: bool
+        self, ring: _Bytes, preview: bool, policy: Policy, limit_ns: int, silence_ns: int
     ) -> tuple[_Pixels, _Pixels | None, _Pixels | None] | int:
         """Copies of the newest frame's planes, or why it may not be used now, as a NoMask."""
     @property

@@ -1,6 +1,7 @@
 // The C++ subscriber, driven line by line from standard input for tests/edge/stream/test_cpp_client.py.
 //
 //   probe SOCKET [--allow-not-live] [--no-reconnect] [--max-age MS] [--preview]
+//         [--accept-unknown-age] [--refuse BITS] [--publisher-user NAME] [--model HEX]
 //     latest | view | receive MS   -> "mask FIELDS" | "none REASON CHECK TEXT"
 //     valid                        -> "0" | "1": the last mask, now
 //     close
@@ -51,6 +52,11 @@ int main(int count, char** arguments) {
     if (argument == "--allow-not-live") options.allow_not_live = true;
     if (argument == "--no-reconnect") options.reconnect = false;
     if (argument == "--preview") options.preview = true;
+    if (argument == "--accept-unknown-age") options.accept_unknown_age = true;
+    if (argument == "--refuse" && i + 1 < count)
+      options.refuse = static_cast<std::uint32_t>(std::stoul(arguments[++i]));
+    if (argument == "--publisher-user" && i + 1 < count) options.publisher_user = arguments[++i];
+    if (argument == "--model" && i + 1 < count) options.model = arguments[++i];
     if (argument == "--max-age" && i + 1 < count)
       options.max_age = std::chrono::milliseconds(std::stoi(arguments[++i]));
   }

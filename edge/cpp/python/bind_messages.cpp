@@ -1,6 +1,7 @@
 // Messages for Python: received, decoded and checked in one call, because each of these steps costs
 // a waking interpreter more than it costs here.
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/string.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -15,6 +16,7 @@
 #include "roadmask/ring.hpp"
 #include "roadmask/subscriber.hpp"
 #include "src/judge.hpp"
+#include "src/publisher_user.hpp"
 
 namespace nb = nanobind;
 
@@ -24,6 +26,7 @@ using roadmask::Check;
 using roadmask::FrameHeader;
 using roadmask::MessageType;
 using roadmask::NoMask;
+using roadmask::Policy;
 using roadmask::Welcome;
 using roadmask::python::ArrayView;
 
@@ -45,10 +48,25 @@ FrameHeader header(const nb::bytes& bytes) {
   return *found;
 }
 
-unsigned judge(const nb::bytes& frame, const nb::bytes& status, std::uint64_t limit_ns,
-               std::uint64_t silence_ns, bool allow_not_live, std::uint64_t now_ns) {
-  return static_cast<unsigned>(roadmask::judge(header(frame), header(status),
-                                               {limit_ns, silence_ns, allow_not_live}, now_ns));
+Policy policy(bool allow_not_live, bool accept_unknown_age, std::uint32_t refuse,
+              const nb::bytes& model) {
+  Policy policy{allow_not_live, accept_unknown_age, refuse, std::nullopt};
+  if (model.size() == 0) return policy;
+  policy.model.emplace();
+  if (model.size() != policy.model->size()) throw nb::value_error("expected a digest of 32 bytes");
+  std::memcpy(policy.model->data(), model.data(), model.size());
+  return policy;
+}
+
+unsigned judge(const nb::bytes& frame, const nb::bytes& status, const nb::bytes& model,
+               const Policy& policy, std::uint64_t limit_ns, std::uint64_t silence_ns,
+               std::uint64_t now_ns) {
+  if (model.size() != 0 && model.size() < roadmask::kIdentityBytes)
+    throw nb::value_error("an entry of the identity table has 256 bytes");
+  const auto* entry =
+      model.size() ? reinterpret_cast<const std::uint8_t*>(model.data()) : nullptr;
+  return static_cast<unsigned>(roadmask::judge(header(frame), header(status), entry,
+                                               {policy, limit_ns, silence_ns}, now_ns));
 }
 
 // False when a signal came first. Python's handlers have run then, and may have raised.
@@ -97,14 +115,15 @@ class Inbox {
 
   // Private copies of the newest frame's planes, (mask, confidence, preview), or the NoMask that
   // forbids it: judged before the copy and after, which takes time and may have been interrupted.
-  nb::object take(nb::handle ring, bool preview, std::uint64_t limit_ns, std::uint64_t silence_ns,
-                  bool allow_not_live) const {
+  nb::object take(nb::handle ring, bool preview, const Policy& policy, std::uint64_t limit_ns,
+                  std::uint64_t silence_ns) const {
     const FrameHeader h = header(frame_), status = header(status_);
     const ArrayView memory("ring", ring, "B", {-1}, ArrayView::kRead);
     if (h.sequence == 0 || static_cast<std::uint64_t>(memory.shape(0)) < welcome_.ring_bytes)
       roadmask::python::refuse("no frame yet, or a ring smaller than its WELCOME says");
+    const std::uint8_t* model = roadmask::model_entry(memory.bytes(), welcome_, h);
     const auto verdict = [&] {
-      return roadmask::judge(h, status, {limit_ns, silence_ns, allow_not_live}, roadmask::now_ns());
+      return roadmask::judge(h, status, model, {policy, limit_ns, silence_ns}, roadmask::now_ns());
     };
     const auto& generation = *reinterpret_cast<const roadmask::ring::Generation*>(
         memory.bytes() + welcome_.generation_offset +
@@ -177,15 +196,39 @@ class Inbox {
 }  // namespace
 
 void bind_messages(nb::module_& m) {
-  m.def("judge", &judge, nb::arg("frame"), nb::arg("status"), nb::arg("limit_ns"),
-        nb::arg("silence_ns"), nb::arg("allow_not_live"), nb::arg("now_ns"),
+  nb::class_<Policy>(m, "Policy", "What a subscriber takes, all through its life.")
+      .def("__init__", [](Policy* self, bool allow_not_live, bool accept_unknown_age,
+                          std::uint32_t refuse, const nb::bytes& model) {
+             new (self) Policy(policy(allow_not_live, accept_unknown_age, refuse, model));
+           },
+           nb::arg("allow_not_live"), nb::arg("accept_unknown_age"), nb::arg("refuse"),
+           nb::arg("model"));
+  m.def("judge", &judge, nb::arg("frame"), nb::arg("status"), nb::arg("model"), nb::arg("policy"),
+        nb::arg("limit_ns"), nb::arg("silence_ns"), nb::arg("now_ns"),
         "Why the newest frame may not be used now, as a NoMask; 0: it may.");
+  m.def("judge_without_frame",
+        [](std::uint64_t sent_ns, std::uint64_t silence_ns, std::uint64_t now_ns) {
+          return static_cast<unsigned>(
+              roadmask::judge_without_frame(sent_ns, silence_ns, now_ns));
+        },
+        nb::arg("sent_ns"), nb::arg("silence_ns"), nb::arg("now_ns"),
+        "Why there is no mask before the first frame, as a NoMask.");
+  m.def("unusable_path",
+        [](const nb::bytes& path) { return roadmask::unusable_path({path.c_str(), path.size()}); },
+        nb::arg("path"),
+        "Why a path can be no socket of ours, or None.");
+  m.def("foreign_publisher",
+        [](int fd, const nb::bytes& path, const std::string& user) {
+          return roadmask::foreign_publisher(fd, {path.c_str(), path.size()}, user);
+        },
+        nb::arg("fd"), nb::arg("path"), nb::arg("user"),
+        "Why the process at the other end is not trusted; empty: it is.");
   nb::class_<Inbox>(m, "Inbox", "The messages of one stream after its WELCOME, checked.")
       .def(nb::init<const nb::bytes&>(), nb::arg("welcome"))
       .def("read", &Inbox::read, nb::arg("fd"), nb::arg("most") = 0, nb::arg("wait_ns") = 0,
            "Take in what waits at `fd`, up to `most` messages; what was found, as bits.")
-      .def("take", &Inbox::take, nb::arg("ring"), nb::arg("preview"), nb::arg("limit_ns"),
-           nb::arg("silence_ns"), nb::arg("allow_not_live"),
+      .def("take", &Inbox::take, nb::arg("ring"), nb::arg("preview"), nb::arg("policy"),
+           nb::arg("limit_ns"), nb::arg("silence_ns"),
            "Copies of the newest frame's planes, or why it may not be used now, as a NoMask.")
       .def_prop_ro("message", &Inbox::message, "The bytes of the last message.")
       .def_prop_ro("frame", &Inbox::frame, "The bytes of the last FRAME.")

@@ -10,7 +10,9 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
+#include "publisher_user.hpp"
 #include "roadmask/subscriber.hpp"
 
 #ifndef F_GET_SEALS
@@ -59,6 +61,10 @@ void Connection::connect() {
   const std::uint64_t now = now_ns();
   if (now < retry_ns_) return;
   retry_ns_ = now + kRetryNs;
+  if (const char* wrong = unusable_path(path_)) {
+    check = Check::socket;
+    return lose(NoMask::MALFORMED, wrong);
+  }
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   int error = ENAMETOOLONG;
@@ -72,6 +78,8 @@ void Connection::connect() {
   if (error == 0) {
     fd_ = connecting;
     since_ns_ = now;
+    if (std::string foreign = foreign_publisher(fd_, path_, user_); !foreign.empty())
+      return lose(NoMask::FOREIGN_PUBLISHER, std::move(foreign));
     reason = NoMask::AWAITING_WELCOME;
     detail.clear();
     return;
@@ -210,7 +218,7 @@ void Connection::malformed(Check failed) {
   lose(NoMask::MALFORMED, to_string(failed));
 }
 
-void Connection::lose(NoMask why, const char* text) noexcept {
+void Connection::lose(NoMask why, std::string text) noexcept {
   if (fd_ >= 0) ::close(fd_);
   fd_ = -1;
   ring.reset();  // unmapped when no view is left
@@ -218,7 +226,7 @@ void Connection::lose(NoMask why, const char* text) noexcept {
   status.reset();
   last_sequence_ = 0;
   reason = why;
-  detail = text;
+  detail = std::move(text);
   retry_ns_ = now_ns() + kRetryNs;
   ended = ended || !reconnect_;
 }

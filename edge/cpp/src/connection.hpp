@@ -15,7 +15,9 @@ namespace roadmask {
 
 class Connection {
  public:
-  Connection(std::string path, bool reconnect) : path_(std::move(path)), reconnect_(reconnect) {}
+  // `user`: see Options::publisher_user.
+  Connection(std::string path, bool reconnect, std::string user)
+      : path_(std::move(path)), user_(std::move(user)), reconnect_(reconnect) {}
   ~Connection() { lose(NoMask::CLOSED, ""); }
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -42,9 +44,10 @@ class Connection {
   bool read_one();
   void end(const FrameHeader& bye);
   void malformed(Check failed);
-  void lose(NoMask why, const char* text) noexcept;
+  void lose(NoMask why, std::string text) noexcept;
 
   std::string path_;
+  std::string user_;
   bool reconnect_;
   int fd_ = -1;
   std::uint64_t since_ns_ = 0;

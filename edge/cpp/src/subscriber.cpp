@@ -3,6 +3,8 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <cstdio>
 #include <ctime>
 #include <utility>
@@ -35,13 +37,36 @@ void wait_readable(int fd, std::uint64_t wait_ns) noexcept {
   ::ppoll(&entry, 1, &timeout, nullptr);
 }
 
+// Digits that are none give a digest that no model has.
+std::optional<std::array<std::uint8_t, 32>> digest(const std::string& hex) {
+  if (hex.empty()) return std::nullopt;
+  std::array<std::uint8_t, 32> bytes{};
+  if (hex.size() != 2 * bytes.size()) return bytes;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    const char* pair = hex.data() + 2 * i;
+    if (std::from_chars(pair, pair + 2, bytes[i], 16).ptr != pair + 2) return decltype(bytes){};
+  }
+  return bytes;
+}
+
 }  // namespace
 
 struct Subscriber::State {
-  State(std::string path, Options o) : options(o), connection(std::move(path), o.reconnect) {}
+  State(std::string path, Options o)
+      : options(o),
+        policy{o.allow_not_live, o.accept_unknown_age, o.refuse, digest(o.model)},
+        connection(std::move(path), o.reconnect, o.publisher_user) {}
 
   bool newest(Mask& mask, std::uint64_t limit_ns, bool copy, bool repeat);
   bool usable(std::uint64_t limit_ns);
+  std::uint64_t silence_ns() const noexcept {
+    return std::min(kSilenceNs, connection.ring->welcome().silence_ms * std::uint64_t{1'000'000});
+  }
+  NoMask without_frame() const noexcept {
+    const auto& said = connection.status;
+    const std::uint64_t sent_ns = said ? said->sent_ns : connection.ring->welcome().sent_ns;
+    return judge_without_frame(sent_ns, silence_ns(), now_ns());
+  }
   bool take(Mask& mask, const FrameHeader& frame, std::uint64_t limit_ns, bool copy) const;
   bool refuse(NoMask why, std::string text = {}) {
     reason = why;
@@ -53,6 +78,7 @@ struct Subscriber::State {
   }
 
   Options options;
+  Policy policy;
   Connection connection;
   NoMask reason = NoMask::NOT_CONNECTED;
   std::string detail;
@@ -66,10 +92,10 @@ struct Subscriber::State {
 bool Subscriber::State::usable(std::uint64_t limit_ns) {
   const FrameHeader& frame = *connection.frame;
   const FrameHeader& status = *connection.status;
-  const std::uint64_t announced = connection.ring->welcome().silence_ms * std::uint64_t{1'000'000};
   const std::uint64_t now = now_ns();
-  const NoMask why = judge(
-      frame, status, {limit_ns, std::min(kSilenceNs, announced), options.allow_not_live}, now);
+  const std::uint8_t* model = model_entry(connection.ring->at(0), connection.ring->welcome(), frame);
+  const NoMask why =
+      judge(frame, status, model, {policy, limit_ns, silence_ns()}, now);
   switch (why) {
     case NoMask::NONE:
       reason = why;
@@ -79,12 +105,14 @@ bool Subscriber::State::usable(std::uint64_t limit_ns) {
       return refuse(why, milliseconds("last message %.0f ms ago", now - status.sent_ns));
     case NoMask::FAULT:
     case NoMask::STALE:
-      return refuse(why,
-                    std::string(to_string(status.mode())) + ": " + reason_names(status.reasons()));
+      return refuse(why, std::string(to_string(status.mode())) + ": " +
+                             reason_names(frame.reasons() | status.reasons()));
+    case NoMask::REFUSED:
+      return refuse(why, reason_names((frame.reasons() | status.reasons()) & policy.refuse));
     case NoMask::NOT_LIVE:
       return refuse(why, flag_names(frame.flags & kNotLive));
     case NoMask::TOO_OLD:
-      return refuse(why, milliseconds("%.0f ms, allowed %.0f ms", now - frame.capture_ns,
+      return refuse(why, milliseconds("%.0f ms, allowed %.0f ms", now - frame.seen_ns(),
                                       std::min<std::uint64_t>(limit_ns, frame.max_age_ms * 1'000'000ull)));
     default:
       return refuse(why);
@@ -125,7 +153,7 @@ bool Subscriber::State::newest(Mask& mask, std::uint64_t limit_ns, bool copy, bo
     failed = connection.check;
     if (!connection.ring) return refuse(connection.reason, connection.detail);
     if (!connection.frame) {
-      return refuse(NoMask::NO_FRAME,
+      return refuse(without_frame(),
                     connection.status ? std::string(to_string(connection.status->mode())) + ": " +
                                             reason_names(connection.status->reasons())
                                       : std::string());

@@ -18,8 +18,9 @@ from roadmask.bridge.zenoh_session import DEFAULT_ENDPOINT, check_key, load_zeno
 from roadmask.errors import ConfigError
 from roadmask.stream.checks import MAX_LIMIT_MS
 from roadmask.stream.modes import MessageType, NoMask
-from roadmask.stream.protocol import IDENTITY_BYTES, NO_IDENTITY, FrameHeader
+from roadmask.stream.protocol import IDENTITY_BYTES, NO_IDENTITY, FrameHeader, frame_indices
 from roadmask.stream.subscribe.mask import MappedRing
+from roadmask.stream.subscribe.policy import TAKE_EVERYTHING
 from roadmask.stream.subscribe.statistics import percentiles
 from roadmask.stream.subscribe.subscriber import Mask, Subscriber
 from roadmask.system.clock import now_ns
@@ -102,7 +103,7 @@ class Relay:
         return True
 
     def _describe(self, ring: MappedRing, header: FrameHeader) -> None:
-        used = (header.model, header.calibration, header.camera, header.labels)
+        used = frame_indices(header)
         most = max((index for index in used if index != NO_IDENTITY), default=-1)
         if ring is not self._ring or most >= self._identity_count:
             identities = ring.identities()
@@ -155,7 +156,7 @@ def bridge(
     start, cpu = time.monotonic(), time.process_time()
     with (
         open_session(connect, listen, scout) as session,
-        Subscriber(socket, allow_not_live=True, max_age_ms=MAX_LIMIT_MS) as subscriber,
+        Subscriber(socket, max_age_ms=MAX_LIMIT_MS, **TAKE_EVERYTHING) as subscriber,
     ):
         relay = Relay(session, key, max_rate_hz)
         while not stop.is_set():

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from roadmask._native import Policy
 from roadmask.arrays import U8
 from roadmask.bridge import wire
 from roadmask.bridge.clock_offset import ClockOffset, SuspendWatch
@@ -83,12 +84,12 @@ class RemoteStream(Stream):
         self.inbox.close()
         self._stand(NoMask.CLOSED, "closed by this process")
 
-    def take(self, limit_ns: int, allow_not_live: bool, preview: bool) -> Planes | NoMask:
+    def take(self, policy: Policy, limit_ns: int, preview: bool) -> Planes | NoMask:
         """A copy of the mask; confidence and preview are not sent."""
         if self._pixels is None:
             return NoMask.NO_FRAME
         planes = Planes(self._pixels.copy(), None, None)
-        return self.judge(limit_ns, allow_not_live) or planes
+        return self.judge(policy, limit_ns) or planes
 
     def uncertainty_ms(self, now: int) -> float | None:
         """Width of the interval that holds the clocks' offset."""

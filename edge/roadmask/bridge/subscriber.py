@@ -8,14 +8,19 @@ offset, so an age computed from it is never less than the true one.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from roadmask.bridge.remote_stream import RemoteStream
 from roadmask.bridge.zenoh_session import DEFAULT_ENDPOINT, check_key
 from roadmask.errors import ConfigError
 from roadmask.stream.checks import MAX_LIMIT_MS
 from roadmask.stream.modes import NoMask
+from roadmask.stream.subscribe.policy import PolicyOptions
 from roadmask.stream.subscribe.subscriber import Mask, Subscriber
 from roadmask.system.clock import now_ns
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 class RemoteSubscriber(Subscriber):
@@ -28,9 +33,10 @@ class RemoteSubscriber(Subscriber):
         key: the bridge's ``--zenoh``.
         connect, listen: Zenoh endpoints; neither: connect to this machine's loopback.
         scout: let Zenoh look for peers by multicast and gossip.
-        allow_not_live, max_age_ms: as ``Subscriber``; the age includes the clocks' uncertainty.
+        max_age_ms: as ``Subscriber``; ages include the clocks' uncertainty.
         allowance_ms: what the network may add to the silence that is borne, and the greatest
             uncertainty of the clocks that is.
+        policy: as ``Subscriber``, but for ``publisher_user``, which the bridge asks.
 
     Raises:
         ConfigError: no Zenoh, or a key, endpoint or allowance that cannot be used.
@@ -43,16 +49,18 @@ class RemoteSubscriber(Subscriber):
         connect: Sequence[str] = (),
         listen: Sequence[str] = (),
         scout: bool = False,
-        allow_not_live: bool = False,
         max_age_ms: float = 250.0,
         allowance_ms: float = 100.0,
+        **policy: Unpack[PolicyOptions],
     ) -> None:
         if not 0 < allowance_ms <= MAX_LIMIT_MS:
             raise ConfigError(f"allowance of {allowance_ms:g} ms: expected 0 to {MAX_LIMIT_MS}")
+        if policy.get("publisher_user") is not None:
+            raise ConfigError("publisher_user: the bridge asks that, on the publisher's machine")
         connect = connect or (() if listen else (DEFAULT_ENDPOINT,))
         self._remote = RemoteStream(check_key(key), int(allowance_ms * 1e6))
         self._remote.inbox.open(connect, listen, scout)
-        super().__init__(self._remote, allow_not_live=allow_not_live, max_age_ms=max_age_ms)
+        super().__init__(self._remote, max_age_ms=max_age_ms, **policy)
 
     @property
     def uncertainty_ms(self) -> float | None:

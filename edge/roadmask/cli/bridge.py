@@ -55,13 +55,14 @@ def remote_subscriber(options: argparse.Namespace) -> RemoteSubscriber | None:
     if options.socket:
         raise ConfigError("give either --socket or --zenoh: this machine's stream or another's")
     from roadmask.bridge.subscriber import RemoteSubscriber
+    from roadmask.stream.subscribe.policy import TAKE_EVERYTHING
 
     return RemoteSubscriber(
         options.zenoh,
         connect=options.connect,
         listen=options.listen,
         scout=options.scout,
-        allow_not_live=True,
+        **TAKE_EVERYTHING,
     )
 
 

@@ -69,6 +69,17 @@ RESERVED = (
 )
 
 
+# Reasons for which a subscriber gives no mask unless it is told otherwise.
+REFUSED_BY_DEFAULT = (
+    Reason.FROZEN
+    | Reason.BLOCKED
+    | Reason.DARK
+    | Reason.OVEREXPOSED
+    | Reason.INFERENCE_FAILED
+    | Reason.IMPLAUSIBLE
+)
+
+
 class Flag(enum.IntFlag):
     """Where a frame comes from and what travels with it."""
 

@@ -36,6 +36,7 @@ NO_IDENTITY = 255
 # A capture time that no reader of any minor version, and no arithmetic of 64 bits, takes for past.
 UNKNOWN_NS = (1 << 63) - 1
 KEY = slice(16, 32)  # of a FRAME's bytes: its stream and sequence
+MODEL = 92  # of a FRAME's bytes: the index of its model
 _MODE_BITS = 0x3
 _REASON_BITS = 0xFFFFFF00
 

@@ -18,6 +18,7 @@ from roadmask.evaluation.metrics import ConfusionMatrix
 from roadmask.imaging.nearest import nearest
 from roadmask.imaging.overlay import overlay
 from roadmask.imaging.writing import write_png
+from roadmask.stream.subscribe.policy import TAKE_EVERYTHING
 from roadmask.stream.subscribe.statistics import Seen, percentiles
 from roadmask.stream.subscribe.subscriber import Mask, Subscriber
 from roadmask.system.terminal import LiveLine
@@ -41,7 +42,7 @@ def demo(seconds: float, model: str, picture: Path, stop: threading.Event) -> di
     last: Mask | None = None
     with tempfile.TemporaryDirectory(prefix="roadmask-") as folder:
         socket = f"{folder}/masks.sock"
-        with _daemon(socket, model) as process, Subscriber(socket, allow_not_live=True) as stream:
+        with _daemon(socket, model) as process, Subscriber(socket, **TAKE_EVERYTHING) as stream:
             started = time.monotonic()
             first_s = 0.0
             while not stop.is_set() and (not first_s or time.monotonic() - first_s < seconds):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from roadmask.errors import CaptureError
+from roadmask.stream.subscribe.policy import TAKE_EVERYTHING
 from roadmask.stream.subscribe.subscriber import Subscriber
 from roadmask.system.clock import now_ns
 from roadmask.system.files import write_json
@@ -46,7 +47,7 @@ def top(
     """
     view = StreamView(socket)
     interactive = not once and sys.stdout.isatty()
-    with Subscriber(socket, allow_not_live=True, max_age_ms=60_000) as subscriber:
+    with Subscriber(socket, max_age_ms=60_000, **TAKE_EVERYTHING) as subscriber:
         if once:
             _collect(view, subscriber, stop, wait_s)
         else:

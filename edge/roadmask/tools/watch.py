@@ -11,6 +11,7 @@ import numpy as np
 
 from roadmask.errors import CaptureError, ConfigError
 from roadmask.imaging.writing import colored, write_png
+from roadmask.stream.subscribe.policy import TAKE_EVERYTHING
 from roadmask.stream.subscribe.statistics import Seen, percentiles
 from roadmask.stream.subscribe.subscriber import Mask, Subscriber
 from roadmask.system.terminal import LiveLine
@@ -50,7 +51,7 @@ def watch(
     last_s = time.monotonic()
     remedy = f"start 'roadmask bridge --zenoh {socket}' there, or check --connect"
     if subscriber is None:
-        subscriber = Subscriber(socket, allow_not_live=True, preview=save is not None)
+        subscriber = Subscriber(socket, **TAKE_EVERYTHING, preview=save is not None)
         remedy = f"start 'roadmask run --socket {socket}' or give its socket with --socket"
     with subscriber:
         while not stop.is_set() and (not frames or seen.frames < frames):

@@ -20,6 +20,7 @@ from roadmask._native import (
     INBOX_MORE,
     INBOX_STATUS,
     Inbox,
+    Policy,
     judge,
     send_each,
 )
@@ -110,7 +111,8 @@ def test_nothing_is_taken_without_a_frame_or_its_ring(
     ours, theirs = ends
     ring = np.zeros(WELCOME.ring_bytes, np.uint8)
     inbox = Inbox(encode(WELCOME))
-    terms = (True, 60_000_000_000, 60_000_000_000, False)
+    policy = Policy(False, False, 0, b"")
+    terms = (True, policy, 60_000_000_000, 60_000_000_000)
     with pytest.raises(ValueError, match="no frame yet"):
         inbox.take(ring, *terms)
     now = now_ns()
@@ -119,7 +121,7 @@ def test_nothing_is_taken_without_a_frame_or_its_ring(
     with pytest.raises(ValueError, match="ring smaller"):
         inbox.take(ring[:-1], *terms)
     assert inbox.take(ring, *terms) == NoMask.OVERWRITTEN, "its generation is 0"
-    assert inbox.take(ring, True, 0, 60_000_000_000, False) == NoMask.TOO_OLD
+    assert inbox.take(ring, True, policy, 0, 60_000_000_000) == NoMask.TOO_OLD
     start = WELCOME.generation_offset + FRAME.slot * WELCOME.generation_stride
     ring[start : start + 8] = np.frombuffer(FRAME.sequence.to_bytes(8, "little"), np.uint8)
     ring[FRAME.mask_offset] = 7
@@ -169,4 +171,4 @@ def test_judgement(frame: dict[str, int], state: dict[str, int], reason: NoMask)
     times = {"capture_ns": 9_900, "publish_ns": 9_950, "sent_ns": 9_950, "mode_bits": 0}
     newest = encode(FRAME._replace(**{**times, "flag_bits": 0, **frame}))
     said = status(**{**times, **state})
-    assert judge(newest, said, 200, 500, False, 10_000) == reason
+    assert judge(newest, said, b"", Policy(False, False, 0, b""), 200, 500, 10_000) == reason

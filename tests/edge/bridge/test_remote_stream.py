@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from bridge_parts import FRAME, WELCOME
 
+from roadmask._native import Policy
 from roadmask.bridge import wire
 from roadmask.bridge.remote_stream import RemoteStream
 from roadmask.stream.modes import Flag, MessageType, Mode, NoMask, Reason
@@ -114,7 +115,7 @@ def test_newest_wins_by_its_stamp_not_by_arrival(far: FarEnd) -> None:
     far.frame(older._replace(sent_ns=newer.sent_ns - 1, publish_ns=newer.sent_ns - 1), value=3)
     stream = far.pump(1)
     assert stream.frame is not None and stream.frame.sequence == 9
-    planes = stream.take(250 * MS, True, False)
+    planes = stream.take(Policy(True, False, 0, b""), 250 * MS, False)
     assert isinstance(planes, Planes) and (planes.mask == 2).all()
 
 

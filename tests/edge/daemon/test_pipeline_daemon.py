@@ -146,13 +146,13 @@ def test_old_pictures_are_stale_whatever_their_stamp(
 
 
 @pytest.mark.parametrize(("state", "reason"), [("dark", Reason.DARK), ("covered", Reason.BLOCKED)])
-def test_a_picture_that_shows_nothing_is_named_and_still_published(
+def test_a_picture_that_shows_nothing_is_named_and_refused(
     camera: tuple[Camera, Subscriber], state: str, reason: Reason
 ) -> None:
     source, subscriber = camera
     source.state = state
     until(subscriber, Mode.DEGRADED, reason)
-    assert subscriber.latest() is not None
+    assert subscriber.latest() is None and subscriber.reason is NoMask.REFUSED
     source.state = "good"
     until(subscriber, Mode.OK, Reason.NONE)
 

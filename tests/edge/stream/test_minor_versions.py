@@ -10,7 +10,7 @@ import pytest
 from message_parts import FRAME, NOW_NS, WELCOME
 from stream_parts import connect, publish, welcome_of
 
-from roadmask._native import judge
+from roadmask._native import Policy, judge
 from roadmask.stream.checks import check_frame, check_message
 from roadmask.stream.modes import Flag, Mode, NoMask, Reason
 from roadmask.stream.protocol import (
@@ -96,7 +96,8 @@ def test_todays_client_reads_1_0_and_1_1() -> None:
     check_message(FRAME, WELCOME, 41, NOW_NS)
     check_frame(FRAME, WELCOME, 41)
     data = encode(FRAME)
-    assert judge(data, data, 250 * MS, 200 * MS, False, NOW_NS) == NoMask.NONE
+    take_all = Policy(False, False, 0, b"")
+    assert judge(data, data, b"", take_all, 250 * MS, 200 * MS, NOW_NS) == NoMask.NONE
     assert frame_indices(FRAME) == (0, 1, 2, 3, 255, 255)
 
 

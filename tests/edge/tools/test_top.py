@@ -17,6 +17,7 @@ import pytest
 from roadmask.stream.modes import Mode, Reason
 from roadmask.stream.protocol import Identity, Stages
 from roadmask.stream.publish.publisher import FrameInfo, Publisher, StreamIdentity
+from roadmask.stream.subscribe.policy import TAKE_EVERYTHING
 from roadmask.stream.subscribe.subscriber import Subscriber
 from roadmask.system.clock import now_ns
 from roadmask.system.hardware import read_temperature
@@ -48,7 +49,7 @@ def publish(publisher: Publisher, frame_id: int, **changes: object) -> None:
 
 def test_a_view_of_a_stream(publisher: Publisher) -> None:
     view = StreamView(str(publisher.socket_path))
-    with Subscriber(publisher.socket_path) as subscriber:
+    with Subscriber(publisher.socket_path, **TAKE_EVERYTHING) as subscriber:
         while not publisher.clients:
             publisher.heartbeat()
             subscriber.latest()

@@ -55,6 +55,10 @@ enum Reason : std::uint32_t {
 inline constexpr std::uint32_t kReserved = THERMAL | POWER | LOW_CONFIDENCE | IMPLAUSIBLE |
                                            FLICKER | DRIFT | UNVERIFIED | REDUCED;
 
+// Reasons for which a subscriber gives no mask unless it is told otherwise.
+inline constexpr std::uint32_t kRefusedByDefault =
+    FROZEN | BLOCKED | DARK | OVEREXPOSED | INFERENCE_FAILED | IMPLAUSIBLE;
+
 // Where a frame comes from and what travels with it.
 enum Flag : std::uint32_t {
   DRIVER_TIME = 1u << 0,  // capture time is the driver's, not the time of arrival

@@ -103,6 +103,15 @@ class Mask {
 struct Options {
   // Hand out replayed, synthetic and file frames too. Never set it where a vehicle moves.
   bool allow_not_live = false;
+  // Hand out no mask with one of these reasons: bits of Reason. FROZEN among them counts as STALE.
+  std::uint32_t refuse = kRefusedByDefault;
+  // Hand out masks whose age nobody knows; their limit then counts from the arrival.
+  bool accept_unknown_age = false;
+  // The user, a name or a number, that must publish; empty: this process's own, root, or the owner
+  // of the socket's folder.
+  std::string publisher_user;
+  // SHA-256 of the model file, 64 hexadecimal digits, that must have made the mask; empty: any.
+  std::string model;
   // Oldest mask to hand out; the publisher's own limit holds as well.
   std::chrono::milliseconds max_age{250};
   // False ends at the first loss: receive returns at once, ended() is true, check() says why.

@@ -19,6 +19,9 @@ from roadmask._native import (
     INBOX_MORE,
     INBOX_STATUS,
     Inbox,
+    Policy,
+    foreign_publisher,
+    unusable_path,
 )
 from roadmask.errors import ProtocolError
 from roadmask.stream import ring
@@ -48,9 +51,10 @@ class Connection(Stream):
 
     _MESSAGES_AT_ONCE = 0  # all that wait
 
-    def __init__(self, path: str | Path, reconnect: bool) -> None:
+    def __init__(self, path: str | Path, reconnect: bool, publisher_user: str = "") -> None:
         super().__init__()
         self.path = str(path)
+        self.publisher_user = publisher_user  # see ``Policy``
         self.reconnect = reconnect
         self._socket: socket.socket | None = None
         self._since_ns = 0
@@ -66,11 +70,11 @@ class Connection(Stream):
         if self.ring is None:
             self.await_news(wait_ns)
             wait_ns = 0
-        if self._socket is None and not self.ended:
-            self._connect()
-        if self._socket is None:
-            return
         try:
+            if self._socket is None and not self.ended:
+                self._connect()
+            if self._socket is None:
+                return
             if self.ring is None and not self._shake_hands():
                 return
             while self._read(wait_ns):
@@ -89,12 +93,10 @@ class Connection(Stream):
             return max(0, self._since_ns + _WELCOME_WAIT_NS - now_ns())
         return 3_600_000_000_000
 
-    def take(self, limit_ns: int, allow_not_live: bool, preview: bool) -> Planes | NoMask:
+    def take(self, policy: Policy, limit_ns: int, preview: bool) -> Planes | NoMask:
         """Copies of the newest frame's planes if it may be used, before and after; or why not."""
         assert self._inbox is not None and self.ring is not None
-        taken = self._inbox.take(
-            self.ring.memory, preview, limit_ns, self.silence_ns, allow_not_live
-        )
+        taken = self._inbox.take(self.ring.memory, preview, policy, limit_ns, self.silence_ns)
         return NoMask(taken) if isinstance(taken, int) else Planes._make(taken)
 
     def close(self) -> None:
@@ -113,6 +115,8 @@ class Connection(Stream):
         if now < self._retry_ns:
             return
         self._retry_ns = now + RETRY_NS
+        if wrong := unusable_path(os.fsencode(self.path)):
+            raise ProtocolError("socket", wrong)
         connecting = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         connecting.setblocking(False)
         try:
@@ -135,6 +139,11 @@ class Connection(Stream):
         self._socket = connecting
         self._since_ns = now
         self.reason, self.detail = NoMask.AWAITING_WELCOME, ""
+        foreign = foreign_publisher(
+            connecting.fileno(), os.fsencode(self.path), self.publisher_user
+        )
+        if foreign:
+            self._lose(NoMask.FOREIGN_PUBLISHER, foreign)
 
     def _shake_hands(self) -> bool:
         assert self._socket is not None

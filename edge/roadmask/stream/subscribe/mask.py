@@ -64,19 +64,24 @@ class MappedRing:
         """The table's entry, if it is one of ``kind``."""
         if index == NO_IDENTITY:
             return None
-        start = self.welcome.identity_offset + index * self.welcome.identity_stride
         try:
-            found, identity = decode_identity(self.memory[start : start + IDENTITY_BYTES].tobytes())
+            found, identity = decode_identity(self.entry(index))
         except ProtocolError:  # of a later minor version, or malformed
             return None
         return identity if found == kind else None
+
+    def entry(self, index: int) -> bytes:
+        """The table's entry; empty for no index."""
+        if index == NO_IDENTITY:
+            return b""
+        start = self.welcome.identity_offset + index * self.welcome.identity_stride
+        return self.memory[start : start + IDENTITY_BYTES].tobytes()
 
     def identities(self) -> bytes:
         """The table's entries up to the first empty one, 256 bytes each."""
         entries = []
         for index in range(self.welcome.identity_count):
-            start = self.welcome.identity_offset + index * self.welcome.identity_stride
-            entry = self.memory[start : start + IDENTITY_BYTES].tobytes()
+            entry = self.entry(index)
             if not any(entry[:4]):
                 break
             entries.append(entry)

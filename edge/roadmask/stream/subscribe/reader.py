@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from roadmask._native import crc32c
 from roadmask.errors import ProtocolError
@@ -11,8 +12,12 @@ from roadmask.stream.modes import NO_MASK_TEXT, NOT_LIVE, Flag, NoMask, names
 from roadmask.stream.protocol import DEFAULT_SOCKET, KEY, FrameHeader, decode_header
 from roadmask.stream.subscribe.connection import Connection
 from roadmask.stream.subscribe.mask import MappedRing, Mask, Planes
+from roadmask.stream.subscribe.policy import Policy, PolicyOptions
 from roadmask.stream.subscribe.transport import Stream
 from roadmask.system.clock import now_ns
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 _IDLE_NS = 100_000_000  # how long a wait sleeps before it looks at the clock again
 
@@ -20,9 +25,10 @@ _IDLE_NS = 100_000_000  # how long a wait sleeps before it looks at the clock ag
 class MaskReader:
     """Masks from the daemon at ``socket_path``; never old, never torn, never blocked.
 
-    A mask is handed out only if the stream is alive (a message in the last 200 ms), its mode is
-    OK or DEGRADED, and the mask is at most ``max_age_ms`` old *after* it was copied. Everything
-    else is None, and ``reason`` tells why. The limits hold when the publisher is stopped, hung,
+    A mask is handed out only if its publisher is known, the stream is alive (a message in the last
+    200 ms), its mode is OK or DEGRADED, none of its reasons is one of ``refuse``, and the mask is
+    at most ``max_age_ms`` old *after* it was copied. Everything else is None, and ``reason`` tells
+    why. The limits hold when the publisher is stopped, hung,
     killed or replaced; a lost stream is found again by itself.
 
     ``latest`` reads what has come since the last call: call it, or ``receive``, at least every
@@ -30,28 +36,31 @@ class MaskReader:
 
     Args:
         socket_path: the daemon's socket, which need not exist yet; or another kind of stream.
-        allow_not_live: hand out replayed, synthetic and file frames too. Never set it where a
-            vehicle moves.
         max_age_ms: oldest mask to hand out; the publisher's own limit holds as well.
         reconnect: False ends at the first loss: ``receive`` and the iterator stop, and what the
             publisher did wrong is raised.
         preview: copy the preview picture too, if there is one.
+        policy: ``allow_not_live``, ``accept_unknown_age``, ``refuse``,
+            ``publisher_user`` and ``model``; ``Policy`` tells what they mean.
+
+    Raises:
+        ConfigError: an argument of ``policy`` cannot be used.
     """
 
     def __init__(
         self,
         socket_path: str | Path | Stream = DEFAULT_SOCKET,
         *,
-        allow_not_live: bool = False,
         max_age_ms: float = 250.0,
         reconnect: bool = True,
         preview: bool = False,
+        **policy: Unpack[PolicyOptions],
     ) -> None:
-        if isinstance(socket_path, (str, Path)):
-            socket_path = Connection(socket_path, reconnect)
-        self._connection: Stream = socket_path
-        self._allow_not_live = allow_not_live
+        self._policy = Policy(**policy)
         self._max_age_ms = max_age_ms
+        if isinstance(socket_path, (str, Path)):
+            socket_path = Connection(socket_path, reconnect, self._policy.user)
+        self._connection: Stream = socket_path
         self._preview = preview
         self._handed = (0, 0)  # stream and sequence of the last mask given away
         self._handed_key = b""  # both as they were in its message
@@ -157,7 +166,7 @@ class MaskReader:
                     raise stream.error
                 return None
             if frame is None:
-                self._refuse(NoMask.NO_FRAME, self._mode_text())
+                self._refuse(stream.judge(self._policy.native, limit_ns), self._mode_text())
                 return None
             if not repeat and frame[KEY] == self._handed_key:
                 if self._usable(limit_ns):
@@ -179,7 +188,7 @@ class MaskReader:
     def _take(self, ring: MappedRing, frame: bytes, limit_ns: int, copy: bool) -> Mask | None:
         """The newest frame; None if it may not be used, and ``_reason`` says why."""
         if copy:
-            taken = self._connection.take(limit_ns, self._allow_not_live, self._preview)
+            taken = self._connection.take(self._policy.native, limit_ns, self._preview)
             if isinstance(taken, Planes):
                 return Mask(ring, frame, limit_ns, taken, True)
             self._refuse(taken, self._why(taken, limit_ns))
@@ -194,7 +203,7 @@ class MaskReader:
         return mask
 
     def _usable(self, limit_ns: int) -> bool:
-        verdict = self._connection.judge(limit_ns, self._allow_not_live)
+        verdict = self._connection.judge(self._policy.native, limit_ns)
         if verdict:
             self._refuse(verdict, self._why(verdict, limit_ns))
         return not verdict
@@ -204,13 +213,16 @@ class MaskReader:
         assert frame is not None and status is not None
         if verdict == NoMask.SILENT:
             return f"last message {(now - status.sent_ns) / 1e6:.0f} ms ago"
+        reasons = frame.reasons | status.reasons
         if verdict in (NoMask.FAULT, NoMask.STALE):
-            return self._mode_text()
+            return f"{status.mode.name}: {names(reasons)}"
+        if verdict == NoMask.REFUSED:
+            return names(reasons & self._policy.refused)
         if verdict == NoMask.NOT_LIVE:
             return names(Flag(frame.flag_bits & NOT_LIVE))
         if verdict == NoMask.TOO_OLD:
             limit_ms = min(limit_ns / 1e6, frame.max_age_ms)
-            return f"{(now - frame.capture_ns) / 1e6:.0f} ms, allowed {limit_ms:.0f} ms"
+            return f"{(now - frame.seen_ns) / 1e6:.0f} ms, allowed {limit_ms:.0f} ms"
         return ""
 
     def _checksum_holds(self, mask: Mask) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import select
 from abc import ABC, abstractmethod
 
-from roadmask._native import judge
+from roadmask._native import Policy, judge, judge_without_frame
 from roadmask.errors import ProtocolError
 from roadmask.stream.modes import NoMask
-from roadmask.stream.protocol import FrameHeader, Welcome, decode_header
+from roadmask.stream.protocol import MODEL, FrameHeader, Welcome, decode_header
 from roadmask.stream.subscribe.mask import MappedRing, Planes
 from roadmask.system.clock import now_ns
 
@@ -56,23 +56,20 @@ class Stream(ABC):
         """The newest FRAME's or STATUS's values."""
         return None if self.status_bytes is None else decode_header(self.status_bytes)
 
-    def judge(self, limit_ns: int, allow_not_live: bool) -> NoMask:
+    def judge(self, policy: Policy, limit_ns: int) -> NoMask:
         """Why the newest frame may not be used now; NONE: it may."""
+        if self.ring is None:
+            return self.reason
+        now = now_ns()
         if self.frame_bytes is None or self.status_bytes is None:
-            return NoMask.NO_FRAME
-        return NoMask(
-            judge(
-                self.frame_bytes,
-                self.status_bytes,
-                limit_ns,
-                self.silence_ns,
-                allow_not_live,
-                now_ns(),
-            )
-        )
+            said = self.status or self.ring.welcome
+            return NoMask(judge_without_frame(said.sent_ns, self.silence_ns, now))
+        model = self.ring.entry(self.frame_bytes[MODEL])
+        frame, status = self.frame_bytes, self.status_bytes
+        return NoMask(judge(frame, status, model, policy, limit_ns, self.silence_ns, now))
 
     @abstractmethod
-    def take(self, limit_ns: int, allow_not_live: bool, preview: bool) -> Planes | NoMask:
+    def take(self, policy: Policy, limit_ns: int, preview: bool) -> Planes | NoMask:
         """Copies of the newest frame's planes if it may be used, before and after; or why not."""
 
     @abstractmethod

@@ -19,6 +19,7 @@ from roadmask.stream.modes import NOT_LIVE, Flag, NoMask, names
 from roadmask.stream.protocol import IdentityKind
 from roadmask.stream.subscribe.async_subscriber import AsyncSubscriber
 from roadmask.stream.subscribe.mask import Mask
+from roadmask.stream.subscribe.policy import TAKE_EVERYTHING
 from roadmask.system.clock import now_ns
 from roadmask.system.hardware import temperature_c
 from roadmask.system.sockets import subscribers
@@ -98,7 +99,7 @@ class LiveHub:
     async def _follow(self) -> None:
         loop = asyncio.get_running_loop()
         async with AsyncSubscriber(
-            self.socket, allow_not_live=True, preview=True, max_age_ms=_MAX_AGE_MS
+            self.socket, preview=True, max_age_ms=_MAX_AGE_MS, **TAKE_EVERYTHING
         ) as subscriber:
             told: tuple[object, ...] = ()
             next_s = 0.0
