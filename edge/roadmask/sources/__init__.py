@@ -55,6 +55,10 @@ def open_source(uri: str, *, live: bool | None = None, latency_ms: float | None 
     """
     parts = parse_uri(uri).asserting(live, latency_ms)
     source = _KINDS[parts.scheme](parts)
+    if parts.turn:
+        from roadmask.sources.turned import TurnedSource
+
+        source = TurnedSource(source, parts.turn)
     if parts.live and source.kind is not SourceKind.LIVE:
         _log.warning(
             "%s is %s whatever 'live' says: no default subscriber takes its masks",

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl
 
 from roadmask.errors import ConfigError
+from roadmask.sources.turn import NO_TURN, Turn
 
 STREAM_SCHEMES = ("rtsp", "rtsps", "http", "https", "udp")
 _RAW_SCHEMES = ("gst", *STREAM_SCHEMES)  # what follows is theirs, a question mark included
@@ -20,8 +21,9 @@ FORMS = (
 )
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 # At the end of an address whose query is not ours; what stands before is passed on as it is.
-_ASSERTED = re.compile(r"(?:[?&](?:live|latency_ms)=[^?&#\s]*)+\s*$")
+_ASSERTED = re.compile(r"(?:[?&](?:live|latency_ms|rotate|hflip|vflip)=[^?&#\s]*)+\s*$")
 MAX_LATENCY_MS = 60_000.0
+_EVERY_SOURCE = ("live", "latency_ms", "rotate", "hflip", "vflip")
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -50,7 +52,8 @@ class Options:
         for name in self.values:
             if name not in known:
                 raise ConfigError(
-                    f"source {self.uri!r}: unknown option {name!r}; {nearest(name, known)}"
+                    f"source {self.uri!r}: unknown option {name!r}; "
+                    f"{nearest(name, [*known, *_EVERY_SOURCE])}"
                 )
 
     def text(self, name: str, default: str, choices: Iterable[str] | None = None) -> str:
@@ -101,6 +104,7 @@ class SourceUri:
         live: the user asserts that the pictures are of now.
         latency_ms: what may lie between exposure and arrival, as the user asserts; None where he
             does not.
+        turn: how every picture is turned.
     """
 
     text: str
@@ -109,6 +113,7 @@ class SourceUri:
     options: Options
     live: bool = False
     latency_ms: float | None = None
+    turn: Turn = NO_TURN
 
     @property
     def name(self) -> str:
@@ -176,10 +181,12 @@ def parse_uri(text: str) -> SourceUri:
 def _take_assertions(uri: SourceUri) -> SourceUri:
     options = uri.options
     live = options.switch("live", False)
+    degrees = options.text("rotate", "0", ("0", "90", "180", "270"))
+    turn = Turn(int(degrees), options.switch("hflip", False), options.switch("vflip", False))
     latency_ms = options.number("latency_ms", -1.0, 0.0, MAX_LATENCY_MS)
-    for name in ("live", "latency_ms"):
+    for name in _EVERY_SOURCE:
         options.values.pop(name, None)
-    return replace(uri, live=live, latency_ms=None if latency_ms < 0 else latency_ms)
+    return replace(uri, live=live, latency_ms=None if latency_ms < 0 else latency_ms, turn=turn)
 
 
 def _options(text: str, query: str) -> Options:
