@@ -157,9 +157,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _accuracy(options: argparse.Namespace) -> int:
     from benchmarks.model.accuracy import accuracy_result, accuracy_table, measure_accuracy
-    from benchmarks.results import write_result
     from roadmask.data.datasets import open_dataset
     from roadmask.inference.engine import Engine
+    from roadmask.system.files import write_json
 
     model = fetch(options.model)
     if model.suffix == ".keras":
@@ -183,7 +183,7 @@ def _accuracy(options: argparse.Namespace) -> int:
     matrix = measure_accuracy(engine, dataset)
     result = accuracy_result(engine, matrix, dataset, options.split, flicker)
     if options.json:
-        write_result(options.json, result)
+        write_json(options.json, result)
     print(f"{engine.name} on {dataset.name}/{options.split}, {len(dataset)} frames")
     print(accuracy_table(result))
     return 0
@@ -196,7 +196,7 @@ def _latency(options: argparse.Namespace) -> int:
         latency_table,
         measure_latency,
     )
-    from benchmarks.results import write_result
+    from roadmask.system.files import write_json
 
     plan = LatencyPlan(
         options.model,
@@ -209,30 +209,30 @@ def _latency(options: argparse.Namespace) -> int:
     )
     result = measure_latency(plan)
     if options.json:
-        write_result(options.json, result)
+        write_json(options.json, result)
     print(latency_table(result))
     return 0
 
 
 def _camera(options: argparse.Namespace) -> int:
     from benchmarks.daemon.camera import CameraPlan, camera_table, measure_camera
-    from benchmarks.results import write_result
+    from roadmask.system.files import write_json
 
     plan = CameraPlan(options.model, options.frames, options.rounds, options.labels)
     result = measure_camera(plan)
     if options.json:
-        write_result(options.json, result)
+        write_json(options.json, result)
     print(camera_table(result))
     return 0
 
 
 def _compare(options: argparse.Namespace) -> int:
     from benchmarks.compare import compare_files
-    from benchmarks.results import write_result
+    from roadmask.system.files import write_json
 
     comparison = compare_files(options.first, options.second)
     if options.json:
-        write_result(options.json, comparison.to_json())
+        write_json(options.json, comparison.to_json())
     print(comparison.text)
     print(f"verdict: {comparison.verdict} ({comparison.reason})")
     return 1 if comparison.verdict == "worse" else 0
@@ -241,8 +241,8 @@ def _compare(options: argparse.Namespace) -> int:
 def _peers(options: argparse.Namespace) -> int:
     from benchmarks.peers.measure import PeersPlan, measure_peers, peers_table
     from benchmarks.peers.plot import peers_plot
-    from benchmarks.results import write_result
     from roadmask.errors import ConfigError
+    from roadmask.system.files import write_json
 
     check_writable(options.plot)
     for name in ("frames", "rounds", "threads"):
@@ -263,7 +263,7 @@ def _peers(options: argparse.Namespace) -> int:
         )
     )
     if options.json:
-        write_result(options.json, result)
+        write_json(options.json, result)
     if options.plot:
         write_text(options.plot, peers_plot(result))
     print(peers_table(result))

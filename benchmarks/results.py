@@ -3,52 +3,15 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from roadmask.errors import DataError
-from roadmask.system.files import write_json
-
-PERCENTILES = (50, 95, 99)
-
-
-def percentiles(values: Sequence[float] | npt.NDArray[Any]) -> dict[str, float | None]:
-    """``{"p50": …, "p95": …, "p99": …}`` of the values, None where there is none."""
-    data = np.asarray(values, np.float64)
-    if not data.size:
-        return {f"p{p}": None for p in PERCENTILES}
-    return {f"p{p}": round(float(np.percentile(data, p)), 4) for p in PERCENTILES}
-
-
-def json_ready(value: Any) -> Any:
-    """The value with NaN as None and NumPy's numbers as Python's, for ``json.dumps``."""
-    if isinstance(value, dict):
-        return {str(key): json_ready(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, np.ndarray)):
-        return [json_ready(item) for item in value]
-    if isinstance(value, np.generic):
-        return json_ready(value.item())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
-
-
-def write_result(path: Path, result: dict[str, Any]) -> None:
-    """Write a measurement as one JSON object, whole or not at all.
-
-    Raises:
-        DataError: the file cannot be written.
-    """
-    write_json(path, json_ready(result))
 
 
 def read_result(path: Path) -> dict[str, Any]:
-    """A measurement that ``write_result`` wrote.
+    """A measurement that ``write_json`` wrote.
 
     Raises:
         DataError: missing, or no JSON object.

@@ -21,12 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.daemon.process import finish, roadmask_run, start, wait_for_first_mask
-from benchmarks.results import number, percentiles, table, write_result
+from benchmarks.results import number, table
 from roadmask.errors import ConfigError
 from roadmask.stream.subscribe.subscriber import Subscriber
 from roadmask.system.command_line import EXIT_DONE, entry_point, run_command, unwind_on_sigterm
-from roadmask.system.files import check_writable
+from roadmask.system.files import check_writable, write_json
 from roadmask.system.hardware import read_device
+from roadmask.system.percentiles import percentiles
 
 _SOURCE = "synthetic:town?seed=1&width=1280&height=720&prerender=64"
 _SETTLE_S = 1.0  # after viewers came or went
@@ -227,7 +228,7 @@ def main(arguments: list[str] | None = None) -> int:
         check_writable(options.json)
         result = measure(options.viewers, options.seconds, options.rounds, options.fps)
         if options.json:
-            write_result(options.json, result)
+            write_json(options.json, result)
         print(_table(result))
         return EXIT_DONE
 

@@ -154,12 +154,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _convert(options: argparse.Namespace) -> int:
     from benchmarks.daemon.latency import DEFAULT_SOURCE
-    from benchmarks.results import write_result
     from convert.judge.history import add_to_history
     from convert.pipeline import convert
     from convert.plan import DEFAULT_VIDEO, ConversionPlan
     from convert.report.page import page
     from convert.report.summary import history_entry, summary
+    from roadmask.system.files import write_json
 
     out: Path = options.out
     if out.suffix != ".tflite":
@@ -198,7 +198,7 @@ def _convert(options: argparse.Namespace) -> int:
     target = out.with_suffix(".rejected.tflite") if conversion.missed else out
     report = target.with_suffix(".json")
     write_bytes(target, conversion.model)
-    write_result(report, conversion.report)
+    write_json(report, conversion.report)
     web_page = target.with_suffix(".html")
     write_text(web_page, page(conversion.report, conversion.pictures))
     print(summary(conversion.report))

@@ -13,7 +13,6 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks.model.flicker import measure_flicker
-from benchmarks.results import json_ready
 from convert.calibration.frames import Calibration, read_calibration
 from convert.judge.certificate import CERTIFICATE_NAME, certificate_bytes, certify
 from convert.judge.evaluation import Picture
@@ -23,7 +22,7 @@ from convert.judge.history import LOCAL, last_accuracy, read_history
 from convert.judge.trial import Bench, Trial, open_engine
 from convert.plan import ConversionPlan
 from convert.quantise.converter import Quantiser, to_float
-from convert.quantise.graph import ExportGraph, export_graph, load_keras
+from convert.quantise.graph import ExportGraph, export_graph
 from convert.quantise.operators import float_operators, read_operators
 from convert.quantise.repair import rank_layers, ranking_json, repair
 from convert.tensorflow_import import import_tensorflow
@@ -38,7 +37,9 @@ from roadmask.inference.preprocess import Preprocess
 from roadmask.labels.catalogue import LABEL_SETS
 from roadmask.labels.label_set import CATEGORY_COUNT, LabelSet
 from roadmask.labels.lookup import label_set
+from roadmask.system.files import json_ready
 from roadmask.system.terminal import quiet
+from train.keras_file import load_keras
 
 _BY_CLASSES = {CATEGORY_COUNT: "cityscapes-8", 19: "cityscapes-19"}
 _ROUNDED = ("miou", "pixel_accuracy")

@@ -19,13 +19,14 @@ from tqdm import tqdm
 
 from benchmarks.daemon.process import DaemonRun, run_daemon
 from benchmarks.daemon.saturated import bare_invokes_ms, measure_rates
-from benchmarks.results import number, percentiles, table
+from benchmarks.results import number, table
 from roadmask.daemon.stage_times import COLUMNS
 from roadmask.errors import ConfigError
 from roadmask.inference.accelerator import Accelerator
 from roadmask.inference.engine import Engine
 from roadmask.sources.uri import parse_uri
 from roadmask.system.hardware import read_device
+from roadmask.system.percentiles import percentiles
 from roadmask.system.scheduling import parse_cores, pinned
 
 DEFAULT_SOURCE = "synthetic:town?seed=1&prerender=64"

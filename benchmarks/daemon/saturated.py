@@ -19,11 +19,11 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.daemon.process import finish, roadmask_run, start, wait_for_first_mask
-from benchmarks.results import percentiles
 from roadmask.daemon.stage_times import COLUMNS
 from roadmask.errors import ConfigError
 from roadmask.inference.engine import Engine
 from roadmask.system.clock import now_ns
+from roadmask.system.percentiles import percentiles
 from roadmask.system.scheduling import pinned
 
 _MIN_ROUNDS = 3

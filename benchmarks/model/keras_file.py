@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-from typing import Any
 
-from roadmask.errors import ConfigError, ModelError
+from roadmask.errors import ConfigError
 from roadmask.inference.engine import Engine
 from roadmask.labels.catalogue import LABEL_SETS
 from roadmask.labels.label_set import CATEGORY_COUNT, LabelSet
@@ -23,9 +22,16 @@ def open_keras(path: Path, labels: str | LabelSet | None = None) -> Engine:
         ModelError: missing, damaged, or not one picture of fixed size to one map of logits.
         ConfigError: TensorFlow is not installed, or no label set is known.
     """
-    model = _load(path)
-    from train.loop.keras_engine import KerasEngine
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        from train.keras_file import load_keras
+        from train.loop.keras_engine import KerasEngine
 
+        model = load_keras(path)
+    except ImportError as error:
+        raise ConfigError(
+            f"model {path} needs Keras, which is not installed: run `make setup`"
+        ) from error
     classes = model.output_shape[-1]
     name = labels or _BY_CLASSES.get(classes)
     if name is None:
@@ -35,20 +41,3 @@ def open_keras(path: Path, labels: str | LabelSet | None = None) -> Engine:
         )
     known = name if isinstance(name, LabelSet) else label_set(name)
     return KerasEngine(model, known, path, hashlib.sha256(path.read_bytes()).hexdigest())
-
-
-def _load(path: Path) -> Any:
-    if not path.is_file():
-        raise ModelError(f"model {path} is missing: give a .keras or .tflite file")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    try:
-        import keras
-    except ImportError as error:
-        raise ConfigError(
-            f"model {path} needs Keras, which is not installed: run `make setup`"
-        ) from error
-    try:
-        return keras.saving.load_model(path, compile=False)
-    except Exception as error:  # zipfile, h5py, JSON, TypeError: whatever the damage causes
-        detail = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
-        raise ModelError(f"model {path} cannot be read as a .keras file: {detail}") from error

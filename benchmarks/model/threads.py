@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.model.energy import EnergyCounter, find_meter
-from benchmarks.results import percentiles
 from roadmask.inference.engine import Engine
 from roadmask.labels.label_set import LabelSet
+from roadmask.system.percentiles import percentiles
 
 _ROUNDS = 5
 

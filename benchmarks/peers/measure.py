@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.results import number, percentiles, points, table
+from benchmarks.results import number, points, table
 from roadmask.arrays import U8
 from roadmask.data.datasets import open_dataset
 from roadmask.errors import ConfigError
@@ -31,6 +31,7 @@ from roadmask.sources import open_source
 from roadmask.sources.source import EndOfStream
 from roadmask.stream.subscribe.subscriber import Subscriber
 from roadmask.system.hardware import read_device
+from roadmask.system.percentiles import percentiles
 
 ROOT = Path(__file__).parents[2]
 VENV = ROOT / ".venv-peers"

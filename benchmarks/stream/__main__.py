@@ -7,10 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.results import write_result
 from benchmarks.stream.measure import StreamPlan, measure_stream, stream_table
 from roadmask.system.command_line import EXIT_DONE, EXIT_GATE, entry_point, run_command
-from roadmask.system.files import check_writable
+from roadmask.system.files import check_writable, write_json
 
 _LIMIT = 0.5  # of ZeroMQ's latency and CPU, with 4 subscribers and 512 KiB masks
 
@@ -45,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
             )
         )
         if options.json:
-            write_result(options.json, result)
+            write_json(options.json, result)
         print(stream_table(result))
         missed = list(_missed(result))
         for line in missed:

@@ -19,13 +19,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.results import percentiles, table, write_result
+from benchmarks.results import table
 from benchmarks.stream.build import reader_program
 from roadmask.errors import DataError
 from roadmask.system.clock import now_ns
 from roadmask.system.command_line import EXIT_DONE, EXIT_GATE, entry_point, run_command
-from roadmask.system.files import check_writable
+from roadmask.system.files import check_writable, write_json
 from roadmask.system.hardware import read_device
+from roadmask.system.percentiles import percentiles
 
 LIMITS_MS = {"stopped": 250.0, "killed": 250.0, "recovered": 100.0}
 _PATIENCE_NS = 30_000_000_000
@@ -151,7 +152,7 @@ def main(arguments: list[str] | None = None) -> int:
         check_writable(options.json)
         result = measure_faults(max(2, options.rounds), options.languages)
         if options.json:
-            write_result(options.json, result)
+            write_json(options.json, result)
         limits = {
             f"{language}_{name}_ms": limit
             for name, limit in LIMITS_MS.items()

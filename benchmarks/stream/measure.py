@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.results import percentiles, table
+from benchmarks.results import table
 from benchmarks.stream.build import reader_program, zeromq_library
 from benchmarks.stream.transports import TRANSPORTS
 from roadmask.errors import DataError
 from roadmask.system.hardware import read_device
+from roadmask.system.percentiles import percentiles
 
 # Width and height of masks by their size.
 _SIZES = {512: (1024, 512), 128: (512, 256)}

@@ -11,9 +11,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.results import json_ready
 from roadmask.errors import DataError
-from roadmask.system.files import write_text
+from roadmask.system.files import write_json
 
 FOLDER = Path(__file__).parents[2] / "benchmarks" / "history"
 LOCAL = "local"  # folder of the times
@@ -80,6 +79,5 @@ def _append(folder: Path, name: str, entry: dict[str, Any]) -> Path:
     entries = [e for e in entries if e.get("model_digest") != entry.get("model_digest")]
     entries = [*entries, entry][-_KEPT:]
     path = folder / f"{name}.json"
-    text = json.dumps(json_ready(entries), indent=1, allow_nan=False) + "\n"
-    write_text(path, text)
+    write_json(path, entries)
     return path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,30 +52,6 @@ class ExportGraph:
         """Network and input size, as shipped models are named."""
         width, height = self.input_size
         return f"{self.model.name}-{width}x{height}"
-
-
-def load_keras(path: Path) -> KerasModel:
-    """Load a ``.keras`` file.
-
-    Raises:
-        ModelError: missing, or not a Keras model.
-    """
-    import keras
-
-    import train.models  # noqa: F401 - registers the zoo's own layers
-
-    if not path.is_file():
-        raise ModelError(f"model {path} is missing: give a .keras file that `train` wrote")
-    if path.suffix != ".keras":
-        raise ModelError(f"model {path} is not a .keras file: give the one that `train` wrote")
-    if not zipfile.is_zipfile(path):  # Keras would say that it is not there
-        raise ModelError(f"model {path} cannot be read as a .keras file: it is no archive")
-    try:
-        return keras.saving.load_model(path, compile=False)
-    except Exception as error:  # h5py, JSON, TypeError: whatever the damage causes
-        reason = str(error).strip().splitlines()
-        detail = reason[0][:160] if reason else type(error).__name__
-        raise ModelError(f"model {path} cannot be read as a .keras file: {detail}") from error
 
 
 def export_graph(model: KerasModel, path: Path | str = "model") -> ExportGraph:

@@ -50,3 +50,9 @@ class ProtocolError(RoadmaskError):
     def __init__(self, check: str, message: str) -> None:
         super().__init__(f"{check}: {message}")
         self.check = check
+
+
+def first_line(error: BaseException, longest: int = 160) -> str:
+    """What a foreign library's error says, for a sentence of ours; its type if it says nothing."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return next(filter(None, lines), type(error).__name__)[:longest]

@@ -28,7 +28,8 @@ def keras_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def int8_file(keras_file: Path) -> Path:
     from convert.quantise.converter import to_int8
-    from convert.quantise.graph import export_graph, load_keras
+    from convert.quantise.graph import export_graph
+    from train.keras_file import load_keras
 
     graph = export_graph(load_keras(keras_file))
     rng = np.random.default_rng(4)

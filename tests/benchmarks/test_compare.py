@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from benchmarks.compare import compare_files
-from benchmarks.results import write_result
 from roadmask.errors import DataError
+from roadmask.system.files import write_json
 
 _ACCURACY: dict[str, Any] = {
     "kind": "accuracy", "dataset": "town", "split": "val", "images": 9,
@@ -24,7 +24,7 @@ _LATENCY: dict[str, Any] = {
 
 def _compare(folder: Path, a: dict[str, Any], b: dict[str, Any]) -> Any:
     for name, result in (("a", a), ("b", b)):
-        write_result(folder / f"{name}.json", result)
+        write_json(folder / f"{name}.json", result)
     return compare_files(folder / "a.json", folder / "b.json")
 
 

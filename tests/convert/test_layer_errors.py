@@ -22,7 +22,8 @@ def test_layers_are_named_after_their_convolution() -> None:
 
 def test_every_operator_has_its_error(keras_file: Path) -> None:
     from convert.quantise.converter import to_float, to_int8
-    from convert.quantise.graph import export_graph, load_keras
+    from convert.quantise.graph import export_graph
+    from train.keras_file import load_keras
 
     graph = export_graph(load_keras(keras_file))
     rng = np.random.default_rng(2)

@@ -38,7 +38,7 @@ def test_a_network_made_hard_is_rejected_and_repaired_by_naming_the_layer(tmp_pa
     import_tensorflow()
     import keras
 
-    from convert.quantise.graph import load_keras
+    from train.keras_file import load_keras
 
     weights = Path(__file__).parents[2] / "train" / "weights" / "roadnet-480x352.keras"
     model = load_keras(weights)

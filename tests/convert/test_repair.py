@@ -62,7 +62,8 @@ def wild(keras_file: Path) -> Quantiser:
     """
     import keras
 
-    from convert.quantise.graph import export_graph, load_keras
+    from convert.quantise.graph import export_graph
+    from train.keras_file import load_keras
 
     model = load_keras(keras_file)
     norm = next(x for x in model.layers if isinstance(x, keras.layers.BatchNormalization))
@@ -78,8 +79,9 @@ def wild(keras_file: Path) -> Quantiser:
 
 
 def test_wild_channels_rank_high_and_can_stay_in_float(keras_file: Path, wild: Quantiser) -> None:
-    from convert.quantise.graph import export_graph, load_keras
+    from convert.quantise.graph import export_graph
     from convert.quantise.operators import float_operators, read_operators
+    from train.keras_file import load_keras
 
     convolutions = [n for n in wild.graph.operator_names if n.startswith("conv2d")]
     ranking = rank_layers(wild)

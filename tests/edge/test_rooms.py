@@ -30,7 +30,7 @@ ALLOWED = {
     "recording": "stream stream.publish stream.subscribe system",
     "daemon": "sources inference models_store recording stream stream.publish labels system",
     "bridge": "stream stream.subscribe system",
-    "tools": "inference evaluation imaging stream stream.subscribe town system",
+    "tools": "inference evaluation imaging labels stream stream.subscribe town system",
     "web": "data evaluation imaging inference labels recording storage stream stream.subscribe "
     "system",
     "cli": "system storage labels stream imaging town evaluation stream.publish stream.subscribe "

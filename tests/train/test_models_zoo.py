@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 
 from convert.quantise.converter import to_int8
-from convert.quantise.graph import export_graph, load_keras
+from convert.quantise.graph import export_graph
 from convert.quantise.operators import count_operators, float_operators, read_operators
 from roadmask.inference.engine import Engine
 from roadmask.inference.postprocess import Postprocess
 from roadmask.town.town import Town
+from train.keras_file import load_keras
 from train.losses import SegmentationLoss
 from train.models import MODELS, build_model
 

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 from keras import applications, layers
 
-from roadmask.errors import ConfigError, ModelError
+from roadmask.errors import ConfigError, ModelError, first_line
 from train.models import efficientnet_lite as lite
 from train.models.dilation import Edits, dilation_edits
 
@@ -195,8 +195,7 @@ def _build(name: str, encoder: Encoder, x: Tensor, weights: str | None) -> keras
     except (
         Exception
     ) as error:  # Keras: Exception itself where a download fails, ValueError, OSError
-        lines = str(error).strip().splitlines()
-        detail = lines[0][:200] if lines else type(error).__name__
+        detail = first_line(error)
         if weights == "imagenet":
             raise ConfigError(
                 f"the ImageNet weights of {name} cannot be fetched ({detail}): give the file's "

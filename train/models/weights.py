@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 
 from roadmask.errors import ConfigError, ModelError
+from train.keras_file import load_keras
 
 IMAGENET = "imagenet"
 _ENCODER_SUFFIXES = (".h5", ".pth")
@@ -37,14 +38,7 @@ def load_weights(model: keras.Model, path: Path) -> None:
     Raises:
         ModelError: missing, unreadable, or another architecture.
     """
-    if not path.is_file():
-        raise ModelError(f"weights {path} are missing: give a .keras file that `train` wrote")
-    try:
-        source = keras.saving.load_model(path, compile=False)
-    except Exception as error:  # whatever the damage causes: zipfile, h5py, JSON, TypeError
-        lines = str(error).strip().splitlines()
-        detail = lines[0][:160] if lines else type(error).__name__
-        raise ModelError(f"weights {path} cannot be read as a .keras file: {detail}") from error
+    source = load_keras(path)
     wanted, given = model.weights, source.weights
     if len(wanted) != len(given):
         raise ModelError(

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import cv2
-import keras
 import numpy as np
 
-import train.models  # noqa: F401 - networks with layers of our own are read by their names
 from roadmask.arrays import Image
 from roadmask.data.datasets import Dataset
-from roadmask.errors import DataError
 from roadmask.imaging.overlay import colours, overlay
 from roadmask.inference.predictor import Predictor
 from roadmask.labels.catalogue import CITYSCAPES_8
 from roadmask.labels.lookup import label_set
+from train.keras_file import load_keras
 from train.loop.keras_engine import KerasEngine
 from train.runs.files import Run
 
@@ -27,7 +25,7 @@ def frame_sheet(runs: Sequence[Run], dataset: Dataset, count: int) -> Image:
     """``(H, W, 3) uint8`` BGR: a column a frame; truth first, then a row a run.
 
     Raises:
-        DataError: a network that cannot be read.
+        ModelError: a network that cannot be read.
     """
     places = np.linspace(0, len(dataset) - 1, min(count, len(dataset))).astype(int)
     samples = [dataset[int(place)] for place in places]
@@ -37,16 +35,8 @@ def frame_sheet(runs: Sequence[Run], dataset: Dataset, count: int) -> Image:
         network = run.network
         if network is None:
             continue
-        try:
-            model = keras.saving.load_model(network, compile=False)
-        except Exception as error:  # zipfile, h5py, JSON: whatever the damage causes
-            reason = str(error).strip().splitlines()
-            raise DataError(
-                f"network {network} cannot be read ({reason[0][:160] if reason else error!r}): "
-                "train it anew"
-            ) from error
         labels = label_set(run.record["config"].get("labels", CITYSCAPES_8.name))
-        predictor = Predictor(KerasEngine(model, labels))
+        predictor = Predictor(KerasEngine(load_keras(network), labels))
         pictures = [overlay(s.image, predictor.mask(s.image), 0.75) for s in samples]
         rows.append(_row(run.name, pictures))
     return np.concatenate(rows)

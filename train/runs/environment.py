@@ -11,6 +11,8 @@ from typing import Any
 
 import keras
 
+from roadmask.system.hardware import processor_name
+
 
 def environment() -> dict[str, Any]:
     """Package versions, commit, interpreter and processor of this run."""
@@ -27,7 +29,7 @@ def environment() -> dict[str, Any]:
         "packages": versions,
         "python": platform.python_version(),
         "commit": _commit(),
-        "processor": _processor(),
+        "processor": processor_name(),
         "cpus": len(os.sched_getaffinity(0)),
     }
 
@@ -49,10 +51,3 @@ def _commit() -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return result.stdout.strip()
-
-
-def _processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith(("model name", "Model")):
-            return line.split(":", 1)[1].strip()
-    return platform.machine()

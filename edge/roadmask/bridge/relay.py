@@ -21,9 +21,9 @@ from roadmask.stream.modes import MessageType, NoMask
 from roadmask.stream.protocol import IDENTITY_BYTES, NO_IDENTITY, FrameHeader, frame_indices
 from roadmask.stream.subscribe.mask import MappedRing
 from roadmask.stream.subscribe.policy import TAKE_EVERYTHING
-from roadmask.stream.subscribe.statistics import percentiles
 from roadmask.stream.subscribe.subscriber import Mask, Subscriber
 from roadmask.system.clock import now_ns
+from roadmask.system.percentiles import percentiles
 
 _LOOK_S = 0.05  # the daemon's heartbeat: no STATUS is older than this when it is relayed
 

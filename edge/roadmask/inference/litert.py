@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from roadmask.errors import ModelError
+from roadmask.errors import ModelError, first_line
 from roadmask.system.terminal import quiet
 
 # First that imports wins: LiteRT, its predecessor, TensorFlow's own interpreter.
@@ -70,7 +70,7 @@ class Interpreter:
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise ModelError(
-                f"model {path} cannot be loaded by {self.package}: {_first_line(error)}"
+                f"model {path} cannot be loaded by {self.package}: {first_line(error)}"
             ) from error
         after = self._interpreter._get_ops_details()
         self.operators = sum(node["op_name"] != _DELEGATE for node in after)
@@ -98,11 +98,6 @@ class Interpreter:
         memory.owner = self._interpreter  # type: ignore[attr-defined]
         array: npt.NDArray[Any] = np.ndarray(shape, dtype, memoryview(memory))
         return array
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else "no reason given"
 
 
 def _taken(nodes: list[dict[str, Any]], among: list[dict[str, Any]]) -> int:

@@ -7,6 +7,7 @@ content goes through it. A link is followed; what it names is written.
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import secrets
@@ -61,9 +62,26 @@ def write_text(path: str | Path, text: str) -> None:
     write_bytes(path, text.encode(errors="backslashreplace"))
 
 
-def write_json(path: str | Path, record: dict[str, Any]) -> None:
-    """Write one JSON object."""
-    write_text(path, json.dumps(record, indent=2, allow_nan=False) + "\n")
+def write_json(path: str | Path, record: Any) -> None:
+    """Write one JSON value, as ``json_ready`` makes it.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
+    write_text(path, json.dumps(json_ready(record), indent=2, allow_nan=False) + "\n")
+
+
+def json_ready(value: Any) -> Any:
+    """The value with NaN and infinity as None, NumPy's arrays and numbers as Python's."""
+    if isinstance(value, dict):
+        return {str(key): json_ready(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [json_ready(item) for item in value]
+    if hasattr(value, "tolist"):  # NumPy's, without loading it
+        return json_ready(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
 
 
 def check_writable(path: Path | None) -> None:

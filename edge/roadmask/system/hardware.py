@@ -8,6 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+# No processor runs outside these. A zone that sleeps or has no sensor cannot be read, or says 0,
+# absolute zero or the largest number that its register holds (655350 °C was seen).
+_COLDEST_C, _HOTTEST_C = -50, 150
+
 
 @dataclass(frozen=True)
 class Device:
@@ -43,15 +47,22 @@ def read_device(root: Path = Path("/")) -> Device:
     frequency = root / "sys/devices/system/cpu/cpu0/cpufreq"
     clock_khz = _number(frequency / "scaling_cur_freq")
     return Device(
-        name=_board(root) or _processor(root) or platform.machine(),
+        name=_board(root) or processor_name(root),
         architecture=platform.machine(),
         cpus=len(os.sched_getaffinity(0)),
         governor=_text(frequency / "scaling_governor"),
         clock_mhz=clock_khz / 1000 if clock_khz is not None else _cpuinfo_clock(root),
-        temperature_c=_temperature(root),
+        temperature_c=temperature_c(root),
         memory_mib=_memory(root),
         load=round(os.getloadavg()[0], 2),
     )
+
+
+def temperature_c(root: Path = Path("/")) -> float | None:
+    """The hottest thermal zone, degrees Celsius; None where none tells one that can be."""
+    zones = (root / "sys/class/thermal").glob("thermal_zone*/temp")
+    readings = [t / 1000 for t in map(_number, zones) if t is not None]
+    return max((t for t in readings if t and _COLDEST_C < t < _HOTTEST_C), default=None)
 
 
 def _text(path: Path) -> str | None:
@@ -84,8 +95,9 @@ def _cpuinfo(root: Path, *keys: str) -> str | None:
     return None
 
 
-def _processor(root: Path) -> str | None:
-    return _cpuinfo(root, "model name", "Model", "Hardware")
+def processor_name(root: Path = Path("/")) -> str:
+    """The processor as the kernel names it, else its architecture."""
+    return _cpuinfo(root, "model name", "Model", "Hardware") or platform.machine()
 
 
 def _cpuinfo_clock(root: Path) -> float | None:
@@ -93,41 +105,8 @@ def _cpuinfo_clock(root: Path) -> float | None:
     return float(text) if text else None
 
 
-def _temperature(root: Path) -> float | None:
-    zones = (root / "sys/class/thermal").glob("thermal_zone*/temp")
-    # A zone without a sensor reads as an error or as zero or less.
-    readings = [t for t in map(_number, zones) if t is not None and t > 0]
-    return max(readings) / 1000 if readings else None
-
-
 def _memory(root: Path) -> int | None:
     for line in (_text(root / "proc/meminfo") or "").splitlines():
         if line.startswith("MemTotal:"):
             return int(line.split()[1]) // 1024
     return None
-
-
-def read_temperature(zones: Path = Path("/sys/class/thermal")) -> float | None:
-    """The warmest thermal zone, °C; None where there is none."""
-    degrees = []
-    for zone in zones.glob("thermal_zone*/temp"):
-        try:
-            degrees.append(int(zone.read_text()) / 1000)
-        except (OSError, ValueError):  # some zones refuse while they sleep
-            continue
-    return max(degrees, default=None)
-
-
-_THERMAL = Path("/sys/class/thermal")
-
-
-def temperature_c(folder: Path = _THERMAL) -> float | None:
-    """The hottest thermal zone, in degrees Celsius; None where there is none."""
-    found = []
-    for file in folder.glob("thermal_zone*/temp"):
-        try:
-            found.append(int(file.read_text()) / 1000)
-        except (OSError, ValueError):  # a zone may refuse to be read
-            continue
-    plausible = [value for value in found if -50 < value < 150]
-    return max(plausible, default=None)

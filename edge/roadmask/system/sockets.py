@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-
-
-def count_subscribers(socket: str, table: Path = Path("/proc/net/unix")) -> int | None:
-    """Connections to the socket, this reader's included; None for a stream of another machine."""
-    try:
-        lines = table.read_text(errors="replace").splitlines()
-        path = str(Path(socket).resolve())
-    except OSError:
-        return None
-    # The publisher's ends of the connections carry its path: state 03, connected.
-    rows = [line.split(maxsplit=7) for line in lines[1:]]
-    found = [row for row in rows if len(row) == 8 and row[7] == path]
-    return sum(row[5] == "03" for row in found) if found else None
-
-
-_UNIX_SOCKETS = Path("/proc/net/unix")
-
 
 _CONNECTED = "03"  # SS_CONNECTED
 
 
-def subscribers(socket_path: str, table: Path = _UNIX_SOCKETS) -> int | None:
-    """Connections that the publisher at ``socket_path`` has accepted; None if it is not known.
+def count_subscribers(socket: str | Path, table: Path = Path("/proc/net/unix")) -> int | None:
+    """Connections that the publisher at ``socket`` has accepted, this reader's included.
 
-    The kernel lists an accepted socket under the path of the one that listened. The path must be
-    spelled as the publisher spelled it.
+    The kernel lists an accepted socket under the path of the one that listened, spelled as the
+    publisher spelled it: relative, or through a link. An absolute path is compared by the file
+    that it leads to; of a relative one, which starts in a folder that nobody names, the end.
+
+    Returns:
+        None for a stream of another machine or namespace.
     """
     try:
-        lines = table.read_text().splitlines()[1:]
+        lines = table.read_text(errors="replace").splitlines()[1:]
     except OSError:
         return None
+    own = os.path.realpath(socket)
     rows = [line.split(maxsplit=7) for line in lines]
-    states = [row[5] for row in rows if len(row) == 8 and row[7] == socket_path]
-    return states.count(_CONNECTED) if states else None  # none: it lives in another namespace
+    states = [row[5] for row in rows if len(row) == 8 and _leads_to(row[7], own)]
+    return states.count(_CONNECTED) if states else None
+
+
+def _leads_to(listed: str, own: str) -> bool:
+    if listed.startswith("@"):  # abstract: no file
+        return False
+    if os.path.realpath(listed) == own:
+        return True
+    return not listed.startswith("/") and own.endswith(os.path.normpath(f"/{listed}"))

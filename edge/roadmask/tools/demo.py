@@ -19,8 +19,9 @@ from roadmask.imaging.nearest import nearest
 from roadmask.imaging.overlay import overlay
 from roadmask.imaging.writing import write_png
 from roadmask.stream.subscribe.policy import TAKE_EVERYTHING
-from roadmask.stream.subscribe.statistics import Seen, percentiles
+from roadmask.stream.subscribe.statistics import Seen
 from roadmask.stream.subscribe.subscriber import Mask, Subscriber
+from roadmask.system.percentiles import percentiles
 from roadmask.system.terminal import LiveLine
 from roadmask.town.town import Town
 

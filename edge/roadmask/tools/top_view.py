@@ -11,15 +11,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from roadmask.labels.label_set import CATEGORY_NAMES
 from roadmask.stream.modes import NoMask, names
 from roadmask.stream.protocol import Stages
-from roadmask.stream.subscribe.statistics import percentiles
 from roadmask.stream.subscribe.subscriber import Mask, Subscriber
 from roadmask.system.clock import now_ns
-from roadmask.system.hardware import read_temperature
+from roadmask.system.hardware import temperature_c
+from roadmask.system.percentiles import percentiles
 from roadmask.system.sockets import count_subscribers
 
-CATEGORIES = ("void", "flat", "construction", "object", "nature", "sky", "human", "vehicle")
 _NO_TROUBLE = (NoMask.NONE, NoMask.NO_NEW_FRAME)
 _WINDOW_S = 5.0  # that rates and percentiles are of
 _COLORS = {"OK": "\x1b[32m", "DEGRADED": "\x1b[33m", "STALE": "\x1b[31m", "FAULT": "\x1b[31m"}
@@ -97,9 +97,13 @@ class StreamView:
             "skipped": last.skipped_total if last else None,
             "dropped": subscriber.dropped,
             "subscribers": count_subscribers(self.socket),
-            "temperature_c": read_temperature(),
-            "shares": dict(zip(CATEGORIES, map(_three, last.shares), strict=True)) if last else {},
+            "temperature_c": temperature_c(),
+            "shares": _shares(last) if last else {},
         }
+
+
+def _shares(mask: Mask) -> dict[str, float]:
+    return dict(zip(CATEGORY_NAMES, map(_three, mask.shares), strict=True))
 
 
 def _stages(seen: Iterable[_Seen]) -> dict[str, dict[str, float | None]]:

@@ -12,8 +12,9 @@ import numpy as np
 from roadmask.errors import CaptureError, ConfigError
 from roadmask.imaging.writing import colored, write_png
 from roadmask.stream.subscribe.policy import TAKE_EVERYTHING
-from roadmask.stream.subscribe.statistics import Seen, percentiles
+from roadmask.stream.subscribe.statistics import Seen
 from roadmask.stream.subscribe.subscriber import Mask, Subscriber
+from roadmask.system.percentiles import percentiles
 from roadmask.system.terminal import LiveLine
 
 _END_AFTER_S = 5.0  # a counted watch gives up when a stream that it saw stays away so long

@@ -1,11 +1,13 @@
+import json
 import os
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from roadmask.errors import ConfigError, DataError
-from roadmask.system.files import atomic_path, check_writable, write_text
+from roadmask.system.files import atomic_path, check_writable, write_json, write_text
 
 
 def test_whole_file_under_its_name(tmp_path: Path) -> None:
@@ -88,3 +90,12 @@ def test_unwritable_places_are_refused_before_the_work(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "missing" / "new.json"):
         with pytest.raises(ConfigError, match="cannot write"):
             check_writable(path)
+
+
+def test_written_json_holds_no_nan_and_no_numpy(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    write_json(path, {"a": float("nan"), "b": np.float32(0.5), "c": (1, np.int64(2)), 3: -np.inf})
+    assert json.loads(path.read_text()) == {"a": None, "b": 0.5, "c": [1, 2], "3": None}
+    write_json(path, [np.array([[1.5, np.nan]]), Path("x").name])
+    assert json.loads(path.read_text()) == [[[1.5, None]], "x"]
+    assert list(tmp_path.iterdir()) == [path]

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from roadmask.system.hardware import read_device
+import pytest
+
+from roadmask.system.hardware import processor_name, read_device, temperature_c
 
 
 def _board(root: Path, files: dict[str, str]) -> Path:
@@ -52,3 +54,28 @@ def test_a_desktop_is_named_by_its_processor(tmp_path: Path) -> None:
 def test_this_machine_has_a_name() -> None:
     device = read_device()
     assert device.name and device.cpus >= 1
+
+
+@pytest.mark.parametrize(
+    ("zones", "expected"),
+    [
+        ((), None),
+        (("41000", "73500", "", "nonsense"), 73.5),
+        (("655350000", "51000"), 51.0),
+        (("655350000",), None),
+        (("0", "-12000"), -12.0),  # a car in winter; a zone without a sensor
+        (("0", "-274000", "2147483647"), None),
+        (("nan", "inf", "48000"), 48.0),
+    ],
+)
+def test_the_hottest_zone_that_can_be_true_counts_everywhere(
+    tmp_path: Path, zones: tuple[str, ...], expected: float | None
+) -> None:
+    files = {f"sys/class/thermal/thermal_zone{i}/temp": text for i, text in enumerate(zones)}
+    _board(tmp_path, files)
+    assert temperature_c(tmp_path) == expected
+    assert read_device(tmp_path).temperature_c == expected
+
+
+def test_a_processor_that_the_kernel_does_not_name_is_its_architecture(tmp_path: Path) -> None:
+    assert processor_name(tmp_path) == read_device(tmp_path).architecture

@@ -20,8 +20,6 @@ from roadmask.stream.publish.publisher import FrameInfo, Publisher, StreamIdenti
 from roadmask.stream.subscribe.policy import TAKE_EVERYTHING
 from roadmask.stream.subscribe.subscriber import Subscriber
 from roadmask.system.clock import now_ns
-from roadmask.system.hardware import read_temperature
-from roadmask.system.sockets import count_subscribers
 from roadmask.tools.top_view import StreamView, render
 
 TOP = [sys.executable, "-m", "roadmask", "top"]
@@ -71,28 +69,6 @@ def test_a_view_of_a_stream(publisher: Publisher) -> None:
     assert shot["subscribers"] == 1
     text = "\n".join(render(shot))
     assert "DEGRADED  DARK" in text and "roadnet" in text and "\x1b" not in text
-
-
-def test_subscribers_are_counted(publisher: Publisher, tmp_path: Path) -> None:
-    readers = [Subscriber(publisher.socket_path) for _ in range(3)]
-    while publisher.clients < 3:
-        publisher.heartbeat()
-        for reader in readers:
-            reader.latest()
-    assert count_subscribers(str(publisher.socket_path)) == 3
-    for reader in readers:
-        reader.close()
-    assert count_subscribers(str(tmp_path / "nobody.sock")) is None
-    assert count_subscribers("x", tmp_path / "missing") is None
-
-
-def test_the_warmest_zone_counts_and_a_sleeping_one_does_not(tmp_path: Path) -> None:
-    assert read_temperature(tmp_path) is None
-    for index, text in enumerate(("41000", "73500", "", "nonsense")):
-        zone = tmp_path / f"thermal_zone{index}"
-        zone.mkdir()
-        (zone / "temp").write_text(text)
-    assert read_temperature(tmp_path) == 73.5
 
 
 def test_once(publisher: Publisher, tmp_path: Path) -> None:

@@ -7,12 +7,12 @@ import struct
 from collections import deque
 
 import cv2
-import numpy as np
 
 from roadmask.labels.label_set import CATEGORY_NAMES
 from roadmask.stream.modes import names
 from roadmask.stream.protocol import FrameHeader
 from roadmask.stream.subscribe.mask import Mask
+from roadmask.system.percentiles import percentiles
 from roadmask.web.pictures.encode import png
 from roadmask.web.schemas import LatencyMs
 
@@ -82,8 +82,8 @@ class Recent:
         """Capture to publication."""
         if not self._seen:
             return None
-        p50, p99 = np.percentile([entry[3] for entry in self._seen], (50, 99))
-        return LatencyMs(p50=round(float(p50), 3), p99=round(float(p99), 3))
+        found = percentiles(entry[3] for entry in self._seen)
+        return LatencyMs(p50=found["p50"] or 0.0, p99=found["p99"] or 0.0)
 
 
 def _latency_ms(header: FrameHeader) -> float:

@@ -22,7 +22,7 @@ from roadmask.stream.subscribe.mask import Mask
 from roadmask.stream.subscribe.policy import TAKE_EVERYTHING
 from roadmask.system.clock import now_ns
 from roadmask.system.hardware import temperature_c
-from roadmask.system.sockets import subscribers
+from roadmask.system.sockets import count_subscribers
 from roadmask.web.live.frame import Recent, encode_frame
 from roadmask.web.live.reasons import explain
 from roadmask.web.live.viewer import Viewer
@@ -139,7 +139,7 @@ class LiveHub:
             state="NONE",
             why=_why(subscriber),
             temperature_c=temperature_c(),
-            subscribers=subscribers(self.socket),
+            subscribers=count_subscribers(self.socket),
             viewers=len(self.viewers),
             socket=self.socket,
         )
