@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from roadmask.errors import ModelError
+from roadmask.errors import ModelError, first_line
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _TYPES: dict[str, np.dtype[Any]] = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
@@ -85,8 +85,8 @@ def read_torch_tensors(path: Path) -> dict[str, Array]:
         raise ModelError(f"weights {path} cannot be read: {error.strerror}") from error
     except Exception as error:  # pickle raises what the damage causes: EOFError, KeyError, ...
         raise ModelError(
-            f"weights {path} are no legacy PyTorch state dictionary ({_line(error)}): give the "
-            "file of the published package"
+            f"weights {path} are no legacy PyTorch state dictionary ({first_line(error)}): give "
+            "the file of the published package"
         ) from error
 
 
@@ -109,8 +109,3 @@ def _storage(file: BinaryIO, dtype: np.dtype[Any]) -> Array:
     if len(data) != count * dtype.itemsize:
         raise ValueError("it ends early")
     return np.frombuffer(data, dtype)
-
-
-def _line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:120] if lines else type(error).__name__
