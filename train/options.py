@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from roadmask.data.datasets import Dataset, Subset, open_dataset
@@ -17,7 +18,9 @@ from roadmask.system.command_line import parse_size, stop_on_signal
 if TYPE_CHECKING:
     from train.config import FitConfig
     from train.data.loader import Part
+    from train.data.teacher import Teacher
 
+_UNLABELLED_SHARE = 0.3
 _MIX = "draw this share of each epoch's samples from another data set, e.g. town=0.2"
 _LABELS = (
     "label set to train, one output a class: cityscapes-8 (default), cityscapes-19, or a .toml "
@@ -27,6 +30,16 @@ _HOLD_OUT = "leave out the training frames whose id begins so and validate on th
 _LOSS = (
     "sum of ce, focal, dice, jaccard, lovasz and ohem, with weights and options "
     "(default: ce+0.5*dice; see docs/training.md)"
+)
+_TEACHER = (
+    "a finished run or its .keras file, whose probabilities label the frames of --unlabelled; "
+    "several: their mean"
+)
+_TEACHER_WIDTH = (
+    "frames are this wide for the teacher, in their own proportions (default: its size)"
+)
+_UNLABELLED = (
+    "folder of pictures that the teacher labels, and their share of an epoch (default 0.3)"
 )
 _PATIENCE = (
     "stop when the validation mIoU has not risen for so long, and keep the best weights "
@@ -50,6 +63,10 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     add("--mix", action="append", default=[], metavar="NAME[:ROOT]=SHARE", help=_MIX)
     add("--hold-out", metavar="PREFIX", help=_HOLD_OUT)
     add("--crop", type=parse_size, help="training samples; default: as --size")
+    add = parser.add_argument_group("distillation").add_argument
+    add("--teacher", nargs="+", default=[], type=Path, metavar="RUN", help=_TEACHER)
+    add("--teacher-width", type=int, metavar="PX", help=_TEACHER_WIDTH)
+    add("--unlabelled", metavar="DIR[=SHARE]", help=_UNLABELLED)
     add = parser.add_argument_group("fitting").add_argument
     add("--epochs", type=int, default=60, help="default: 60")
     add("--batch-size", type=int, default=8, help="default: 8")
@@ -108,6 +125,26 @@ def prepare(options: argparse.Namespace) -> tuple[FitConfig, list[Part], Dataset
     return config, parts, validation
 
 
+def _open_unlabelled(options: argparse.Namespace) -> tuple[Dataset | None, float]:
+    """The pictures for the teacher and their share of an epoch."""
+    from roadmask.labels.lookup import label_set
+    from train.data.teacher import Unlabelled
+
+    if bool(options.teacher) != bool(options.unlabelled):
+        raise ConfigError("--teacher and --unlabelled go together: one labels what the other holds")
+    if not options.unlabelled:
+        return None, 0.0
+    folder, share = _parse_unlabelled(options.unlabelled)
+    return Unlabelled(folder, label_set(options.labels)), share
+
+
+def _parse_unlabelled(text: str) -> tuple[Path, float]:
+    folder, _, share = text.rpartition("=")
+    if not folder:
+        return Path(text), _UNLABELLED_SHARE
+    return Path(folder), _share(share, f"--unlabelled {text!r}: expected DIR[=SHARE]")
+
+
 def _open_parts(options: argparse.Namespace) -> tuple[list[Part], Dataset | None]:
     from train.data.loader import Part
 
@@ -125,24 +162,40 @@ def _open_parts(options: argparse.Namespace) -> tuple[list[Part], Dataset | None
     elif options.val_split != "none":
         validation = open_dataset(options.dataset, options.root, options.val_split, labels=coded)
     mixes = [_parse_mix(text) for text in options.mix]
-    own_share = 1 - sum(share for *_, share in mixes)
+    unlabelled, unlabelled_share = _open_unlabelled(options)
+    own_share = 1 - sum(share for *_, share in mixes) - unlabelled_share
     if own_share <= 0:
-        raise ConfigError(f"--mix: the shares add up to {1 - own_share:g}: expected less than 1")
+        raise ConfigError(
+            f"--mix, --unlabelled: the shares add up to {1 - own_share:g}: expected less than 1"
+        )
     parts = [Part(train_set, len(train_set))]
     for name, root, share in mixes:
         other = open_dataset(name, root, "train", count=400, size=(640, 360))
         parts.append(Part(other, max(1, round(len(train_set) * share / own_share))))
+    if unlabelled is not None:
+        samples = max(1, round(len(train_set) * unlabelled_share / own_share))
+        parts.append(Part(unlabelled, samples, _teacher(options)))
     return parts, validation
+
+
+def _teacher(options: argparse.Namespace) -> Teacher:
+    from roadmask.labels.lookup import label_set
+    from train.data.teacher import Teacher, teacher_file
+
+    files = tuple(teacher_file(run) for run in options.teacher)
+    return Teacher(files, options.teacher_width, label_set(options.labels))
 
 
 def _parse_mix(text: str) -> tuple[str, str | None, float]:
     source, _, share = text.rpartition("=")  # an address may hold another: #sha256=
     name, _, root = source.partition(":")
+    return name, root or None, _share(share, f"--mix {text!r}: expected NAME[:ROOT]=SHARE")
+
+
+def _share(text: str, expected: str) -> float:
     try:
-        if 0 < float(share) < 1:
-            return name, root or None, float(share)
+        if 0 < float(text) < 1:
+            return float(text)
     except ValueError:
         pass
-    raise ConfigError(
-        f"--mix {text!r}: expected NAME[:ROOT]=SHARE, more than 0 and less than 1, e.g. town=0.2"
-    )
+    raise ConfigError(f"{expected}, more than 0 and less than 1, e.g. town=0.2")

@@ -18,6 +18,7 @@ from roadmask.imaging.nearest import nearest
 from roadmask.labels.catalogue import CITYSCAPES_8
 from roadmask.labels.label_set import LabelSet
 from train.data.recipes import Augment, Recipe, load_recipe
+from train.data.teacher import Teacher, as_masks, as_targets
 
 _CACHE_MIB = 2048  # memory for decoded frames
 _WORKERS = 2  # threads that prepare batches ahead, where Keras asks for them
@@ -26,10 +27,15 @@ Batch = tuple[npt.NDArray[np.float32], npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class Part:
-    """A data set and the number of its samples in an epoch."""
+    """A data set and the number of its samples in an epoch.
+
+    Attributes:
+        teacher: who labels the frames; None where masks are the truth.
+    """
 
     dataset: Dataset
     samples: int
+    teacher: Teacher | None = None
 
 
 class FrameCache:
@@ -78,7 +84,8 @@ class TrainingData(keras.utils.PyDataset):  # type: ignore[misc]
     """Batches ``(N, H, W, 3) float32`` RGB 0–255 and masks of the label set that is trained.
 
     Masks are ``(N, H, W) int32`` ids with ``labels.void_id`` where nothing counts, or with
-    ``one_hot`` ``(N, H, W, labels.class_count) float32``, all zero there.
+    ``one_hot``, or where a part has a teacher, ``(N, H, W, labels.class_count) float32``, all
+    zero there.
 
     Which frame stands where and how it is augmented depends on seed, epoch and place alone, so a
     resumed run sees the batches that an uninterrupted one would have seen.
@@ -111,9 +118,13 @@ class TrainingData(keras.utils.PyDataset):  # type: ignore[misc]
         if sum(part.samples for part in parts) == 0:
             raise ConfigError("the training data hold no sample: give a split that holds frames")
         for part in parts:
-            labels.table_from(part.dataset.labels)
+            if part.teacher is None:
+                labels.table_from(part.dataset.labels)
         self.epoch = 0
-        self._labels, self._one_hot = labels, one_hot
+        self._labels = labels
+        self._one_hot = one_hot or any(part.teacher is not None for part in parts)
+        # A list a part; asked once, for a teacher's answer does not change.
+        self._soft = [p.teacher.soft_labels(p.dataset) if p.teacher else [] for p in parts]
         self._parts, self._size, self._seed = parts, size, seed
         self._batch_size = batch_size
         self._cache = FrameCache(_CACHE_MIB, 2 * size[0], labels)
@@ -145,23 +156,42 @@ class TrainingData(keras.utils.PyDataset):  # type: ignore[misc]
         return order
 
     def __getitem__(self, batch: int) -> Batch:
-        if not hasattr(self._augment, "it"):
-            self._augment.it = Augment(self._size, self._recipe, self._labels.void_id)
         epoch = self.epoch
         first = batch * self._batch_size
         rows = self._epoch_order(epoch)[first : first + self._batch_size]
         width, height = self._size
         images = np.empty((len(rows), height, width, 3), np.float32)
-        masks = np.empty((len(rows), height, width), np.int32)
+        planes = (self._labels.class_count,) if self._one_hot else ()
+        masks = np.empty((len(rows), height, width, *planes), np.float32 if planes else np.int32)
         seeds = np.random.SeedSequence((self._seed, epoch, batch)).generate_state(len(rows))
         for place, (part, index) in enumerate(rows):
-            image, mask = self._cache.get(int(part), self._parts[part].dataset, int(index))
-            images[place], masks[place] = self._augment.it(image, mask, int(seeds[place]))
-        if self._one_hot:
-            classes = np.arange(self._labels.class_count)
-            classes[classes == self._labels.void_id] = -1  # in no mask: its plane stays zero
-            return images, (masks[..., None] == classes).astype(np.float32)
+            images[place], masks[place] = self._sample(int(part), int(index), int(seeds[place]))
         return images, masks
+
+    def _sample(
+        self, number: int, index: int, seed: int
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[Any]]:
+        part = self._parts[number]
+        image, mask = self._cache.get(number, part.dataset, index)
+        if part.teacher is not None:
+            soft = as_masks(self._soft[number][index], (image.shape[1], image.shape[0]))
+            image, soft = self._augmented(image, soft, seed, 0)
+            return image, as_targets(soft)
+        image, mask = self._augmented(image, mask, seed, self._labels.void_id)
+        return image, self._planes(mask) if self._one_hot else mask
+
+    def _augmented(
+        self, image: npt.NDArray[np.uint8], mask: npt.NDArray[np.uint8], seed: int, void: int
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+        made: dict[int, Augment] = self._augment.__dict__.setdefault("by_void", {})
+        if void not in made:
+            made[void] = Augment(self._size, self._recipe, void)
+        return made[void](image, mask, seed)
+
+    def _planes(self, mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        classes = np.arange(self._labels.class_count)
+        classes[classes == self._labels.void_id] = -1  # in no mask: its plane stays zero
+        return np.asarray(mask[..., None] == classes, np.float32)
 
 
 def class_shares(

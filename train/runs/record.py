@@ -26,7 +26,7 @@ class RunRecord:
 
     def __init__(self, config: FitConfig, parts: list[Part], validation: Dataset | None) -> None:
         self._config, self._validation = config, validation
-        self._parts = [_describe(p.dataset) | {"samples": p.samples} for p in parts]
+        self._parts = [_describe(p.dataset) | {"samples": p.samples} | _taught(p) for p in parts]
         self.identity: dict[str, Any] = {"config": asdict(config), "data": self._parts}
         self._size: dict[str, int] = {}
 
@@ -55,6 +55,12 @@ class RunRecord:
                 for s in progress.sessions
             ],
         }
+
+
+def _taught(part: Part) -> dict[str, Any]:
+    if part.teacher is None:
+        return {}
+    return {"teacher": part.teacher.digest, "teacher_width": part.teacher.width}
 
 
 def _describe(dataset: Dataset) -> dict[str, Any]:
