@@ -20,7 +20,7 @@ from roadmask import _native
 from roadmask.arrays import U8
 from roadmask.imaging.overlay import PALETTE_BGR
 from roadmask.inference import reference_kernels as kernels_reference
-from roadmask.inference.postprocess import confidence_table
+from roadmask.inference.scores import confidence_table
 from roadmask.town.town import Town
 
 Benchmark = Callable[[Callable[[], Any]], Any]

@@ -10,6 +10,8 @@ import numpy as np
 from roadmask.errors import ModelError
 from roadmask.inference.engine import Engine, TensorSpec
 from roadmask.inference.model_file import ModelInfo
+from roadmask.inference.pixels import from_limits
+from roadmask.inference.reading.ends import LOGITS, SIGMOID, SOFTMAX
 from roadmask.labels.label_set import LabelSet
 
 
@@ -39,6 +41,9 @@ class KerasEngine(Engine):
         height, width = given[1:3]
         # Whatever scaling the network wants is a layer of it.
         self.info = ModelInfo(path.stem, labels.name, (width, height), normalisation=(1, 0))
+        self.pixels = from_limits(0, 255)
+        self.pixel_table = self.pixels.values()
+        self.ends_in = _ends_in(model)
         self.input_spec = TensorSpec((1, *given[1:]), np.dtype(np.float32), 0.0, 0)
         self.output_spec = TensorSpec((1, *made[1:]), np.dtype(np.float32), 0.0, 0)
         self.input = np.zeros(given[1:], np.float32)
@@ -47,3 +52,9 @@ class KerasEngine(Engine):
     def invoke(self) -> None:
         """Run the network on what ``input`` holds."""
         self.output[...] = np.asarray(self._model(self.input[None], training=False))[0]
+
+
+def _ends_in(model: Any) -> str:
+    last = getattr(model, "layers", [None])[-1]
+    activation = getattr(getattr(last, "activation", None), "__name__", "")
+    return activation if activation in (SOFTMAX, SIGMOID) else LOGITS

@@ -10,12 +10,12 @@ import ctypes
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from roadmask.errors import ConfigError, ModelError
+from roadmask.errors import ConfigError, ModelError, first_line
 from roadmask.inference.litert import Interpreter, runtime
 from roadmask.system.terminal import quiet
 
@@ -65,6 +65,7 @@ class Placement:
         on_xnnpack: of them, on the processor by XNNPACK.
         partitions: connected parts that delegates run.
         fallback: why the processor took over; empty while it did not.
+        without_xnnpack: why XNNPACK was left out, which could not prepare the network; empty.
     """
 
     accelerator: str
@@ -73,6 +74,7 @@ class Placement:
     on_xnnpack: int
     partitions: int
     fallback: str = ""
+    without_xnnpack: str = ""
 
     @property
     def latency_class(self) -> str:
@@ -88,7 +90,24 @@ class Placement:
         plural = "" if self.partitions == 1 else "s"
         text = f"{self.operators} operators: {', '.join(parts)}; "
         text += f"{self.partitions} delegated part{plural}"
+        if self.without_xnnpack:
+            text += f"; XNNPACK left out, it cannot prepare this network: {self.without_xnnpack}"
         return f"{text}; CPU fallback: {self.fallback}" if self.fallback else text
+
+
+class Wiring(NamedTuple):
+    """What to take of a network.
+
+    Attributes:
+        output: number of the output.
+        input_shape: of an input that the model leaves open; empty where it does not.
+    """
+
+    output: int = 0
+    input_shape: tuple[int, ...] = ()
+
+
+PLAIN = Wiring()
 
 
 class Runner(Protocol):
@@ -103,22 +122,63 @@ class Runner(Protocol):
 
 
 class InterpreterRunner:
-    """On the processor, or on a delegate; the arrays are the interpreter's own memory."""
+    """On the processor, or on a delegate; the arrays are the interpreter's own memory.
+
+    An output whose size only the running network knows is a copy.
+
+    Args:
+        path, data: the model.
+        threads: of the kernels.
+        wiring: what to take of it.
+        name, delegate: of the accelerator.
+
+    Raises:
+        ModelError: it cannot be loaded, or run to see what it gives.
+    """
 
     def __init__(
-        self, path: Path, data: bytes, threads: int, name: str = "", delegate: Any = None
+        self,
+        path: Path,
+        data: bytes,
+        threads: int,
+        wiring: Wiring = PLAIN,
+        name: str = "",
+        delegate: Any = None,
     ) -> None:
-        self.interpreter = Interpreter(path, data, threads, delegate)
+        self.interpreter = Interpreter(path, data, threads, delegate, wiring.input_shape)
         self.input = self.interpreter.view(self.interpreter.inputs[0])[0]
-        self.output = self.interpreter.view(self.interpreter.outputs[0])[0]
-        self.invoke = self.interpreter.invoke
+        self._made = self.interpreter.outputs[wiring.output]
+        self._moving = not self.interpreter.placed(self._made)
+        if self._moving:
+            self.input[...] = 0
+            try:
+                self.interpreter.invoke()
+                self.output = self.interpreter.copy(self._made)[0]
+            except RuntimeError as error:
+                raise ModelError(f"model {path} cannot be run: {first_line(error)}") from error
+        else:
+            self.output = self.interpreter.view(self._made)[0]
         self.placement = Placement(
             name,
             self.interpreter.operators,
             self.interpreter.delegated,
             self.interpreter.on_xnnpack,
             self.interpreter.partitions,
+            without_xnnpack=self.interpreter.without_xnnpack,
         )
+
+    def invoke(self) -> None:
+        """Run the network on what ``input`` holds.
+
+        Raises:
+            RuntimeError: it failed, or gave another shape than before.
+        """
+        self.interpreter.invoke()
+        if self._moving:
+            made = self.interpreter.copy(self._made)
+            if made.shape != (1, *self.output.shape):
+                raise RuntimeError(f"its output became {made.shape}")
+            self.output[...] = made[0]
 
 
 class CompiledRunner:
@@ -128,7 +188,17 @@ class CompiledRunner:
         RuntimeError, ImportError: no such accelerator, or no such LiteRT.
     """
 
-    def __init__(self, data: bytes, like: InterpreterRunner, accelerator: str = "GPU") -> None:
+    def __init__(
+        self,
+        data: bytes,
+        like: InterpreterRunner,
+        accelerator: str = "GPU",
+        wiring: Wiring = PLAIN,
+    ) -> None:
+        if wiring.input_shape:
+            raise ValueError("a network whose input has no fixed size")
+        if wiring.output or len(like.interpreter.outputs) > 1:
+            raise ValueError("a network of several outputs")
         models = import_module("ai_edge_litert.compiled_model")
         kinds = import_module("ai_edge_litert.hardware_accelerator").HardwareAccelerator
         with quiet():
@@ -152,7 +222,12 @@ class CompiledRunner:
 
 
 def accelerated(
-    accelerator: Accelerator, path: Path, data: bytes, threads: int, like: InterpreterRunner
+    accelerator: Accelerator,
+    path: Path,
+    data: bytes,
+    threads: int,
+    like: InterpreterRunner,
+    wiring: Wiring = PLAIN,
 ) -> Runner:
     """The network on the accelerator.
 
@@ -161,19 +236,20 @@ def accelerated(
         path, data: the model.
         threads: for what stays on the processor.
         like: the same network on the processor.
+        wiring: what to take of it.
 
     Raises:
         ModelError: why it cannot run there.
     """
     if accelerator.gpu:
         try:
-            return CompiledRunner(data, like)
+            return CompiledRunner(data, like, wiring=wiring)
         except (ImportError, RuntimeError, ValueError) as error:
             lines = [line.strip("└ ") for line in str(error).splitlines() if line.strip()]
             reason = lines[-1] if lines else type(error).__name__
             raise ModelError(f"LiteRT has no GPU here ({reason})") from error
     delegate = _load_delegate(accelerator)
-    runner = InterpreterRunner(path, data, threads, accelerator.name, delegate)
+    runner = InterpreterRunner(path, data, threads, wiring, accelerator.name, delegate)
     if not runner.placement.accelerated:
         raise ModelError(
             f"delegate {accelerator.name} took none of the {runner.placement.operators} operators"

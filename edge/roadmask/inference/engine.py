@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from roadmask import _native
 from roadmask.errors import ConfigError, ModelError
@@ -16,12 +17,18 @@ from roadmask.inference.accelerator import (
     InterpreterRunner,
     Placement,
     Runner,
+    Wiring,
     accelerated,
 )
+from roadmask.inference.contract import AS_IT_SAYS, read_contract
 from roadmask.inference.int8_input import int8_input
-from roadmask.inference.model_file import ModelInfo, digest, model_path, read_metadata, read_model
+from roadmask.inference.model_file import check_seal, digest, model_path, read_model
+from roadmask.inference.pixels import plain_table
+from roadmask.inference.reading.graph import GraphTensor
+from roadmask.inference.reading.input import InputForm
+from roadmask.inference.reading.output import OutputForm
+from roadmask.inference.reading.read_as import ReadAs
 from roadmask.labels.label_set import LabelSet
-from roadmask.labels.lookup import label_set
 
 _log = logging.getLogger(__name__)
 
@@ -48,14 +55,21 @@ class Engine:
         labels: label set of the output, where the file does not name it or names it wrongly.
         accelerator: what else than the processor runs it. Without it, or when it fails later, the
             processor does, and ``placement.fallback`` says why.
+        read_as: how to read a network whose file does not tell.
 
     Raises:
-        ModelError: missing, corrupt, not of a supported form; a required accelerator that fails.
-        ConfigError: no label set is known, or it does not fit the output.
+        ModelError: missing, corrupt, changed since it was sealed, not of a supported form; a
+            required accelerator that fails.
+        ConfigError: what decides a pixel is not known, or does not fit; the message names the
+            option that settles it.
 
     Attributes:
         input: ``(H, W, 3)``: write here. The interpreter's own input buffer, or, for a network
             that begins with a conversion of uint8, one that is converted into that.
+        pixels: the numbers that the network sees; None: nothing but the pixel itself is known.
+        pixel_table: ``(3, 256)``, see ``pixel_table``.
+        ends_in: ``logits``, ``softmax``, ``sigmoid`` or ``argmax``.
+        sealed: whether the file carries the digest of its own bytes, which was right.
         direct_input: what the network itself reads, for ``invoke_direct``; where it is not
             ``input``, it is int8, the pixel less 128.
         output: ``(h, w, C)`` logits or ``(h, w)`` ids, its own output buffer: read after invoke.
@@ -67,39 +81,37 @@ class Engine:
         threads: int = 1,
         labels: str | LabelSet | None = None,
         accelerator: Accelerator = Accelerator(),  # noqa: B008 (frozen)
+        read_as: ReadAs = AS_IT_SAYS,
     ) -> None:
         if threads < 1:
             raise ConfigError(f"--threads {threads}: expected 1 or more")
         self.path = model_path(model)
         data = read_model(self.path)
-        self.digest = digest(data)
-        self.info: ModelInfo | None = read_metadata(data)
-        self.threads = threads
+        self.digest, self.sealed = digest(data), check_seal(data, self.path)
+        contract = read_contract(data, labels, read_as)
+        given, made, self.labels = contract.settled(self.path)
+        self.info, self.ends_in, self.threads = contract.info, made.ends_in, threads
+        self._wiring = Wiring(made.index, given.shape if given.resized else ())
         # A delegate is shown the network as it is.
-        cast = None if accelerator.name else int8_input(data)
-        self._processor = InterpreterRunner(self.path, cast or data, threads)
-        interpreter = self._processor.interpreter
-        self.runtime = interpreter.package
-        self.input_spec = _spec(interpreter.inputs[0])
-        self.output_spec = _spec(interpreter.outputs[0])
-        self._check_form(len(interpreter.inputs), len(interpreter.outputs))
-        self.labels = self._choose_labels(labels)
-        self.input, self.output = self._processor.input, self._processor.output
+        cast = None if accelerator.name or given.resized else int8_input(data)
+        self._processor = InterpreterRunner(self.path, cast or data, threads, self._wiring)
+        self.runtime = self._processor.interpreter.package
+        self.input, self.output = self._processor.input, _plane(self._processor.output, made)
+        self.input_spec = spec_of(given.tensor, self.input.shape)
+        self.output_spec = spec_of(made.tensor, self.output.shape)
+        self._check_shapes(given, made)
+        self.pixels = given.pixels
+        self.pixel_table = pixel_table(given)
         self._runner: Runner = self._processor
         self._casts = cast is not None
         if self._casts:
-            self.input_spec = replace(
-                self.input_spec,
-                dtype=np.dtype(np.uint8),
-                zero_point=self.input_spec.zero_point + 128,
-            )
             self.input = np.zeros(self.input.shape, np.uint8)
         self.direct_input = self._processor.input
         self._placement: Placement | None = None  # of a fallback
         self._required = accelerator.required
         if accelerator.name:
             self._accelerate(accelerator, data)
-        _log.info("%s: %s", self.name, self.placement.describe())
+        self._announce()
 
     @property
     def name(self) -> str:
@@ -135,7 +147,7 @@ class Engine:
                 return
             np.copyto(runner.input, self.input)
             runner.invoke()
-            np.copyto(self.output, runner.output)
+            np.copyto(self.output, runner.output.reshape(self.output.shape))
         except RuntimeError as error:
             reason = " ".join(str(error).split()) or "no reason given"
             if runner is self._processor or self._required:
@@ -150,7 +162,9 @@ class Engine:
 
     def _accelerate(self, accelerator: Accelerator, data: bytes) -> None:
         try:
-            runner = accelerated(accelerator, self.path, data, self.threads, self._processor)
+            runner = accelerated(
+                accelerator, self.path, data, self.threads, self._processor, self._wiring
+            )
         except ModelError as error:
             if accelerator.required:
                 raise ModelError(f"{error}; leave out --delegate-required to go on") from error
@@ -168,49 +182,60 @@ class Engine:
         self._runner = self._processor
         self._placement = replace(self._runner.placement, accelerator=name, fallback=reason)
 
-    def _check_form(self, inputs: int, outputs: int) -> None:
-        given, seen = self.input_spec, self.output_spec
-        if inputs != 1 or len(given.shape) != 4 or given.shape[0] != 1 or given.shape[3] != 3:
+    def _check_shapes(self, given: InputForm, made: OutputForm) -> None:
+        """What only the loaded network tells must be what the file promised."""
+        if self.input_spec.shape != given.shape:
             raise ModelError(
-                f"model {self.path}: expected one input (1, H, W, 3), got {inputs} of shape "
+                f"model {self.path}: its input became {self.input_spec.shape}, expected "
                 f"{given.shape}"
             )
-        if given.dtype not in (np.uint8, np.int8, np.float32):
-            raise ModelError(
-                f"model {self.path}: input is {given.dtype}; expected uint8, int8 or float32"
-            )
-        logits = len(seen.shape) == 4 and seen.dtype in (np.int8, np.float32)
-        ids = len(seen.shape) == 3 and seen.dtype in (np.int32, np.int64, np.uint8)
-        if outputs < 1 or seen.shape[0] != 1 or not (logits or ids):
-            raise ModelError(
-                f"model {self.path}: expected logits (1, h, w, C) or class ids (1, h, w), got "
-                f"{seen.dtype} of shape {seen.shape}"
-            )
+        shape = self.output_spec.shape
+        if len(shape) != (3 if made.gives_ids else 4) or min(shape) < 1:
+            raise ModelError(f"model {self.path}: its output became {shape}, which is no mask")
+        classes = shape[-1]
+        if made.gives_ids or made.classes == classes or classes in self.labels.channel_counts:
+            return
+        raise ConfigError(
+            f"model {self.path}: its output has {classes} classes, label set {self.labels.name} "
+            f"{self.labels.class_count} classes: give the set that it was trained on with --labels"
+        )
 
-    def _choose_labels(self, labels: str | LabelSet | None) -> LabelSet:
-        if isinstance(labels, LabelSet):
-            chosen = labels
-        elif labels or self.info:
-            chosen = label_set(labels or self.info.labels)  # type: ignore[union-attr]
-        else:
-            raise ConfigError(
-                f"model {self.path} does not name its label set: give --labels "
-                "(cityscapes-8, cityscapes-19 or a .toml file)"
+    def _announce(self) -> None:
+        _log.info("%s: %s", self.name, self.placement.describe())
+        if self.placement.without_xnnpack:
+            _log.warning(
+                "%s: XNNPACK cannot prepare this network (%s); it runs on LiteRT's own kernels",
+                self.name,
+                self.placement.without_xnnpack,
             )
-        channels = self.output_spec.shape[3] if len(self.output_spec.shape) == 4 else None
-        if channels is not None and channels < chosen.class_count:
-            raise ConfigError(
-                f"model {self.path} has {channels} output channels, label set {chosen.name} "
-                f"{chosen.class_count} classes: give the set that it was trained on with --labels"
-            )
-        return chosen
+        elif self._is_int8 and not self.placement.on_xnnpack + self.placement.accelerated:
+            _log.warning("%s: no operator of this INT8 network runs on XNNPACK: slow", self.name)
+
+    @property
+    def _is_int8(self) -> bool:
+        return np.float32 not in (self.input_spec.dtype, self.output_spec.dtype)
 
 
-def _spec(details: dict[str, Any]) -> TensorSpec:
-    scale, zero_point = details["quantization"]
-    return TensorSpec(
-        tuple(int(n) for n in details["shape"]),
-        np.dtype(details["dtype"]),
-        float(scale),
-        int(zero_point),
-    )
+def spec_of(tensor: GraphTensor, shape: tuple[int, ...]) -> TensorSpec:
+    """A tensor whose array, without the leading 1, has this shape."""
+    scale, zero_point = (tensor.scales[0], tensor.zero_points[0]) if tensor.quantised else (0.0, 0)
+    return TensorSpec((1, *shape), np.dtype(tensor.dtype), scale, zero_point)
+
+
+def pixel_table(given: InputForm) -> npt.NDArray[Any]:
+    """``(3, 256)``: what the input holds for each byte of a pixel, channel by channel.
+
+    float32, or uint8: the bytes of an integer input.
+    """
+    tensor, pixels = given.tensor, given.pixels
+    if tensor.dtype == "float32":
+        assert pixels is not None  # else the contract has a problem
+        return pixels.values()
+    if pixels is None or given.own:
+        return plain_table(tensor.dtype)
+    return pixels.quantised(tensor.dtype, tensor.scales[0], tensor.zero_points[0])
+
+
+def _plane(output: npt.NDArray[Any], made: OutputForm) -> npt.NDArray[Any]:
+    """Class ids as ``(h, w)``, also where they were ``(h, w, 1)``."""
+    return output[..., 0] if made.gives_ids and output.ndim == 3 else output

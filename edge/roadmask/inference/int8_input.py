@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 
-from roadmask.inference.flatbuffer import read_field, read_u32, read_vector
+from roadmask.inference.flatbuffer import read_field, read_integers, read_u32, read_vector
 
 # Slots of the tables in TensorFlow Lite's schema, and its numbers for types and operators.
 _MODEL_CODES, _MODEL_SUBGRAPHS, _MODEL_SIGNATURES = 1, 2, 7
@@ -38,19 +38,19 @@ def _patched(data: bytes) -> bytes | None:
         return None  # a signature names its tensors too
     graph = graphs[0]
     operators = read_vector(data, graph, _GRAPH_OPERATORS)
-    given = _integers(data, graph, _GRAPH_INPUTS)
+    given = read_integers(data, graph, _GRAPH_INPUTS)
     if len(given) != 1 or len(operators) < 2:
         return None
     first = operators[0]
-    made = _integers(data, first, _OPERATOR_OUTPUTS)
+    made = read_integers(data, first, _OPERATOR_OUTPUTS)
     at = read_field(data, first, _OPERATOR_CODE)
     code = read_vector(data, model, _MODEL_CODES)[read_u32(data, at) if at else 0]
     at = read_field(data, code, _CODE_BUILTIN)
     if not at or read_u32(data, at) != _QUANTIZE or len(made) != 1:
         return None
-    if _integers(data, first, _OPERATOR_INPUTS) != given:
+    if read_integers(data, first, _OPERATOR_INPUTS) != given:
         return None
-    if any(given[0] in _integers(data, each, _OPERATOR_INPUTS) for each in operators[1:]):
+    if any(given[0] in read_integers(data, each, _OPERATOR_INPUTS) for each in operators[1:]):
         return None
     tensors = read_vector(data, graph, _GRAPH_TENSORS)
     before, after = _quantised(data, tensors[given[0]]), _quantised(data, tensors[made[0]])
@@ -65,14 +65,6 @@ def _patched(data: bytes) -> bytes | None:
     struct.pack_into("<I", patched, start + 4, len(operators) - 1)
     struct.pack_into("<I", patched, at, start + 4 - at)
     return bytes(patched)
-
-
-def _integers(data: bytes, table: int, slot: int) -> list[int]:
-    at = read_field(data, table, slot)
-    if not at:
-        return []
-    start = at + read_u32(data, at)
-    return list(struct.unpack_from(f"<{read_u32(data, start)}i", data, start + 4))
 
 
 def _quantised(data: bytes, tensor: int) -> tuple[int, float, int] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections import Counter
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -46,39 +47,66 @@ class Interpreter:
         data: its bytes.
         threads: of the kernels.
         delegate: a loaded delegate, asked before XNNPACK.
+        shape: of the input, where the model leaves it open.
 
     Raises:
         ModelError: the runtime cannot load the model, or the delegate fails on it.
 
     Attributes:
         package: that the runtime is from.
+        without_xnnpack: why XNNPACK was left out, which could not prepare the network; empty.
+        names: of the operators, with their number.
         operators: of the model.
         delegated: of them, those that the delegate runs.
         on_xnnpack: of them, those that XNNPACK runs.
         partitions: connected parts that the delegates run.
     """
 
-    def __init__(self, path: Path, data: bytes, threads: int, delegate: Any = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        data: bytes,
+        threads: int,
+        delegate: Any = None,
+        shape: tuple[int, ...] = (),
+    ) -> None:
         module, self.package = runtime()
-        delegates = [] if delegate is None else [delegate]
+        options: dict[str, Any] = {"model_content": data, "num_threads": threads}
+        self.without_xnnpack = ""
         try:
-            with quiet():  # LiteRT announces its delegate on standard error
-                self._interpreter = module.Interpreter(
-                    model_content=data, num_threads=threads, experimental_delegates=delegates
-                )
-                before = self._interpreter._get_ops_details()
-                self._interpreter.allocate_tensors()
+            if delegate is None:
+                self._load(module, options, shape)
+            else:
+                self._load(module, options | {"experimental_delegates": [delegate]}, shape)
         except (ValueError, RuntimeError) as error:
-            raise ModelError(
-                f"model {path} cannot be loaded by {self.package}: {first_line(error)}"
-            ) from error
+            refusal = f"model {path} cannot be loaded by {self.package}: {first_line(error)}"
+            kinds = getattr(module, "OpResolverType", None)
+            if delegate is not None or kinds is None:
+                raise ModelError(refusal) from error
+            options["experimental_op_resolver_type"] = kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+            try:
+                self._load(module, options, shape)
+            except (ValueError, RuntimeError):
+                raise ModelError(refusal) from error
+            self.without_xnnpack = first_line(error)
+        before = self._before
         after = self._interpreter._get_ops_details()
         self.operators = sum(node["op_name"] != _DELEGATE for node in after)
         self.delegated = _taken(after, before)
         self.on_xnnpack = _taken(after, after[len(before) :])
         self.partitions = len(after) - self.operators
+        self.names = Counter(str(node["op_name"]) for node in before)
         self.inputs = self._interpreter.get_input_details()
         self.outputs = self._interpreter.get_output_details()
+
+    def _load(self, module: ModuleType, options: dict[str, Any], shape: tuple[int, ...]) -> None:
+        with quiet():  # LiteRT announces its delegate on standard error
+            self._interpreter = module.Interpreter(**options)
+            if shape:
+                index = self._interpreter.get_input_details()[0]["index"]
+                self._interpreter.resize_tensor_input(index, shape)
+            self._before = self._interpreter._get_ops_details()
+            self._interpreter.allocate_tensors()
 
     def invoke(self) -> None:
         """Run the network.
@@ -87,6 +115,26 @@ class Interpreter:
             RuntimeError: an operator, or the delegate, failed.
         """
         self._interpreter.invoke()
+
+    def copy(self, details: dict[str, Any]) -> npt.NDArray[Any]:
+        """A copy of a tensor, which may lie elsewhere, in another shape, after each ``invoke``.
+
+        Raises:
+            RuntimeError: it has no memory before ``invoke``.
+        """
+        try:
+            array: npt.NDArray[Any] = self._interpreter.get_tensor(details["index"])
+        except ValueError as error:
+            raise RuntimeError(str(error)) from error
+        return array
+
+    def placed(self, details: dict[str, Any]) -> bool:
+        """Whether a tensor has its place and its shape from ``allocate`` on."""
+        try:
+            self._interpreter.tensor(details["index"])()
+        except (ValueError, RuntimeError):
+            return False
+        return min(details.get("shape_signature", details["shape"]), default=1) > 0
 
     def view(self, details: dict[str, Any]) -> npt.NDArray[Any]:
         """A tensor's own memory, as an array that keeps the interpreter alive."""

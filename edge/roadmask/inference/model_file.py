@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from roadmask.errors import ModelError
-from roadmask.inference.flatbuffer import _bytes, read_field, read_u32, read_vector
+from roadmask.inference.flatbuffer import bytes_at, read_bytes, read_field, read_u32, read_vector
 from roadmask.storage.address import is_address
 from roadmask.storage.fetch import fetch
 
 METADATA_NAME = "ROADMASK"
+# SHA-256 over every byte of the file, these counted as zeros.
+SEAL_NAME, SEAL_BYTES = "ROADMASK_SEAL", 32
 MODELS_FOLDER = Path(__file__).parents[1] / "models"
 DEFAULT_MODEL = "roadnet-480x352"
 # Slots of the Model, Metadata and Buffer tables in TensorFlow Lite's schema.fbs.
@@ -136,14 +138,24 @@ def read_block(data: bytes, name: str) -> bytes | None:
     Raises:
         ModelError: the file's tables point outside it.
     """
+    place = block_at(data, name)
+    return None if place is None else data[place[0] : place[0] + place[1]]
+
+
+def block_at(data: bytes, name: str) -> tuple[int, int] | None:
+    """Where the bytes of the named metadata entry begin and how many they are, or None.
+
+    Raises:
+        ModelError: the file's tables point outside it.
+    """
     try:
         model = read_u32(data, 0)
         buffers = read_vector(data, model, _MODEL_BUFFERS)
         for entry in read_vector(data, model, _MODEL_METADATA):
-            if _bytes(data, entry, _METADATA_NAME) == name.encode():
+            if read_bytes(data, entry, _METADATA_NAME) == name.encode():
                 at = read_field(data, entry, _METADATA_BUFFER)
                 index = read_u32(data, at) if at else 0
-                return _bytes(data, buffers[index], _BUFFER_DATA)
+                return bytes_at(data, buffers[index], _BUFFER_DATA)
     except (struct.error, IndexError) as error:
         raise ModelError(
             f"the model file is corrupt: its tables point outside it ({error})"
@@ -152,11 +164,15 @@ def read_block(data: bytes, name: str) -> bytes | None:
 
 
 def write_metadata(data: bytes, blocks: dict[str, bytes]) -> bytes:
-    """The model with these metadata entries, those of the same name replaced (desktop only)."""
+    """The model with these metadata entries, those of the same name replaced, and sealed.
+
+    Desktop only.
+    """
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.ModelT.InitFromPackedBuf(data, 0)
+    blocks = blocks | {SEAL_NAME: bytes(SEAL_BYTES)}
     model.metadata = [m for m in model.metadata or [] if (m.name or b"").decode() not in blocks]
     for name, content in sorted(blocks.items()):
         entry, buffer = schema.MetadataT(), schema.BufferT()
@@ -166,4 +182,29 @@ def write_metadata(data: bytes, blocks: dict[str, bytes]) -> bytes:
         model.metadata.append(entry)
     builder = flatbuffers.Builder(len(data) + (1 << 16))
     builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return sealed(bytes(builder.Output()))
+
+
+def sealed(data: bytes) -> bytes:
+    """The file with the SHA-256 of all its other bytes in its ``SEAL_NAME`` entry."""
+    start, size = block_at(data, SEAL_NAME) or (0, 0)
+    if size != SEAL_BYTES:
+        raise ModelError(f"a {SEAL_NAME} entry of {size} bytes, expected {SEAL_BYTES}")
+    rest = data[:start] + bytes(size) + data[start + size :]
+    return data[:start] + hashlib.sha256(rest).digest() + data[start + size :]
+
+
+def check_seal(data: bytes, path: Path) -> bool:
+    """Whether the file carries the digest of its own bytes.
+
+    Raises:
+        ModelError: it does, and they are not those.
+    """
+    if block_at(data, SEAL_NAME) is None:
+        return False
+    if sealed(data) != data:
+        raise ModelError(
+            f"model {path} was changed since it was written: the digest that it carries is not "
+            "its own; copy it again from where it came from"
+        )
+    return True

@@ -11,6 +11,8 @@ from roadmask import _native
 from roadmask.arrays import U8, Mask
 from roadmask.inference.engine import Engine
 from roadmask.inference.geometry import Geometry, Rect
+from roadmask.inference.reading.ends import ARGMAX
+from roadmask.inference.scores import Scores, confidence_table
 from roadmask.labels.label_set import VOID
 
 
@@ -55,22 +57,22 @@ class Postprocess:
         self.claimed = inner.width * inner.height
         self._void = self.mask_size[0] * self.mask_size[1] - self.claimed
         self.invalid = 0
-        self._first = engine.labels.first_competing
-        spec = engine.output_spec
+        self._scores: Scores | None = None
         self._plan: _native.UpsamplePlan | None = None
-        if len(spec.shape) == 4:
-            _, height, width, channels = spec.shape
-            step = spec.scale if spec.dtype == np.int8 else 1 / 16
+        if engine.ends_in != ARGMAX:
+            self._scores = scores = Scores(engine, self._table)
+            _, height, width, _ = engine.output_spec.shape
             self._plan = _native.UpsamplePlan(
                 logits_size=(width, height),
-                classes=channels,
+                classes=scores.channels,
                 size=(inner.width, inner.height),
-                table=self._table[:channels],
-                first=self._first,
-                confidence_table=confidence_table(step),
-                step=step,
+                table=scores.table,
+                first=scores.first,
+                confidence_table=confidence_table(scores.step),
+                step=scores.step,
                 input_size=self._input_size,
                 window=self._window,
+                scores=scores.kind,
             )
 
     @property
@@ -99,13 +101,14 @@ class Postprocess:
         if self._inner is not None:
             mask = mask[self._inner]
             confidence = None if confidence is None else confidence[self._inner]
-        if self._plan is None:
+        if self._plan is None or self._scores is None:
             counts, self.invalid = _native.nearest_map(
                 output, mask, self._table, self._input_size, self._window
             )
         else:
-            counts, self.invalid = self._plan.run(output, mask, confidence)
-            if max(counts) == self.claimed and not np.ptp(output[..., self._first :]):
+            values = self._scores.of(output, confidence is not None)
+            counts, self.invalid = self._plan.run(values, mask, confidence)
+            if max(counts) == self.claimed and _says_nothing(values[..., self._scores.first :]):
                 # Every class alike everywhere: the first would win without having said anything.
                 mask[...] = VOID
                 if confidence is not None:
@@ -122,12 +125,6 @@ class Postprocess:
         return mask
 
 
-def confidence_table(step: float) -> U8:
-    """``(256,) uint8``: margin in logit steps → 255 x the winner's softmax against its rival.
-
-    Args:
-        step: real value of one step of the margin: an int8 output's scale, or ``UpsamplePlan``'s
-            ``step`` for float logits.
-    """
-    margin = np.arange(256, dtype=np.float64) * step
-    return np.floor(255.0 / (1.0 + np.exp(-margin)) + 0.5).astype(np.uint8)
+def _says_nothing(values: npt.NDArray[Any]) -> bool:
+    """Whether each pixel has the same value for every class."""
+    return bool((values == values[..., :1]).all())

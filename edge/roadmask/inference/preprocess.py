@@ -14,16 +14,15 @@ from roadmask.inference.geometry import Geometry, geometry
 from roadmask.inference.tensors import Prepared
 from roadmask.system.clock import now_ns
 
-_DEFAULT_NORMALISATION = (1 / 127.5, -1.0)
 _GREY = 128  # of the padding: nearly zero after the usual normalisations
 
 
 class Preprocess:
     """Fit frames into a network's input tensor.
 
-    Shrinking averages over the area that a pixel covers; growing is bilinear. For an integer
-    input the normalisation lies in the tensor's quantisation, so the tensor holds the pixel
-    itself (less 128 for int8).
+    Shrinking averages over the area that a pixel covers; growing is bilinear. What the tensor
+    holds for a pixel is the engine's ``pixel_table``: mostly the pixel itself (less 128 for int8),
+    for the normalisation of an integer input lies in its quantisation.
 
     Args:
         engine: the network.
@@ -42,17 +41,22 @@ class Preprocess:
         if not isinstance(source, Geometry):
             source = geometry(source, engine.input_size)
         self._geometry = source
-        self._dtype = dtype or engine.input_spec.dtype
-        # int8 is uint8 with the top bit flipped.
-        self._flip = np.uint8(0x80 if self._dtype == np.int8 else 0)
-        scale, offset = engine.info.normalisation if engine.info else _DEFAULT_NORMALISATION
-        self._scale, self._offset = np.float32(scale), np.float32(offset)
+        spec = engine.input_spec
+        self._dtype = dtype or spec.dtype
+        self._rows, self._pixels = engine.pixel_table, engine.pixels
+        if spec.dtype == np.uint8 and self._dtype == np.int8:
+            self._rows = self._rows ^ 0x80  # the engine's own input behind its conversion
         x, y, width, height = source.inner
         self._inner = slice(y, y + height), slice(x, x + width)
         self._padded = (width, height) != source.network
-        self._staging = (
-            np.empty((height, width, 3), np.uint8) if self._dtype == np.float32 else None
+        self._bgr = self._pixels is not None and self._pixels.bgr
+        self._uniform = not self._bgr and bool((self._rows == self._rows[0]).all())
+        # The kernel writes integers that are the same function of each channel by itself.
+        self._direct = self._uniform and self._dtype != np.float32
+        self._plain = self._direct and bool(
+            (self._rows[0] ^ self._rows[0, 0] == np.arange(256)).all()
         )
+        self._staging = None if self._direct else np.empty((height, width, 3), np.uint8)
         self._plan_for(source.camera)
 
     def into(self, image: npt.NDArray[np.uint8], out: Tensor, layout: str = "bgr") -> None:
@@ -79,25 +83,45 @@ class Preprocess:
             prepared.start(self._plan, image, inner)
             return prepared
         self._plan.run(image, self._staging)
-        np.multiply(self._staging, self._scale, out=inner)
-        inner += self._offset
+        self._convert(self._staging, inner)
         prepared.ready_ns = now_ns()
         return prepared
 
     def pad(self, tensor: Tensor) -> None:
         """Fill with grey what ``into`` leaves as it is, the padding of a letterbox."""
-        tensor[...] = 0 if self._staging is not None else np.uint8(_GREY) ^ self._flip
+        tensor[...] = self._rows[:, _GREY].copy().view(self._dtype)
 
     def preview(self, tensor: Tensor, out: npt.NDArray[np.uint8]) -> None:
         """Write what ``tensor`` shows into ``out`` ``(h, w, 3) uint8`` RGB."""
-        if self._staging is None:
-            np.bitwise_xor(tensor.view(np.uint8), self._flip, out=out)
-        else:
-            out[:] = np.rint((tensor - self._offset) / self._scale)
+        if self._plain:
+            np.bitwise_xor(tensor.view(np.uint8), self._rows[0, 0], out=out)
+            return
+        shown = out[..., ::-1] if self._bgr else out
+        for channel, row in enumerate(self._rows):
+            values = tensor[..., channel]
+            if self._dtype == np.float32:
+                shown[..., channel] = np.clip(
+                    np.rint((values - row[0]) / (row[1] - row[0])), 0, 255
+                )
+            else:
+                back = np.zeros(256, np.uint8)
+                back[row] = np.arange(256, dtype=np.uint8)
+                shown[..., channel] = back[values.view(np.uint8)]
+
+    def _convert(self, rgb: npt.NDArray[np.uint8], out: Tensor) -> None:
+        """What the kernel does not write itself: floats, or channels each by their own rule."""
+        if self._uniform:
+            assert self._pixels is not None
+            np.multiply(rgb, np.float32(self._pixels.scale[0]), out=out)
+            out += np.float32(self._pixels.offset[0])
+            return
+        given = rgb[..., ::-1] if self._bgr else rgb
+        for channel, row in enumerate(self._rows):
+            out[..., channel] = row[given[..., channel]].view(self._dtype)
 
     def _plan_for(self, source_size: tuple[int, int], layout: str = "bgr") -> None:
         self._planned = source_size, layout
-        table = np.arange(256, dtype=np.uint8) ^ self._flip
+        table = self._rows[0] if self._direct else None
         _, _, width, height = self._geometry.inner
         crop = self._geometry.crop_of(source_size)
         self._plan = _native.PreprocessPlan(source_size, (width, height), table, layout, crop)

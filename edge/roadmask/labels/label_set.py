@@ -76,6 +76,12 @@ class LabelSet:
         return max((c.class_id for c in self.classes if c.class_id != _NO_CLASS), default=0) + 1
 
     @cached_property
+    def channel_counts(self) -> frozenset[int]:
+        """Numbers of channels that fit: all classes, or all but the ignored ones at the end."""
+        scored = [c.class_id for c in self.scored]
+        return frozenset({self.class_count, max(scored, default=0) + 1})
+
+    @cached_property
     def void_id(self) -> int:
         """What a mask of this set holds where nothing is scored."""
         return VOID if self.name == "cityscapes-8" else _NO_CLASS

@@ -16,6 +16,7 @@ from roadmask.errors import ConfigError
 from roadmask.inference import reference_kernels as kernels_reference
 from roadmask.inference.engine import Engine
 from roadmask.inference.geometry import Geometry, Rect, geometry
+from roadmask.inference.pixels import from_limits
 from roadmask.inference.postprocess import Postprocess
 from roadmask.inference.preprocess import Preprocess
 from roadmask.sources import Frame
@@ -215,11 +216,12 @@ def test_mask_pixels_show_what_the_header_says(
 
 
 def test_a_float_network_is_letterboxed_too() -> None:
-    """Preprocessing alone: the staging picture goes into the middle, the rest is zero."""
+    """Preprocessing alone: the staging picture goes into the middle, the rest is grey."""
 
     class FloatEngine:
         input_size = (48, 32)
-        info = None
+        pixels = from_limits(-1, 1)
+        pixel_table = pixels.values()
         input_spec = type("spec", (), {"dtype": np.dtype(np.float32)})()
 
     plan = geometry((64, 64), (48, 32), fit="letterbox")
@@ -229,7 +231,8 @@ def test_a_float_network_is_letterboxed_too() -> None:
     preprocess.pad(tensor)
     preprocess.into(np.full((64, 64, 3), 255, np.uint8), tensor)
     np.testing.assert_allclose(tensor[:, 8:40], 1, atol=1e-6)
-    assert (tensor[:, :8] == 0).all() and (tensor[:, 40:] == 0).all()
+    grey = np.concatenate([tensor[:, :8], tensor[:, 40:]], 1)
+    np.testing.assert_allclose(grey, 128 / 127.5 - 1, atol=1e-6)
 
 
 def test_the_stream_tells_how_to_map_the_mask(shipped_model: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from roadmask import _native
-from roadmask.inference.postprocess import confidence_table
+from roadmask.inference.scores import confidence_table
 
 EIGHT = np.arange(8, dtype=np.uint8)
 LOGITS = np.zeros((4, 6, 8), np.int8)

@@ -12,7 +12,7 @@ import pytest
 from roadmask import _native
 from roadmask.arrays import U8
 from roadmask.inference import reference_kernels as kernels_reference
-from roadmask.inference.postprocess import confidence_table
+from roadmask.inference.scores import confidence_table
 from roadmask.labels.label_set import UNKNOWN
 
 EIGHT = np.arange(8, dtype=np.uint8)

@@ -1,0 +1,1 @@
+"""What a model file tells of itself, part by part; `contract` puts them together."""

@@ -1,0 +1,22 @@
+"""What a command says of a network, over what its file says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ReadAs:
+    """Each is empty where the command says nothing.
+
+    Attributes:
+        input_range: of the numbers that the network was trained on, see ``pixels.input_range``.
+        channels: their order, ``rgb`` or ``bgr``.
+        size: ``WIDTHxHEIGHT`` of an input that has no fixed size.
+        output: name or number of the output to take, where there are several.
+    """
+
+    input_range: str = ""
+    channels: str = ""
+    size: str = ""
+    output: str = ""
