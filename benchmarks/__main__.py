@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from roadmask.cli.accelerator import accelerator_of, add_accelerator
+from roadmask.cli.network import add_network, read_as_of
 from roadmask.storage.address import location
 from roadmask.storage.fetch import fetch
 from roadmask.system.command_line import at_least, entry_point, run_command, unwind_on_sigterm
@@ -50,7 +51,7 @@ def _add_accuracy(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     )
     parser.add_argument("--root", type=location, help="the data set's folder; the town needs none")
     parser.add_argument("--split", default="val", help="default: val")
-    parser.add_argument("--labels", help="label set of a model that names none")
+    add_network(parser)
     parser.add_argument(
         "--truth-labels", metavar="SET", help="of the masks' ids, where not the data set's own"
     )
@@ -87,7 +88,7 @@ def _add_latency(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--cores", default="", metavar="LIST", help="of the network: 2 or 0,2-3 (default: any)"
     )
-    parser.add_argument("--labels", default="", help="label set of a model that names none")
+    add_network(parser)
     parser.add_argument("--frames", type=int, default=300, help="in each phase; default: 300")
     add_accelerator(parser.add_argument_group("accelerator", "as of roadmask run"))
     parser.set_defaults(body=_latency)
@@ -167,7 +168,7 @@ def _accuracy(options: argparse.Namespace) -> int:
 
         engine = open_keras(model, options.labels)
     else:
-        engine = Engine(model, options.threads, options.labels)
+        engine = Engine(model, options.threads, options.labels, read_as=read_as_of(options))
     dataset = open_dataset(
         options.dataset,
         options.root,
@@ -202,10 +203,11 @@ def _latency(options: argparse.Namespace) -> int:
         options.model,
         options.source or DEFAULT_SOURCE,
         options.threads,
-        options.labels,
+        options.labels or "",
         options.frames,
         accelerator_of(options),
         options.cores,
+        read_as_of(options),
     )
     result = measure_latency(plan)
     if options.json:

@@ -24,6 +24,7 @@ from roadmask.daemon.stage_times import COLUMNS
 from roadmask.errors import ConfigError
 from roadmask.inference.accelerator import Accelerator
 from roadmask.inference.engine import Engine
+from roadmask.inference.reading.read_as import AS_IT_SAYS, ReadAs
 from roadmask.sources.uri import parse_uri
 from roadmask.system.hardware import read_device
 from roadmask.system.percentiles import percentiles
@@ -57,6 +58,7 @@ class LatencyPlan:
         frames: measured in each phase, warm-up not counted.
         accelerator: where the network runs, in the daemon and bare.
         cores: that the network keeps to, in the daemon and bare, such as 2 or 0,2-3; "" = any.
+        read_as: how to read a model that does not say.
     """
 
     model: str
@@ -66,6 +68,7 @@ class LatencyPlan:
     frames: int = 300
     accelerator: Accelerator = Accelerator()  # noqa: RUF009 (frozen)
     cores: str = ""
+    read_as: ReadAs = AS_IT_SAYS
 
 
 def measure_latency(
@@ -81,7 +84,9 @@ def measure_latency(
     # Refuses before anything runs.
     cores = parse_cores(plan.cores)
     with pinned(cores):
-        engine = Engine(plan.model, plan.threads, plan.labels or None, plan.accelerator)
+        engine = Engine(
+            plan.model, plan.threads, plan.labels or None, plan.accelerator, plan.read_as
+        )
     before = read_device()
     total = _STARTUP_FRAMES + 2 * (plan.frames + WARM_UP) + plan.frames
     with tqdm(total=total, desc=title, unit="frame", disable=not progress) as bar:
@@ -137,6 +142,7 @@ def measure_latency(
 def _arguments(plan: LatencyPlan) -> list[str]:
     arguments = ["--model", plan.model, "--threads", str(plan.threads)]
     arguments += ["--labels", plan.labels] if plan.labels else []
+    arguments += plan.read_as.arguments
     arguments += ["--cores", plan.cores] if plan.cores else []
     accelerator = plan.accelerator
     arguments += ["--delegate", accelerator.delegate] if accelerator.delegate else []

@@ -10,6 +10,7 @@ from roadmask import __version__
 from roadmask.cli.bridge import BRIDGE_TEXT, add_bridge
 from roadmask.cli.demo import _add_demo
 from roadmask.cli.doctor import DOCTOR_TEXT, add_doctor
+from roadmask.cli.inspect import INSPECT_TEXT, add_inspect
 from roadmask.cli.models import MODELS_TEXT, add_models
 from roadmask.cli.record import RECORD_TEXT, REPLAY_TEXT, add_record
 from roadmask.cli.replay import add_replay
@@ -27,6 +28,7 @@ advanced:
   bridge    {BRIDGE_TEXT}
   serve     {SERVE_TEXT}
   doctor    {DOCTOR_TEXT}
+  inspect   {INSPECT_TEXT}
   top       {TOP_TEXT}
   models    {MODELS_TEXT}
 
@@ -51,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     add_bridge(_add(commands, "bridge", BRIDGE_TEXT, advanced=True))
     add_serve(_add(commands, "serve", SERVE_TEXT, advanced=True))
     add_doctor(_add(commands, "doctor", DOCTOR_TEXT, advanced=True))
+    add_inspect(_add(commands, "inspect", INSPECT_TEXT, advanced=True))
     add_top(_add(commands, "top", TOP_TEXT, TOP_EXAMPLES, advanced=True))
     add_models(_add(commands, "models", MODELS_TEXT, advanced=True))
     return parser

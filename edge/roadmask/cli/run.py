@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from roadmask.cli.accelerator import add_accelerator
+from roadmask.cli.network import add_network
 from roadmask.errors import ConfigError
 from roadmask.system.command_line import stop_on_signal
 
@@ -48,7 +49,6 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--socket", help="path of the socket that subscribers connect to")
     parser.add_argument("--threads", type=int, help="threads of the network (default: 1)")
     parser.add_argument("--frames", type=int, help="stop after so many (default: run on)")
-    parser.add_argument("--labels", help="label set of a model that names none")
     parser.add_argument("--config", type=Path, help="TOML file with a [daemon] table")
     parser.add_argument("--mask-size", choices=("network", "camera"), help="default: network")
     parser.add_argument(
@@ -66,6 +66,7 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     ):
         parser.add_argument(f"--{name}", action="store_true", default=None, help=text)
     parser.add_argument("--times", type=Path, metavar="FILE", help="write stage times as .npy")
+    add_network(parser)
     _add_machine(parser)
     parser.set_defaults(body=_run)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from roadmask.cli.network import add_network, read_as_of
 from roadmask.errors import ConfigError
 
 SERVE_TEXT = "console and prediction API: look at the stream, upload, compare"
@@ -31,7 +32,6 @@ def add_serve(parser: argparse.ArgumentParser) -> None:
         metavar="M",
         help="a .tflite file, or the name of a shipped model; again for more",
     )
-    add("--labels", default="", help="label set of a model that names none")
     add("--threads", type=int, default=1, help="threads of each network (default: 1)")
     add("--socket", help="the daemon's socket, for the live page")
     add("--dataset", default="", metavar="NAME", help="gallery: camvid, cityscapes or town")
@@ -62,6 +62,7 @@ def add_serve(parser: argparse.ArgumentParser) -> None:
     add("--max-upload-mib", type=int, default=32, metavar="N", help="default: 32 MiB")
     add("--max-megapixels", type=float, default=25, metavar="N", help="default: 25")
     add("--queue", type=int, default=16, metavar="N", help="waiting per model (default: 16)")
+    add_network(parser)
     parser.set_defaults(body=_serve)
 
 
@@ -88,7 +89,8 @@ def _serve(options: argparse.Namespace) -> int:
             host=options.host,
             port=options.port,
             models=tuple(options.model or [DEFAULT_MODEL]),
-            labels=options.labels,
+            labels=options.labels or "",
+            read_as=read_as_of(options),
             threads=options.threads,
             socket=options.socket or str(DEFAULT_SOCKET),
             dataset=options.dataset,

@@ -29,6 +29,10 @@ class DaemonConfig:
     max_fps: float = 0.0  # segment at most so many frames a second; 0 = all
     frames: int = 0  # published, then stop; 0 = until told
     labels: str = ""  # label set, where the model file names none
+    input_range: str = ""  # numbers it was trained on, such as 0..1 or imagenet, where it is silent
+    channels: str = ""  # rgb or bgr
+    size: str = ""  # WIDTHxHEIGHT of an input that has no fixed size
+    output: str = ""  # name or number of the output, where there are several
     mask_size: str = "network"  # or "camera"
     crop: str = ""  # X,Y,W,H in camera px: what the network sees; "" = all
     fit: str = "stretch"  # or "letterbox": keep proportions, with void padding

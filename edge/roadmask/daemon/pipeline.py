@@ -29,6 +29,7 @@ from roadmask.daemon.stage_times import StageTimes
 from roadmask.errors import ConfigError
 from roadmask.inference.accelerator import Accelerator
 from roadmask.inference.engine import Engine
+from roadmask.inference.reading.read_as import ReadAs
 from roadmask.sources import Source, SourceKind, open_source
 from roadmask.stream.publish.heartbeat import TICK_S, Heart
 from roadmask.stream.publish.publisher import Publisher
@@ -127,4 +128,10 @@ def _load(config: DaemonConfig) -> Engine:
         config.delegate, config.delegate_options, config.gpu, config.delegate_required
     )
     with pinned(parse_cores(config.cores)):  # the interpreter's threads too
-        return Engine(config.model, config.threads, config.labels or None, accelerator)
+        return Engine(
+            config.model,
+            config.threads,
+            config.labels or None,
+            accelerator,
+            ReadAs(config.input_range, config.channels, config.size, config.output),
+        )

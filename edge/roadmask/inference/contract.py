@@ -19,12 +19,11 @@ from roadmask.inference.reading.input import InputForm, read_input
 from roadmask.inference.reading.labels import read_labels
 from roadmask.inference.reading.output import OutputForm, read_output
 from roadmask.inference.reading.problem import Problem, UnsettledError
-from roadmask.inference.reading.read_as import ReadAs
+from roadmask.inference.reading.read_as import AS_IT_SAYS, ReadAs
 from roadmask.inference.reading.standard import read_standard
 from roadmask.labels.label_set import LabelSet
 
 Part = TypeVar("Part")
-AS_IT_SAYS = ReadAs()
 
 
 @dataclass(frozen=True)

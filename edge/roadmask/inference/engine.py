@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,14 +21,14 @@ from roadmask.inference.accelerator import (
     Wiring,
     accelerated,
 )
-from roadmask.inference.contract import AS_IT_SAYS, read_contract
+from roadmask.inference.contract import read_contract
 from roadmask.inference.int8_input import int8_input
 from roadmask.inference.model_file import check_seal, digest, model_path, read_model
 from roadmask.inference.pixels import plain_table
 from roadmask.inference.reading.graph import GraphTensor
 from roadmask.inference.reading.input import InputForm
 from roadmask.inference.reading.output import OutputForm
-from roadmask.inference.reading.read_as import ReadAs
+from roadmask.inference.reading.read_as import AS_IT_SAYS, ReadAs
 from roadmask.labels.label_set import LabelSet
 
 _log = logging.getLogger(__name__)
@@ -154,6 +155,12 @@ class Engine:
                 raise ModelError(f"model {self.path} failed: {reason}") from error
             self._fall_back(f"{self.placement.accelerator} failed: {reason}")
             self.invoke_direct()
+
+    @property
+    def operators(self) -> dict[str, int]:
+        """Names of the network's operators, each with its number."""
+        names = self._processor.interpreter.names
+        return dict(names + Counter({"QUANTIZE": int(self._casts)}))
 
     @property
     def placement(self) -> Placement:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from roadmask.errors import ConfigError
 from roadmask.inference.model_file import DEFAULT_MODEL
+from roadmask.inference.reading.read_as import AS_IT_SAYS, ReadAs
 from roadmask.stream.protocol import DEFAULT_SOCKET
 
 MIB = 1 << 20
@@ -55,6 +56,7 @@ class ServeConfig:
     port: int = 8000
     models: tuple[str, ...] = (DEFAULT_MODEL,)
     labels: str = ""  # label set of models that name none
+    read_as: ReadAs = AS_IT_SAYS  # the rest of what such models do not say
     threads: int = 1  # of each network
     socket: str = str(DEFAULT_SOCKET)
     dataset: str = ""

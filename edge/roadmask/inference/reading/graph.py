@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import struct
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -102,6 +103,11 @@ class Graph:
     def makers(self) -> dict[int, Operator]:
         """Tensor → the operator that makes it."""
         return {index: operator for operator in self.operators for index in operator.outputs}
+
+    @property
+    def counted(self) -> Counter[str]:
+        """How many of each operator, by the schema's number."""
+        return Counter(f"operator {operator.code}" for operator in self.operators)
 
     def readers(self, tensor: int) -> list[Operator]:
         """The operators that read it."""

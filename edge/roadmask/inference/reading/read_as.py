@@ -20,3 +20,17 @@ class ReadAs:
     channels: str = ""
     size: str = ""
     output: str = ""
+
+    @property
+    def arguments(self) -> list[str]:
+        """The same on a command line."""
+        given = {
+            "--input-range": self.input_range,
+            "--channels": self.channels,
+            "--size": self.size,
+            "--output": self.output,
+        }
+        return [f"{name}={value}" for name, value in given.items() if value]
+
+
+AS_IT_SAYS = ReadAs()

@@ -125,7 +125,11 @@ def load_networks(config: ServeConfig) -> dict[str, LocalNetwork]:
         path = model_path(given)
         # A model that names its label set keeps it: a foreign one may stand beside ours.
         own = read_metadata(read_model(path)) is not None
-        engine = Engine(path, config.threads, None if own else config.labels or None)
+        engine = (
+            Engine(path, config.threads)
+            if own
+            else Engine(path, config.threads, config.labels or None, read_as=config.read_as)
+        )
         names = (engine.name, engine.path.stem, *(f"{engine.path.stem}-{n}" for n in range(2, 99)))
         name = next(n for n in names if n not in networks and "@" not in n)
         networks[name] = LocalNetwork(name, engine, config.limits.queue)
