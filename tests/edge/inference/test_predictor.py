@@ -18,6 +18,7 @@ from roadmask.errors import ConfigError, DataError, ModelError
 from roadmask.inference import reference_kernels as kernels_reference
 from roadmask.inference.engine import TensorSpec
 from roadmask.inference.postprocess import confidence_table
+from roadmask.inference.pixels import plain_table
 from roadmask.inference.predictor import Predictor, load
 from roadmask.labels.catalogue import CITYSCAPES_8
 from roadmask.town.town import Town
@@ -121,6 +122,7 @@ class Ids:
     info = None
     name, digest, labels = "ids", "", CITYSCAPES_8
     input_size = (6, 4)
+    pixels, pixel_table, ends_in = None, plain_table("uint8"), "argmax"
     input_spec = TensorSpec((1, 4, 6, 3), np.dtype(np.uint8), 1 / 128, 128)
 
     def __init__(self, ids: npt.NDArray[np.int64]) -> None:
