@@ -17,8 +17,8 @@ import roadmask
 from roadmask.errors import ConfigError, DataError, ModelError
 from roadmask.inference import reference_kernels as kernels_reference
 from roadmask.inference.engine import TensorSpec
-from roadmask.inference.postprocess import confidence_table
 from roadmask.inference.pixels import plain_table
+from roadmask.inference.postprocess import confidence_table
 from roadmask.inference.predictor import Predictor, load
 from roadmask.labels.catalogue import CITYSCAPES_8
 from roadmask.town.town import Town
