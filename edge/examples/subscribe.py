@@ -13,6 +13,7 @@ import math
 import numpy as np
 
 from roadmask import Mask, Mode, Subscriber
+from roadmask.stream.modes import names
 from roadmask.stream.protocol import DEFAULT_SOCKET
 
 # The camera's place in the vehicle: measure yours.
@@ -88,7 +89,7 @@ def main() -> None:
                 print(f"stop: no mask: {subscriber.reason_text}", flush=True)
                 continue
             seen += 1
-            reasons = f" {mask.reasons!s}" if mask.reasons else ""
+            reasons = f" {names(mask.reasons)}" if mask.reasons else ""
             print(
                 f"mask {mask.sequence} {mask.mode.name}{reasons} age {mask.age_ms:.1f} ms, "
                 f"{decide(mask)}",

@@ -17,6 +17,8 @@ namespace roadmask {
 namespace {
 
 constexpr std::uint64_t kSilenceNs = 200'000'000;
+// Three heartbeats: reconnected, let in, and the newest frame.
+constexpr std::uint64_t kSignOfLifeNs = 150'000'000;
 constexpr std::uint64_t kIdleNs = 100'000'000;  // then a wait looks at the clock again
 
 std::uint64_t ns(std::chrono::milliseconds duration) noexcept {
@@ -28,6 +30,14 @@ std::string milliseconds(const char* format, std::uint64_t a, std::uint64_t b = 
   std::snprintf(text, sizeof text, format, static_cast<double>(a) / 1e6,
                 static_cast<double>(b) / 1e6);
   return text;
+}
+
+// What a reader that paused may find of a publisher that lives.
+bool unheard(NoMask reason) noexcept {
+  constexpr NoMask kUnheard[] = {NoMask::SILENT,           NoMask::TOO_OLD,
+                                 NoMask::OVERWRITTEN,      NoMask::CONNECTION_LOST,
+                                 NoMask::AWAITING_WELCOME, NoMask::NO_FRAME};
+  return std::find(std::begin(kUnheard), std::end(kUnheard), reason) != std::end(kUnheard);
 }
 
 void wait_readable(int fd, std::uint64_t wait_ns) noexcept {
@@ -57,6 +67,7 @@ struct Subscriber::State {
         policy{o.allow_not_live, o.accept_unknown_age, o.refuse, digest(o.model)},
         connection(std::move(path), o.reconnect, o.publisher_user) {}
 
+  bool latest(Mask& mask, std::uint64_t limit_ns, bool copy);
   bool newest(Mask& mask, std::uint64_t limit_ns, bool copy, bool repeat);
   bool usable(std::uint64_t limit_ns);
   std::uint64_t silence_ns() const noexcept {
@@ -83,6 +94,7 @@ struct Subscriber::State {
   NoMask reason = NoMask::NOT_CONNECTED;
   std::string detail;
   Check failed = Check::none;
+  std::uint64_t looked_ns = 0;  // when it was last read what had come
   std::uint64_t handed_stream = 0;
   std::uint64_t handed_sequence = 0;
   std::uint64_t dropped = 0;
@@ -150,6 +162,7 @@ bool Subscriber::State::take(Mask& mask, const FrameHeader& frame, std::uint64_t
 bool Subscriber::State::newest(Mask& mask, std::uint64_t limit_ns, bool copy, bool repeat) {
   while (true) {
     connection.pump();
+    looked_ns = now_ns();
     failed = connection.check;
     if (!connection.ring) return refuse(connection.reason, connection.detail);
     if (!connection.frame) {
@@ -186,6 +199,19 @@ bool Subscriber::State::newest(Mask& mask, std::uint64_t limit_ns, bool copy, bo
   }
 }
 
+bool Subscriber::State::latest(Mask& mask, std::uint64_t limit_ns, bool copy) {
+  const bool paused = looked_ns && now_ns() - looked_ns > kSilenceNs;
+  bool found = newest(mask, limit_ns, copy, true);
+  const std::uint64_t deadline = now_ns() + kSignOfLifeNs;
+  while (!found && paused && unheard(reason)) {
+    const std::uint64_t now = now_ns();
+    if (now >= deadline) break;
+    wait_readable(connection.fd(), std::min(connection.wait_ns(), deadline - now));
+    found = newest(mask, limit_ns, copy, true);
+  }
+  return found;
+}
+
 Subscriber::Subscriber(std::string socket_path, Options options)
     : state_(std::make_unique<State>(std::move(socket_path), options)) {}
 Subscriber::~Subscriber() = default;
@@ -193,11 +219,11 @@ Subscriber::Subscriber(Subscriber&&) noexcept = default;
 Subscriber& Subscriber::operator=(Subscriber&&) noexcept = default;
 
 bool Subscriber::latest(Mask& mask, std::optional<std::chrono::milliseconds> max_age) {
-  return state_->newest(mask, state_->limit(max_age), true, true);
+  return state_->latest(mask, state_->limit(max_age), true);
 }
 
 bool Subscriber::latest_view(Mask& mask, std::optional<std::chrono::milliseconds> max_age) {
-  return state_->newest(mask, state_->limit(max_age), false, true);
+  return state_->latest(mask, state_->limit(max_age), false);
 }
 
 bool Subscriber::receive(Mask& mask, std::optional<std::chrono::milliseconds> timeout) {

@@ -11,6 +11,7 @@ import numpy as np
 
 from roadmask.errors import CaptureError, ConfigError
 from roadmask.imaging.writing import colored, write_png
+from roadmask.stream.modes import NOT_LIVE, names
 from roadmask.stream.subscribe.policy import TAKE_EVERYTHING
 from roadmask.stream.subscribe.statistics import Seen
 from roadmask.stream.subscribe.subscriber import Mask, Subscriber
@@ -89,9 +90,10 @@ def _describe(mask: Mask, seen: Seen, dropped: int) -> str:
     rate = ""
     if len(seen.ages_ms) > 1:
         rate = f"age p50 {percentiles(seen.ages_ms[-200:])['p50']:.1f} ms"
-    live = "" if mask.live else f" NOT LIVE ({mask.flags!s})"
-    reasons = f" {mask.reasons!s}" if mask.reasons else ""
-    return f"frame {mask.sequence} {mask.mode.name}{reasons}{live} {rate} dropped {dropped}"
+    live = "" if mask.live else f" NOT LIVE ({names(mask.flags & NOT_LIVE)})"
+    age = "" if mask.age_known else " AGE UNKNOWN"
+    reasons = f" {names(mask.reasons)}" if mask.reasons else ""
+    return f"frame {mask.sequence} {mask.mode.name}{reasons}{live}{age} {rate} dropped {dropped}"
 
 
 def _make_folder(folder: Path) -> None:

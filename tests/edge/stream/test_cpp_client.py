@@ -5,6 +5,7 @@ Its limits cannot be relaxed, so a test waits for what it expects, with the publ
 
 from __future__ import annotations
 
+import math
 import re
 import signal
 import subprocess
@@ -14,10 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from cpp_parts import REPOSITORY, Driven, built, driven, program, tool
 from stream_parts import frame_info, process, publish, publisher_process, stop, wait_for
 
+from roadmask.arrays import U8
 from roadmask.stream.modes import Flag, Mode, NoMask, Reason
 from roadmask.stream.protocol import Identity
 from roadmask.stream.publish.publisher import Access, Publisher, RingForm, StreamIdentity
@@ -195,6 +198,38 @@ def test_refusals_are_told(path: Path) -> None:
 EXAMPLES = ("subscribe.py", "subscribe.cpp")
 
 
+ROAD = np.ones((32, 64), np.uint8)
+ROAD[:24] = 2
+
+
+def said_by_the_example(
+    path: Path, example: str, mask: U8, frames: int = 1, **info: Any
+) -> list[str]:
+    """What it prints of so many frames that show ``mask``."""
+    with Publisher(path, mask_size=(64, 32)) as publisher:
+        python = [sys.executable, str(REPOSITORY / "edge" / "examples" / "subscribe.py")]
+        command = python if example == "subscribe.py" else [program("subscribe")]
+        running = subprocess.Popen(
+            [*command, str(path), str(frames), "--allow-not-live"],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={"PYTHONPATH": ":".join(filter(None, sys.path))},
+        )
+
+        def published() -> bool:
+            publisher.begin().mask[:] = mask
+            told = {"flags": Flag.SYNTHETIC, "scale": (20.0, 22.5), **info}
+            publisher.publish(frame_info(**told))
+            return running.poll() is not None
+
+        wait_for(published, "the frames are read")
+        assert running.stdout is not None
+        lines = [line for line in running.stdout if not line.startswith("stop: no mask")]
+        running.stdout.close()
+    assert running.returncode == 0
+    return lines
+
+
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_the_example_reads_the_free_distance(path: Path, example: str) -> None:
     """A road up to row 24 of 32: the camera's row 24 x 22.5 = 540, 180 px below the horizon.
@@ -202,29 +237,71 @@ def test_the_example_reads_the_free_distance(path: Path, example: str) -> None:
     The focal length of 60 degrees over 1280 px is 640 / tan 30 = 1108.5 px, so that row shows
     1.3 m x 1108.5 / 180 = 8.01 m.
     """
-    with Publisher(path, mask_size=(64, 32)) as publisher:
-        python = [sys.executable, str(REPOSITORY / "edge" / "examples" / "subscribe.py")]
-        command = python if example == "subscribe.py" else [program("subscribe")]
-        running = subprocess.Popen(
-            [*command, str(path), "3", "--allow-not-live"],
-            stdout=subprocess.PIPE,
-            text=True,
-            env={"PYTHONPATH": ":".join(filter(None, sys.path))},
-        )
-
-        def published() -> bool:
-            slot = publisher.begin()
-            slot.mask[:24], slot.mask[24:] = 2, 1
-            publisher.publish(frame_info(flags=Flag.SYNTHETIC, scale=(20.0, 22.5)))
-            return running.poll() is not None
-
-        wait_for(published, "three frames read")
-        assert running.stdout is not None
-        lines = [line for line in running.stdout if not line.startswith("no mask")]
-        running.stdout.close()
-    assert running.returncode == 0 and len(lines) == 3
+    lines = said_by_the_example(path, example, ROAD, frames=3)
+    assert len(lines) == 3
     for line in lines:
         assert re.fullmatch(r"mask \d+ OK age \d+\.\d ms, free 8\.01 m\n", line)
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+@pytest.mark.parametrize("category", [6, 7])
+def test_one_pixel_of_a_human_or_a_vehicle_ends_the_free_distance(
+    path: Path, example: str, category: int
+) -> None:
+    """Row 28 of 32 shows 1.3 m x 1108.5 / (630 - 360) px = 5.34 m, row 29: 4.93 m.
+
+    At row 28 the corridor of 2 m is 415 px or 21 mask pixels wide: one of them is under 5 %.
+    """
+    mask = ROAD.copy()
+    mask[28, 32] = category
+    for line in said_by_the_example(path, example, mask):
+        assert line.endswith(", free 4.93 m\n"), line
+    mask[28, 32] = 2  # a leaf is none
+    for line in said_by_the_example(path, example, mask):
+        assert line.endswith(", free 8.01 m\n"), line
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_example_acts_on_mode_and_reasons(path: Path, example: str) -> None:
+    road = np.ones((32, 64), np.uint8)
+    said = {"mode": Mode.DEGRADED, "reasons": Reason.LOW_RATE}
+    for line in said_by_the_example(path, example, road, **said):
+        assert re.fullmatch(
+            r"mask \d+ DEGRADED LOW_RATE age .* ms, free 20\.00 m, carefully\n", line
+        )
+
+
+HUGE, TINY = 3e38, 1e-38
+HOSTILE = [(1.0, HUGE), (HUGE, HUGE), (TINY, 22.5), (TINY, TINY), (1.0, TINY), (HUGE, TINY)]
+
+
+@pytest.mark.parametrize("scale", [*HOSTILE, (20.0, 22.5)])
+@pytest.mark.parametrize("offset", [(0.0, 0.0), (HUGE, -HUGE), (-HUGE, HUGE)])
+def test_no_scale_overflows_the_example(
+    path: Path, scale: tuple[float, float], offset: tuple[float, float]
+) -> None:
+    """Both say the same of a road that fills the mask, and it is a distance."""
+    road = np.ones((32, 64), np.uint8)
+    told = {
+        line.rsplit(",", 1)[1]
+        for example in EXAMPLES
+        for line in said_by_the_example(path, example, road, scale=scale, offset=offset)
+    }
+    assert len(told) == 1
+    free = re.fullmatch(r" free (\d+\.\d\d) m\n", told.pop())
+    assert free is not None and 0 <= float(free[1]) <= 60
+
+
+@pytest.mark.parametrize("scale", [(0.0, 1.0), (1.0, math.nan), (math.inf, 1.0), (1.0, -1.0)])
+def test_what_is_no_scale_gives_no_mask(path: Path, scale: tuple[float, float]) -> None:
+    with Publisher(path, mask_size=(8, 8)) as publisher, client(path) as reader:
+
+        def refused() -> bool:
+            publish(publisher, scale=scale)
+            reader.ask("latest")
+            return reader.reason is NoMask.MALFORMED and reader.check == "transform"
+
+        wait_for(refused, "transform")
 
 
 def test_the_library_is_found_by_cmake_and_pkg_config(tmp_path: Path) -> None:

@@ -130,7 +130,8 @@ class Subscriber {
 
   // The newest usable mask into `mask`, without waiting; the same frame may come twice. False,
   // and `mask` is not to be used, if there is none: see reason(). `max_age` is for this call, if
-  // it is less than the subscriber's own. Call this, or receive, at least every second.
+  // it is less than the subscriber's own. After a pause of more than 200 ms between two calls the
+  // socket may hold only what is old: then it waits for a sign of life, for 150 ms at most.
   bool latest(Mask& mask, std::optional<std::chrono::milliseconds> max_age = {});
   // As latest, but `mask` points into the ring: valid only as long as mask.valid() says so.
   bool latest_view(Mask& mask, std::optional<std::chrono::milliseconds> max_age = {});

@@ -14,8 +14,11 @@ from roadmask.system.clock import now_ns
 class AsyncSubscriber(MaskReader):
     """As ``Subscriber``, with ``receive``, iteration and the context manager asynchronous.
 
-    It belongs to the event loop that awaits it; ``latest`` never waits and is a plain call.
+    It belongs to the event loop that awaits it; ``latest`` is a plain call, and never waits: after
+    a pause of more than 200 ms await ``receive`` instead.
     """
+
+    _SIGN_OF_LIFE_NS = 0
 
     async def receive(self, timeout_s: float | None = None, *, copy: bool = True) -> Mask | None:
         """Wait for a usable mask that was not handed out before; None after ``timeout_s``.

@@ -13,12 +13,21 @@ from roadmask.stream.protocol import DEFAULT_SOCKET, KEY, FrameHeader, decode_he
 from roadmask.stream.subscribe.connection import Connection
 from roadmask.stream.subscribe.mask import MappedRing, Mask, Planes
 from roadmask.stream.subscribe.policy import Policy, PolicyOptions
-from roadmask.stream.subscribe.transport import Stream
+from roadmask.stream.subscribe.transport import SILENCE_NS, Stream
 from roadmask.system.clock import now_ns
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+# What a reader that paused may find of a publisher that lives.
+_UNHEARD = (
+    NoMask.SILENT,
+    NoMask.TOO_OLD,
+    NoMask.OVERWRITTEN,
+    NoMask.CONNECTION_LOST,
+    NoMask.AWAITING_WELCOME,
+    NoMask.NO_FRAME,
+)
 _IDLE_NS = 100_000_000  # how long a wait sleeps before it looks at the clock again
 
 
@@ -31,8 +40,7 @@ class MaskReader:
     why. The limits hold when the publisher is stopped, hung,
     killed or replaced; a lost stream is found again by itself.
 
-    ``latest`` reads what has come since the last call: call it, or ``receive``, at least every
-    second. One subscriber belongs to one thread.
+    ``latest`` reads what has come since the last call. One subscriber belongs to one thread.
 
     Args:
         socket_path: the daemon's socket, which need not exist yet; or another kind of stream.
@@ -46,6 +54,8 @@ class MaskReader:
     Raises:
         ConfigError: an argument of ``policy`` cannot be used.
     """
+
+    _SIGN_OF_LIFE_NS = 150_000_000  # three heartbeats: reconnected, let in, and the newest frame
 
     def __init__(
         self,
@@ -62,6 +72,7 @@ class MaskReader:
             socket_path = Connection(socket_path, reconnect, self._policy.user)
         self._connection: Stream = socket_path
         self._preview = preview
+        self._looked_ns = 0  # when it was last read what had come
         self._handed = (0, 0)  # stream and sequence of the last mask given away
         self._handed_key = b""  # both as they were in its message
         self._reason = NoMask.NOT_CONNECTED
@@ -70,7 +81,11 @@ class MaskReader:
         self.torn = 0  # copies that the publisher overwrote: none was handed out
 
     def latest(self, max_age_ms: float | None = None, *, copy: bool = True) -> Mask | None:
-        """The newest usable mask, or None; it never waits. The same frame may come twice.
+        """The newest usable mask, or None; it does not wait. The same frame may come twice.
+
+        One exception: after a pause of more than 200 ms between two calls the socket may hold only
+        what is old, and the publisher may have hung up. Then the call waits for a sign of life, for
+        150 ms at most.
 
         Args:
             max_age_ms: for this call, if it is less than the subscriber's own limit.
@@ -80,7 +95,14 @@ class MaskReader:
         Raises:
             ProtocolError: only with ``reconnect=False``: what the publisher did wrong.
         """
-        return self._newest(self._limit_ns(max_age_ms), copy, True)
+        limit_ns, paused = self._limit_ns(max_age_ms), self._paused()
+        mask = self._newest(limit_ns, copy, True)
+        deadline = now_ns() + self._SIGN_OF_LIFE_NS
+        while mask is None and paused and self._reason in _UNHEARD:
+            if now_ns() >= deadline:
+                break
+            mask = self._newest(limit_ns, copy, True, max(self._wait_ns(deadline), 0))
+        return mask
 
     def close(self) -> None:
         """Leave the stream. Masks that were handed out stay usable, views by their ``valid``."""
@@ -132,6 +154,10 @@ class MaskReader:
         """For select and poll: readable when something came. -1 while unconnected."""
         return self._connection.fileno()
 
+    def _paused(self) -> bool:
+        """Nobody looked for so long that silence is no longer the publisher's alone."""
+        return 0 < self._looked_ns < now_ns() - SILENCE_NS
+
     def _limit_ns(self, max_age_ms: float | None) -> int:
         limit = self._max_age_ms if max_age_ms is None else min(max_age_ms, self._max_age_ms)
         # No frame may be used longer than the protocol's greatest limit: infinity means that.
@@ -158,6 +184,7 @@ class MaskReader:
     def _newest(self, limit_ns: int, copy: bool, repeat: bool, wait_ns: int = 0) -> Mask | None:
         stream = self._connection
         stream.pump(wait_ns)
+        self._looked_ns = now_ns()
         while True:
             ring, frame = stream.ring, stream.frame_bytes
             if ring is None:

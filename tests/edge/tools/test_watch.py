@@ -1,0 +1,38 @@
+"""What ``roadmask watch`` takes, and how it marks it."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from stream_parts import publish
+
+from roadmask.stream.modes import Flag, Mode, Reason
+from roadmask.stream.publish.publisher import Publisher
+from roadmask.tools import watch
+
+
+def test_everything_is_taken_and_marked_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr(watch.LiveLine, "show", lambda self, text: lines.append(text))
+    stop = threading.Event()
+    path = tmp_path / "masks.sock"
+    with Publisher(path, mask_size=(8, 8)) as publisher:
+
+        def run() -> None:
+            flags, reasons = Flag.FILE | Flag.AGE_UNKNOWN, Reason.FROZEN | Reason.DARK
+            while not stop.wait(0.005):
+                publish(publisher, mode=Mode.DEGRADED, reasons=reasons, flags=flags)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        try:
+            seen = watch.watch(str(path), frames=2, stop=threading.Event())
+        finally:
+            stop.set()
+            thread.join()
+    assert seen["modes"] == {"DEGRADED": 2}
+    assert "DEGRADED DARK|FROZEN NOT LIVE (FILE) AGE UNKNOWN" in lines[-1]
