@@ -86,9 +86,9 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from roadmask.daemon.config import DaemonConfig
-    from roadmask.daemon.pipeline import open_pipeline
     from roadmask.daemon.scene import SceneLimits
     from roadmask.daemon.stage_times import StageTimes
+    from roadmask.daemon.start import await_parts, start_engine
     from roadmask.system.toml import from_table, read_toml
 
     if options.verbose:
@@ -112,8 +112,14 @@ def _run(options: argparse.Namespace) -> int:
         raise ConfigError(f"--frames {config.frames}: expected 0 (no limit) or more")
     times = StageTimes() if options.times else None
     stop = stop_on_signal()
-    with open_pipeline(config, times=times) as pipeline:
-        published = pipeline.run(stop)
+    published = 0
+    with start_engine(config) as engine:
+        from roadmask.daemon.pipeline import open_pipeline  # beside the engine's start
+
+        with await_parts(config, engine, stop) as source:
+            if source is not None:
+                with open_pipeline(config, engine=engine, source=source, times=times) as pipeline:
+                    published = pipeline.run(stop)
     if times is not None:
         times.save(options.times)
     if config.frames and published < config.frames and not stop.is_set():

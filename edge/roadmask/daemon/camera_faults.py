@@ -7,7 +7,7 @@ from roadmask.sources import FaultCode
 from roadmask.stream.modes import Mode, Reason
 from roadmask.stream.publish.publisher import Publisher
 
-_FAULTS = {
+FAULTS = {
     FaultCode.CAMERA_MISSING: (Mode.FAULT, Reason.CAMERA_LOST),
     FaultCode.CAMERA_BUSY: (Mode.FAULT, Reason.CAMERA_LOST),
     FaultCode.CAMERA_LOST: (Mode.FAULT, Reason.CAMERA_LOST),
@@ -17,7 +17,7 @@ _FAULTS = {
 }
 
 
-class _Faults:
+class Faults:
     """Says in the stream why the camera delivers nothing."""
 
     def __init__(self, publisher: Publisher, capture: CaptureThread) -> None:
@@ -29,5 +29,5 @@ class _Faults:
         fault = self._capture.fault_code
         # A frame that was under way when the camera failed takes the fault back.
         if fault is not None and (sequence, fault) != self._said:
-            self._publisher.set_mode(*_FAULTS[fault])
+            self._publisher.set_mode(*FAULTS[fault])
             self._said = (sequence, fault)

@@ -33,8 +33,13 @@ def open_publisher(
             confidence=config.confidence,
             preview_size=engine.input_size if config.preview else None,
         ),
-        access=Access(config.socket_mode, config.allow_users, config.allow_groups),
+        access=access_of(config),
     )
+
+
+def access_of(config: DaemonConfig) -> Access:
+    """Who may read."""
+    return Access(config.socket_mode, config.allow_users, config.allow_groups)
 
 
 def period_ns(config: DaemonConfig, source: Source) -> int:

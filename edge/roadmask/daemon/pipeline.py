@@ -11,15 +11,18 @@ a thread. A third keeps the stream alive while there is no frame.
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
-from roadmask.daemon.camera_faults import _Faults
+from roadmask.daemon.camera_faults import Faults
 from roadmask.daemon.capture import CaptureThread
 from roadmask.daemon.config import DaemonConfig
+from roadmask.daemon.frame_slot import Captured
 from roadmask.daemon.health import Health
 from roadmask.daemon.network import Network, fit_network
 from roadmask.daemon.outlet import open_publisher, period_ns
@@ -28,13 +31,15 @@ from roadmask.daemon.scene import SceneCheck
 from roadmask.daemon.stage_times import StageTimes
 from roadmask.errors import ConfigError
 from roadmask.inference.accelerator import Accelerator
-from roadmask.inference.engine import Engine
+from roadmask.inference.engine import Engine, EngineLostError
 from roadmask.inference.reading.read_as import ReadAs
 from roadmask.sources import Source, SourceKind, open_source
+from roadmask.stream.modes import Mode, Reason
 from roadmask.stream.publish.heartbeat import TICK_S, Heart
 from roadmask.stream.publish.publisher import Publisher
-from roadmask.system.clock import now_ns
 from roadmask.system.scheduling import lock_memory, parse_cores, pinned, use_realtime
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -56,18 +61,28 @@ class Pipeline:
         engine, tensors = self.network.engine, self.network.tensors
         capture, publication = self.capture, self.publication
         frames, taken = self.config.frames or math.inf, 0
-        with pinned(parse_cores(self.config.cores)):
-            while taken < frames and not stop.is_set():
-                frame = capture.newest(TICK_S)
-                if frame is not None:
-                    tensors.feed(frame.prepared)
-                    taken_ns = now_ns()
-                    engine.invoke_direct()
-                    publication.put(frame, taken_ns, now_ns(), beside=capture.waiting)
-                    taken += 1
-                elif capture.ended:
-                    break
+        while taken < frames and not stop.is_set():
+            frame = capture.newest(TICK_S)
+            if frame is not None:
+                tensors.feed(frame.prepared)
+                try:
+                    began_ns, ended_ns = engine.timed()
+                except EngineLostError as error:
+                    _log.error("%s", error)
+                    self._replace_engine(frame, stop)
+                    continue
+                publication.put(frame, began_ns, ended_ns, beside=capture.waiting)
+                taken += 1
+            elif capture.ended:
+                break
         return taken
+
+    def _replace_engine(self, frame: Captured, stop: threading.Event) -> None:
+        """A fresh engine; the stream says meanwhile that there is none."""
+        self.publisher.set_mode(Mode.FAULT, Reason.INFERENCE_FAILED)
+        self.network.tensors.release(frame.prepared)
+        self.network.engine.recover(stop)
+        self.publisher.engine_restarts += 1
 
 
 @contextmanager
@@ -83,7 +98,7 @@ def open_pipeline(
 
     Args:
         config: what the parts are made of.
-        engine: a network in place of the one that ``config`` names.
+        engine: a loaded network; by default the one that ``config`` names, in this process.
         source: a camera in its place; it is closed at the end.
         publisher: a stream in its place, for masks of this camera and network; it stays open.
         times: takes down when each frame passed each stage.
@@ -109,7 +124,8 @@ def open_pipeline(
         capture = open_part(
             CaptureThread(source, preparation=network.tensors, max_fps=config.max_fps)
         )
-        open_part(Heart(publisher, _Faults(publisher, capture).tell))
+        engine.late = partial(publisher.set_mode, Mode.FAULT, Reason.INFERENCE_FAILED)
+        open_part(Heart(publisher, Faults(publisher, capture).tell))
         health = Health(
             source.kind, period_ns(config, source) if source.realtime else 0, config.max_age_ms
         )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+from collections.abc import Callable
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +32,7 @@ from roadmask.inference.reading.input import InputForm
 from roadmask.inference.reading.output import OutputForm
 from roadmask.inference.reading.read_as import AS_IT_SAYS, ReadAs
 from roadmask.labels.label_set import LabelSet
+from roadmask.system.clock import now_ns
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +48,10 @@ class TensorSpec:
     dtype: np.dtype[Any]
     scale: float
     zero_point: int
+
+
+class EngineLostError(ModelError):
+    """The process that ran the network is gone, or was ended because it hung."""
 
 
 class Engine:
@@ -73,6 +80,7 @@ class Engine:
         sealed: whether the file carries the digest of its own bytes, which was right.
         direct_input: what the network itself reads, for ``invoke_direct``; where it is not
             ``input``, it is int8, the pixel less 128.
+        late: called when an answer is later than usual, by who waits for it.
         output: ``(h, w, C)`` logits or ``(h, w)`` ids, its own output buffer: read after invoke.
     """
 
@@ -84,6 +92,7 @@ class Engine:
         accelerator: Accelerator = Accelerator(),  # noqa: B008 (frozen)
         read_as: ReadAs = AS_IT_SAYS,
     ) -> None:
+        self.late: Callable[[], None] = lambda: None
         if threads < 1:
             raise ConfigError(f"--threads {threads}: expected 1 or more")
         self.path = model_path(model)
@@ -155,6 +164,15 @@ class Engine:
                 raise ModelError(f"model {self.path} failed: {reason}") from error
             self._fall_back(f"{self.placement.accelerator} failed: {reason}")
             self.invoke_direct()
+
+    def recover(self, stop: threading.Event) -> None:
+        """Make good for ``EngineLostError``, which a network in this process never raises."""
+
+    def timed(self) -> tuple[int, int]:
+        """``invoke_direct``, and when it began and ended: CLOCK_BOOTTIME in ns."""
+        began_ns = now_ns()
+        self.invoke_direct()
+        return began_ns, now_ns()
 
     @property
     def operators(self) -> dict[str, int]:

@@ -179,7 +179,6 @@ def bad_file(folder: Path, kind: str) -> str:
         ("--source", "empty-folder", "empty-folder"),
         ("--source", "text.png", "text.png"),
         ("--source", "synthetic:moon", "town"),
-        ("--source", "/dev/video99", "/dev/video99"),
         ("--labels", "cityscapes-21", "cityscapes-19"),
         ("--threads", "0", "threads"),
         ("--frames", "-1", "frames"),

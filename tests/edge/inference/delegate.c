@@ -1,8 +1,10 @@
 // A TensorFlow Lite delegate for the tests: takes the operators that its options say, computes
 // nothing, and fails when it is told to. Structures as in LiteRT's c/common.h, as far as needed.
+#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct { int size; int data[]; } IntArray;
 typedef struct Context Context;
@@ -36,12 +38,17 @@ struct Delegate {
   void* builder;
 };
 
-static int take = 1 << 30, lives = 1 << 30;
+static int take = 1 << 30, lives = 1 << 30, hang = 0, crash = 0;
 
 static void* init(Context* c, const char* buffer, size_t length) { return NULL; }
 static void release(Context* c, void* data) {}
 static int prepare_kernel(Context* c, Node* node) { return 0; }
-static int invoke(Context* c, Node* node) { return lives-- > 0 ? 0 : 1; }
+static int invoke(Context* c, Node* node) {
+  if (lives-- > 0) return 0;
+  if (crash) raise(SIGSEGV);
+  while (hang) sleep(1000);
+  return 1;
+}
 
 static int prepare(Context* context, Delegate* delegate) {
   IntArray* plan;
@@ -61,9 +68,12 @@ static int prepare(Context* context, Delegate* delegate) {
 Delegate* tflite_plugin_create_delegate(char** keys, char** values, size_t count,
                                         void (*report)(const char*)) {
   take = lives = 1 << 30;
+  hang = crash = 0;
   for (size_t i = 0; i < count; ++i) {
     if (!strcmp(keys[i], "take")) take = atoi(values[i]);
     else if (!strcmp(keys[i], "lives")) lives = atoi(values[i]);
+    else if (!strcmp(keys[i], "hang")) hang = atoi(values[i]);
+    else if (!strcmp(keys[i], "crash")) crash = atoi(values[i]);
     else {
       report("unknown option");
       return NULL;

@@ -1,0 +1,291 @@
+"""An engine in a process of its own: a network that crashes or hangs is told, ended and replaced.
+
+The tensors lie in memory that both processes map; a message of one byte starts the network, the
+answer says when it began and ended. An answer that is late is told at once; one that does not come
+ends the process, for nothing else ends a hang in native code.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import socket
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from roadmask.errors import RoadmaskError
+from roadmask.inference.accelerator import Accelerator, Placement
+from roadmask.inference.engine import Engine, EngineLostError
+from roadmask.inference.engine_worker import (
+    DONE,
+    FAILED,
+    LOADED,
+    MESSAGE_BYTES,
+    MOVED,
+    READY,
+    RUN,
+    STAMPS,
+    EngineOrder,
+    memory_bytes,
+    shared_arrays,
+)
+from roadmask.system.clock import now_ns
+
+_log = logging.getLogger(__name__)
+_SLICE_S = 0.1  # between two looks whether to stop
+_LATE_LOAD = 10  # slices after which a load is told
+_LOAD_S = 30.0  # a board's first load from a slow card; a hang in there is one too
+_KNOWN = 100  # so many times tell what is usual
+_TIMES_USUAL = 4
+_SHORTEST_MS = 20.0  # less is the scheduler's business
+_STEADY_NS = 10_000_000_000  # an engine that lived so long does not belong to a crash loop
+_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 5.0
+_LAST_CHANCE = 2  # losses with an accelerator, then the processor takes over
+
+
+class ProcessEngine(Engine):
+    """An ``Engine`` whose network runs in another process; the arrays are shared with it.
+
+    The process starts at once, so that it loads beside whatever is done before ``load``. A context
+    manager; its end ends the process.
+
+    Args:
+        order: what the process loads.
+        max_age_ms: a mask that is older is useless, so no answer is waited for longer.
+
+    Attributes:
+        restarts: engines that were replaced.
+        late: called when an answer is late, by whoever waits for it.
+    """
+
+    def __init__(self, order: EngineOrder, max_age_ms: float = 250.0) -> None:
+        self._order, self._limit_s = order, max_age_ms / 1000
+        self._fallback, self._span = "", b""
+        self._placed: Placement
+        self._operators: dict[str, int] = {}
+        self._stop = threading.Event()
+        self._deadline_s, self._ready_ns = self._limit_s, 0
+        self._times: list[int] = []
+        self._losses = self._in_a_row = self.restarts = 0
+        self.late: Callable[[], None] = lambda: None
+        self._begin()
+
+    def __enter__(self) -> ProcessEngine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def load(self, stop: threading.Event) -> None:
+        """Wait until the network is loaded and warm, or told to stop; before anything else.
+
+        Raises:
+            RoadmaskError: what ``Engine`` raises.
+        """
+        self._stop = stop
+        self._finish(stop)
+
+    def timed(self) -> tuple[int, int]:
+        """Run the network on what ``direct_input`` holds.
+
+        Returns:
+            When it began and ended, as the other process saw it: CLOCK_BOOTTIME in ns.
+
+        Raises:
+            EngineLostError: it crashed, hung, or failed: see ``recover``.
+        """
+        try:
+            self._peer.send(RUN)
+            answer = self._within(self._deadline_s)
+            if answer is None:
+                self.late()
+                answer = self._within(self._limit_s - self._deadline_s)
+            if answer is not None and answer[:1] == MOVED:
+                self._note_move(pickle.loads(answer[1:]))
+                answer = self._answer(self._limit_s)
+        except OSError as error:
+            raise self._lost(f"ended: {error.strerror}") from error
+        if answer is None:
+            raise self._lost(f"did not answer within {1000 * self._limit_s:.0f} ms")
+        if answer[:1] != DONE:
+            raise self._lost(_reason(answer))
+        _, began_ns, ended_ns = STAMPS.unpack(answer)
+        self._learn(ended_ns - began_ns)
+        return began_ns, ended_ns
+
+    def invoke_direct(self) -> None:
+        """The same, without the times."""
+        self.timed()
+
+    @property
+    def operators(self) -> dict[str, int]:
+        """Names of the network's operators, each with its number."""
+        return self._operators
+
+    @property
+    def placement(self) -> Placement:
+        """Who runs which operators now."""
+        if self._fallback:
+            name = self._placed.accelerator
+            return replace(self._placed, accelerator=name, fallback=self._fallback)
+        return self._placed
+
+    def recover(self, stop: threading.Event) -> None:
+        """Put a fresh engine in the place of one that was lost; returns early on ``stop``."""
+        self._end()
+        if now_ns() - self._ready_ns > _STEADY_NS:
+            self._in_a_row = 0
+        while not stop.is_set():
+            self._in_a_row += 1
+            pause_s = min(_PAUSE_S * 2 ** (self._in_a_row - 2), _LONGEST_PAUSE_S)
+            if self._in_a_row > 1 and stop.wait(pause_s):
+                return
+            try:
+                self._give_up_accelerator()
+                self._begin()
+                self._finish(stop)
+            except RoadmaskError as error:
+                _log.error("%s; again in %.1f s", error, min(2 * pause_s, _LONGEST_PAUSE_S))
+                self._losses += 1
+                self._end()
+                continue
+            self.restarts += 1
+            _log.warning("%s: engine started anew, the %d. time", self.name, self.restarts)
+            return
+
+    def _begin(self) -> None:
+        self._peer, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            command = [sys.executable, "-m", "roadmask.inference.engine_worker"]
+            self._process = subprocess.Popen(
+                [*command, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+            )
+        self._peer.send(pickle.dumps(self._order))
+
+    def _finish(self, stop: threading.Event) -> None:
+        try:
+            loaded = self._wait(LOADED, stop)
+            if loaded is None:
+                return
+            facts, self._operators, self._placed, forms = pickle.loads(loaded)
+            self._share(facts, forms)
+            socket.send_fds(self._peer, [RUN], [self._memory])
+            if self._wait(READY, stop) is None:
+                return
+        except OSError as error:
+            raise EngineLostError(
+                f"model {self._order.model}: its process ended at the start"
+            ) from error
+        if self._placed.fallback:
+            self._note_move(self._placed)
+        self._announce()
+        self._ready_ns = now_ns()
+        self._times.clear()
+        self._deadline_s = self._limit_s
+
+    def _wait(self, kind: bytes, stop: threading.Event) -> bytes | None:
+        """The body of the next message, of this kind; None when told to stop."""
+        for turn in range(round(_LOAD_S / _SLICE_S)):
+            if turn == _LATE_LOAD:
+                self.late()
+            answer = self._answer(_SLICE_S)
+            if answer is not None and answer[:1] == kind:
+                return answer[1:]
+            if answer is not None:
+                if answer[:1] == FAILED:
+                    raise pickle.loads(answer[1:])
+                raise EngineLostError(f"model {self._order.model}: {_reason(answer)}")
+            if stop.is_set():
+                return None
+        raise EngineLostError(f"model {self._order.model} was not loaded within {_LOAD_S:.0f} s")
+
+    def _share(self, facts: dict[str, Any], forms: Any) -> None:
+        if not hasattr(self, "_forms"):
+            self._forms = forms
+            self._memory = os.memfd_create("roadmask-tensors")
+            os.ftruncate(self._memory, memory_bytes(forms))
+            self.direct_input, self.output = shared_arrays(os.dup(self._memory), forms)
+            for name, value in facts.items():
+                setattr(self, name, value)
+            self.input = self.direct_input
+            if self._casts:
+                self.input = np.zeros(self.direct_input.shape, np.uint8)
+        elif forms != self._forms or facts["digest"] != self.digest:
+            raise EngineLostError(
+                f"model {self.path} was replaced meanwhile: start the daemon anew"
+            )
+
+    def _answer(self, timeout_s: float) -> bytes | None:
+        """The next message, empty at the other's end; None when none came in time."""
+        if timeout_s <= 0:
+            return None
+        whole, part = divmod(timeout_s, 1.0)
+        span = struct.pack("@ll", int(whole), max(int(part * 1e6), 1))
+        if span != self._span:
+            self._peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, span)
+            self._span = span
+        try:
+            return self._peer.recv(MESSAGE_BYTES)
+        except BlockingIOError:
+            return None
+
+    def _note_move(self, placement: Placement) -> None:
+        self._placed = placement
+        _log.warning("%s: on the processor from now on: %s", self.name, placement.fallback)
+
+    def _within(self, span_s: float) -> bytes | None:
+        """The next message, None when it does not come in time or before the end."""
+        end_ns, left_s = now_ns() + int(span_s * 1e9), span_s
+        while left_s > 0:
+            answer = self._answer(min(left_s, _SLICE_S))
+            if answer is not None or self._stop.is_set():
+                return answer
+            left_s = (end_ns - now_ns()) * 1e-9
+        return None
+
+    def _learn(self, taken_ns: int) -> None:
+        """Four times the 99th percentile is late."""
+        self._times.append(taken_ns)
+        if len(self._times) == _KNOWN:
+            usual_ms = float(np.percentile(self._times, 99)) / 1e6
+            late_ms = max(_TIMES_USUAL * usual_ms, _SHORTEST_MS)
+            self._deadline_s = min(late_ms / 1000, self._limit_s)
+            self._times.clear()
+
+    def _lost(self, what: str) -> EngineLostError:
+        self._losses += 1
+        code = self._process.poll()
+        if code is not None and code < 0:
+            what += f", signal {-code}"
+        return EngineLostError(f"model {self.path}: the network's process {what}")
+
+    def _give_up_accelerator(self) -> None:
+        accelerator = self._order.accelerator
+        if accelerator.name and not accelerator.required and self._losses >= _LAST_CHANCE:
+            reason = f"{accelerator.name} was lost {self._losses} times"
+            _log.error("%s: on the processor from now on: %s", self.name, reason)
+            # The arrays stay what they are, and an accelerator is shown the network as it is.
+            self._order = replace(self._order, accelerator=Accelerator(), direct=False)
+            self._fallback = reason
+
+    def _end(self) -> None:
+        self._peer.close()
+        self._span = b""
+        self._process.kill()
+        self._process.wait()
+
+
+def _reason(answer: bytes) -> str:
+    if answer[:1] == FAILED:
+        return f"failed: {pickle.loads(answer[1:])}"
+    return "ended" if not answer else f"answered {answer[:8]!r}"

@@ -1,0 +1,145 @@
+"""A network in a process of its own: the same bytes out, and its end is not the daemon's."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from delegate_parts import compiled_delegate
+from stream_parts import wait_for
+
+from roadmask.errors import ModelError
+from roadmask.inference.accelerator import Accelerator
+from roadmask.inference.engine import Engine, EngineLostError
+from roadmask.inference.engine_process import ProcessEngine
+from roadmask.inference.engine_worker import EngineOrder
+from roadmask.system.clock import now_ns
+
+LONG_MS = 60_000.0  # no answer of a healthy network is late, however loaded the machine
+
+
+@pytest.fixture(scope="module")
+def delegate(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return compiled_delegate(tmp_path_factory.mktemp("delegate"))
+
+
+@pytest.fixture
+def stop() -> threading.Event:
+    return threading.Event()
+
+
+@pytest.fixture
+def engine(shipped_model: Path, stop: threading.Event) -> Iterator[ProcessEngine]:
+    with ProcessEngine(EngineOrder(str(shipped_model)), LONG_MS) as engine:
+        engine.load(stop)
+        yield engine
+
+
+def process_id(engine: ProcessEngine) -> int:
+    return engine._process.pid
+
+
+def test_it_gives_what_an_engine_here_gives(shipped_model: Path, engine: ProcessEngine) -> None:
+    here = Engine(shipped_model)
+    picture = np.random.default_rng(3).integers(0, 256, here.input.shape, np.uint8)
+    for one in (here, engine):
+        one.input[:] = picture
+        one.invoke()
+    np.testing.assert_array_equal(engine.output, here.output)
+    assert (engine.name, engine.digest, engine.labels) == (here.name, here.digest, here.labels)
+    assert engine.input_size == here.input_size and engine.output_spec == here.output_spec
+    assert engine.placement == here.placement
+    before_ns = now_ns()
+    began_ns, ended_ns = engine.timed()
+    assert before_ns <= began_ns < ended_ns <= now_ns()
+
+
+def test_a_model_that_does_not_load_is_named(tmp_path: Path, stop: threading.Event) -> None:
+    with (
+        ProcessEngine(EngineOrder(str(tmp_path / "none.tflite"))) as engine,
+        pytest.raises(ModelError, match=r"none\.tflite is missing"),
+    ):
+        engine.load(stop)
+
+
+def test_after_a_crash_a_fresh_one_goes_on_in_the_same_arrays(
+    engine: ProcessEngine, stop: threading.Event
+) -> None:
+    engine.input[:] = 90
+    engine.invoke()
+    expected, output = engine.output.copy(), engine.output
+    os.kill(process_id(engine), signal.SIGKILL)
+    with pytest.raises(EngineLostError, match="the network's process ended"):
+        engine.invoke()
+    engine.recover(stop)
+    engine.output[:] = 0
+    engine.invoke()
+    assert engine.output is output and engine.restarts == 1
+    np.testing.assert_array_equal(output, expected)
+
+
+def test_a_hang_is_told_and_ended(engine: ProcessEngine, stop: threading.Event) -> None:
+    told = threading.Event()
+    engine.late = told.set
+    engine._limit_s = engine._deadline_s = 0.05
+    os.kill(process_id(engine), signal.SIGSTOP)
+    with pytest.raises(EngineLostError, match="did not answer within 50 ms"):
+        engine.invoke()
+    assert told.is_set()
+    engine._limit_s = LONG_MS / 1000
+    engine.recover(stop)
+    engine.invoke()
+
+
+def test_what_is_late_is_four_times_what_is_usual(engine: ProcessEngine) -> None:
+    assert engine._deadline_s == LONG_MS / 1000  # not known yet
+    for _ in range(100):
+        engine.invoke()
+    assert 0.02 <= engine._deadline_s < LONG_MS / 1000
+
+
+def test_an_engine_that_nobody_reads_ends_with_its_daemon(engine: ProcessEngine) -> None:
+    number = process_id(engine)
+    engine._peer.close()
+    wait_for(lambda: engine._process.poll() is not None, f"process {number} ends")
+    assert engine._process.returncode == 0
+
+
+@pytest.mark.parametrize("ending", ["crash=1", "hang=1"])
+def test_a_delegate_that_is_lost_twice_is_left_for_the_processor(
+    shipped_model: Path, delegate: str, stop: threading.Event, ending: str
+) -> None:
+    # One life is the warm-up's, one the first frame's.
+    order = EngineOrder(str(shipped_model), accelerator=Accelerator(delegate, ("lives=2", ending)))
+    with ProcessEngine(order, LONG_MS) as engine:
+        engine.load(stop)
+        for lost in range(2):
+            assert engine.placement.latency_class == "libtestdelegate.so"
+            engine._limit_s = engine._deadline_s = LONG_MS / 1000
+            engine.invoke()
+            engine._limit_s = engine._deadline_s = LONG_MS / 1000 if ending == "crash=1" else 0.1
+            with pytest.raises(EngineLostError):
+                engine.invoke()
+            engine._limit_s = LONG_MS / 1000
+            engine.recover(stop)
+            assert engine.restarts == lost + 1
+        assert engine.placement.latency_class == "cpu-fallback"
+        assert "was lost 2 times" in engine.placement.fallback
+        for _ in range(5):
+            engine.invoke()
+
+
+def test_recovery_ends_when_it_is_told_to_stop(
+    shipped_model: Path, engine: ProcessEngine, stop: threading.Event
+) -> None:
+    os.kill(process_id(engine), signal.SIGKILL)
+    with pytest.raises(EngineLostError):
+        engine.invoke()
+    stop.set()
+    engine.recover(stop)
+    assert engine.restarts == 0
