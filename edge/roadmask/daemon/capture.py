@@ -271,8 +271,8 @@ class CaptureThread:
             frame.driver_time,
             available_ns,
             prepared,
-            frame.age_known,
         )
+        captured.age_known = frame.age_known
         if self._fault:  # forgotten before anybody can publish the frame
             _log.warning("%s: frames again", self.source.name)
             self._fault = None

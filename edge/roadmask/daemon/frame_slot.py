@@ -34,7 +34,7 @@ class Captured:
     driver_time: bool
     available_ns: int
     prepared: Prepared
-    age_known: bool = True
+    age_known: bool = field(default=True, init=False)
     skipped: int = field(default=0, init=False)
     ready_ns: int = field(default=0, init=False)
 
