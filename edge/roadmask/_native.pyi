@@ -15,6 +15,7 @@ _Pixels = npt.NDArray[np.uint8]
 _Part = tuple[int, int, int, int]  # x, y, width, height in px
 
 def crc32c(data: _Bytes, crc: int = 0) -> int: ...
+def ring_populate(ring: _Bytes) -> None: ...
 def ring_begin(ring: _Bytes, generation_offset: int) -> None: ...
 def ring_commit(ring: _Bytes, generation_offset: int, generation: int) -> None: ...
 def ring_holds(ring: _Bytes, generation_offset: int, generation: int) -> bool: ...
@@ -88,6 +89,7 @@ def unusable_path(path: bytes) -> str | None:
 def foreign_publisher(fd: int, path: bytes, user: str) -> str:
     """Why the process that listens at the other end is not trusted; empty: it is."""
 
+INBOX_MOST: int
 INBOX_FRAME: int
 INBOX_STATUS: int
 INBOX_MORE: int
@@ -102,19 +104,32 @@ class Inbox:
         ValueError: the bytes are no WELCOME.
     """
 
-    def __init__(self, welcome: bytes) -> None: ...
+    def __init__(self, welcome: bytes, most_plane_bytes: int = 2**64 - 1) -> None: ...
     def read(self, fd: int, most: int = 0, wait_ns: int = 0) -> int:
-        """What was found among up to ``most`` messages (0: all), as INBOX_ bits.
+        """What was found among up to ``most`` messages (0: INBOX_MOST), as INBOX_ bits.
 
-        It waits up to ``wait_ns`` for the first, without the interpreter's lock.
+        It waits up to ``wait_ns`` for the first, without the interpreter's lock. What ended the
+        stream is answered again by every later call.
 
         Raises:
             OSError: of ``recv``.
         """
+    def close(self) -> None:
+        """Read nothing any more, in any thread: the descriptor is closed."""
     def take(
-        self, ring: _Bytes, preview: bool, policy: Policy, limit_ns: int, silence_ns: int
+        self,
+        ring: _Bytes,
+        frame: bytes,
+        preview: bool,
+        policy: Policy,
+        limit_ns: int,
+        silence_ns: int,
     ) -> tuple[_Pixels, _Pixels | None, _Pixels | None] | int:
-        """Copies of the newest frame's planes, or why it may not be used now, as a NoMask."""
+        """Copies of the frame's planes, or why it may not be used now, as a NoMask.
+
+        Raises:
+            MemoryError: no room for them.
+        """
     @property
     def message(self) -> bytes: ...
     @property

@@ -3,18 +3,16 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
 #include <poll.h>
-#include <sys/socket.h>
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
-#include <cstring>
+#include <limits>
 #include <vector>
 
 #include "array_view.hpp"
 #include "roadmask/protocol.hpp"
 #include "roadmask/ring.hpp"
 #include "roadmask/subscriber.hpp"
+#include "src/inbox.hpp"
 #include "src/judge.hpp"
 #include "src/publisher_user.hpp"
 
@@ -22,24 +20,13 @@ namespace nb = nanobind;
 
 namespace {
 
-using roadmask::Check;
 using roadmask::FrameHeader;
-using roadmask::MessageType;
 using roadmask::NoMask;
 using roadmask::Policy;
 using roadmask::Welcome;
 using roadmask::python::ArrayView;
 
-// What `Inbox::read` found, as bits: several at once, the last three end the stream.
-constexpr unsigned kFrame = 1, kStatus = 2, kMore = 4, kBye = 8, kClosed = 16, kMalformed = 32;
-
-using MessageBytes = std::array<std::uint8_t, roadmask::kMessageBytes>;
-
-FrameHeader header(const MessageBytes& bytes) {
-  FrameHeader header;
-  std::memcpy(&header, bytes.data(), sizeof header);
-  return header;
-}
+using Core = roadmask::Inbox;
 
 FrameHeader header(const nb::bytes& bytes) {
   const auto message = roadmask::decode(bytes.data(), bytes.size());
@@ -82,52 +69,48 @@ bool wait_readable(int fd, std::int64_t wait_ns) {
   return error != EINTR;
 }
 
+Welcome welcome_in(const nb::bytes& bytes) {
+  const auto message = roadmask::decode(bytes.data(), bytes.size());
+  const auto* found = std::get_if<Welcome>(&message);
+  if (!found) throw nb::value_error("these bytes are no WELCOME");
+  return *found;
+}
+
 class Inbox {
  public:
-  explicit Inbox(const nb::bytes& welcome) {
-    const auto message = roadmask::decode(welcome.data(), welcome.size());
-    const auto* found = std::get_if<Welcome>(&message);
-    if (!found) throw nb::value_error("these bytes are no WELCOME");
-    welcome_ = *found;
-    last_sequence_ = welcome_.sequence;
-  }
+  Inbox(const nb::bytes& welcome, std::uint64_t most_plane_bytes)
+      : core_(welcome_in(welcome), most_plane_bytes) {}
 
   unsigned read(int fd, unsigned most, std::int64_t wait_ns) {
-    if (wait_ns > 0 && !wait_readable(fd, wait_ns)) return 0;
-    unsigned found = 0;
-    for (unsigned count = 0; most == 0 || count < most; ++count) {
-      const ssize_t size =
-          ::recv(fd, data_.data(), data_.size(), MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-      if (size < 0) {
-        if (errno == EINTR) continue;
-        if (errno == EAGAIN || errno == EWOULDBLOCK) return found;
-        PyErr_SetFromErrno(PyExc_OSError);
-        throw nb::python_error();
-      }
-      size_ = static_cast<std::size_t>(size);
-      if (size == 0) return found | kClosed;
-      const unsigned one = examine();
-      found |= one;
-      if (one & (kBye | kMalformed)) return found;
+    // Closed while it waited, by another thread: `fd` may be another file by now.
+    if (!core_.ended() && wait_ns > 0 && !wait_readable(fd, wait_ns)) return core_.ended();
+    const unsigned found = core_.read(fd, most);
+    if ((found & Core::kClosed) && core_.error()) {
+      errno = core_.error();
+      PyErr_SetFromErrno(PyExc_OSError);
+      throw nb::python_error();
     }
-    return found | kMore;
+    return found;
   }
 
-  // Private copies of the newest frame's planes, (mask, confidence, preview), or the NoMask that
+  // Private copies of the planes of `frame`, (mask, confidence, preview), or the NoMask that
   // forbids it: judged before the copy and after, which takes time and may have been interrupted.
-  nb::object take(nb::handle ring, bool preview, const Policy& policy, std::uint64_t limit_ns,
-                  std::uint64_t silence_ns) const {
-    const FrameHeader h = header(frame_), status = header(status_);
+  nb::object take(nb::handle ring, const nb::bytes& frame, bool preview, const Policy& policy,
+                  std::uint64_t limit_ns, std::uint64_t silence_ns) const {
+    const FrameHeader h = header(frame);  // this one: other threads may have read a newer
+    const FrameHeader status = roadmask::header_of(core_.status().data());
+    const Welcome& welcome = core_.welcome();
     const ArrayView memory("ring", ring, "B", {-1}, ArrayView::kRead);
-    if (h.sequence == 0 || static_cast<std::uint64_t>(memory.shape(0)) < welcome_.ring_bytes)
-      roadmask::python::refuse("no frame yet, or a ring smaller than its WELCOME says");
-    const std::uint8_t* model = roadmask::model_entry(memory.bytes(), welcome_, h);
+    if (roadmask::check_frame(h, welcome, 0) != roadmask::Check::none ||
+        static_cast<std::uint64_t>(memory.shape(0)) < welcome.ring_bytes)
+      roadmask::python::refuse("no frame of this stream, or a ring smaller than its WELCOME says");
+    const std::uint8_t* model = roadmask::model_entry(memory.bytes(), welcome, h);
     const auto verdict = [&] {
       return roadmask::judge(h, status, model, {policy, limit_ns, silence_ns}, roadmask::now_ns());
     };
     const auto& generation = *reinterpret_cast<const roadmask::ring::Generation*>(
-        memory.bytes() + welcome_.generation_offset +
-        std::uint64_t{h.slot} * welcome_.generation_stride);
+        memory.bytes() + welcome.generation_offset +
+        std::uint64_t{h.slot} * welcome.generation_stride);
     bool whole = true;
     const auto plane = [&](std::uint64_t offset, std::uint64_t stride, const auto&... sides) {
       if (!whole || offset == 0) return nb::object(nb::none());
@@ -153,42 +136,15 @@ class Inbox {
     return nb::make_tuple(mask, confidence, picture);
   }
 
-  nb::bytes message() const { return nb::bytes(data_.data(), size_); }
-  nb::bytes frame() const { return nb::bytes(frame_.data(), frame_.size()); }
-  nb::bytes status() const { return nb::bytes(status_.data(), status_.size()); }
-  std::uint64_t last_sequence() const { return last_sequence_; }
-  const char* check() const { return roadmask::to_string(check_); }
+  void close() { core_.close(); }
+  nb::bytes message() const { return nb::bytes(core_.message(), core_.message_size()); }
+  nb::bytes frame() const { return nb::bytes(core_.frame().data(), core_.frame().size()); }
+  nb::bytes status() const { return nb::bytes(core_.status().data(), core_.status().size()); }
+  std::uint64_t last_sequence() const { return core_.last_sequence(); }
+  const char* check() const { return roadmask::to_string(core_.check()); }
 
  private:
-  unsigned examine() {
-    const auto message = roadmask::decode(data_.data(), size_);
-    if (const auto* wrong = std::get_if<Check>(&message)) return fail(*wrong);
-    const auto* header = std::get_if<FrameHeader>(&message);
-    if (!header) return 0;  // of a later minor version
-    const bool is_frame = header->type == static_cast<std::uint16_t>(MessageType::FRAME);
-    Check failed =
-        roadmask::check_message(*header, welcome_, last_sequence_, roadmask::now_ns());
-    if (failed == Check::none && is_frame)
-      failed = roadmask::check_frame(*header, welcome_, last_sequence_);
-    if (failed != Check::none) return fail(failed);
-    if (header->type == static_cast<std::uint16_t>(MessageType::BYE)) return kBye;
-    last_sequence_ = header->sequence;
-    std::copy_n(data_.begin(), status_.size(), status_.begin());
-    if (is_frame) frame_ = status_;
-    return is_frame ? kFrame : kStatus;
-  }
-
-  unsigned fail(Check check) {
-    check_ = check;
-    return kMalformed;
-  }
-
-  Welcome welcome_{};
-  std::uint64_t last_sequence_ = 0;
-  Check check_ = Check::none;
-  std::size_t size_ = 0;
-  std::array<std::uint8_t, roadmask::kMaxMessageBytes> data_{};
-  MessageBytes frame_{}, status_{};
+  Core core_;
   nb::object empty_ = nb::module_::import_("numpy").attr("empty");
   nb::object uint8_ = nb::module_::import_("numpy").attr("dtype")("uint8");
 };
@@ -224,21 +180,24 @@ void bind_messages(nb::module_& m) {
         nb::arg("fd"), nb::arg("path"), nb::arg("user"),
         "Why the process at the other end is not trusted; empty: it is.");
   nb::class_<Inbox>(m, "Inbox", "The messages of one stream after its WELCOME, checked.")
-      .def(nb::init<const nb::bytes&>(), nb::arg("welcome"))
+      .def(nb::init<const nb::bytes&, std::uint64_t>(), nb::arg("welcome"),
+           nb::arg("most_plane_bytes") = std::numeric_limits<std::uint64_t>::max())
       .def("read", &Inbox::read, nb::arg("fd"), nb::arg("most") = 0, nb::arg("wait_ns") = 0,
            "Take in what waits at `fd`, up to `most` messages; what was found, as bits.")
-      .def("take", &Inbox::take, nb::arg("ring"), nb::arg("preview"), nb::arg("policy"),
-           nb::arg("limit_ns"), nb::arg("silence_ns"),
-           "Copies of the newest frame's planes, or why it may not be used now, as a NoMask.")
+      .def("close", &Inbox::close, "Read nothing any more: the descriptor is closed.")
+      .def("take", &Inbox::take, nb::arg("ring"), nb::arg("frame"), nb::arg("preview"),
+           nb::arg("policy"), nb::arg("limit_ns"), nb::arg("silence_ns"),
+           "Copies of the frame's planes, or why it may not be used now, as a NoMask.")
       .def_prop_ro("message", &Inbox::message, "The bytes of the last message.")
       .def_prop_ro("frame", &Inbox::frame, "The bytes of the last FRAME.")
       .def_prop_ro("status", &Inbox::status, "The bytes of the last FRAME or STATUS.")
       .def_prop_ro("last_sequence", &Inbox::last_sequence)
       .def_prop_ro("check", &Inbox::check, "The check that failed, by name.");
-  m.attr("INBOX_FRAME") = kFrame;
-  m.attr("INBOX_STATUS") = kStatus;
-  m.attr("INBOX_MORE") = kMore;
-  m.attr("INBOX_BYE") = kBye;
-  m.attr("INBOX_CLOSED") = kClosed;
-  m.attr("INBOX_MALFORMED") = kMalformed;
+  m.attr("INBOX_MOST") = Core::kMostMessages;
+  m.attr("INBOX_FRAME") = unsigned{Core::kFrame};
+  m.attr("INBOX_STATUS") = unsigned{Core::kStatus};
+  m.attr("INBOX_MORE") = unsigned{Core::kMore};
+  m.attr("INBOX_BYE") = unsigned{Core::kBye};
+  m.attr("INBOX_CLOSED") = unsigned{Core::kClosed};
+  m.attr("INBOX_MALFORMED") = unsigned{Core::kMalformed};
 }

@@ -1,5 +1,6 @@
 // The ring's operations for Python: one call each, because a lock taken in between is no barrier.
 #include <nanobind/nanobind.h>
+#include <sys/mman.h>
 
 #include <cstdint>
 
@@ -9,6 +10,9 @@
 namespace nb = nanobind;
 
 namespace {
+
+constexpr int kPopulateRead = 22;  // MADV_POPULATE_READ
+constexpr std::size_t kPage = 4096;
 
 // Any object with the buffer protocol, C-contiguous, held for the duration of a call.
 class Buffer {
@@ -72,6 +76,15 @@ bool ring_read(nb::handle ring, std::size_t generation_offset, std::uint64_t gen
                               target.data(), row_bytes, rows);
 }
 
+// Map every page that is there already, without the interpreter's lock: a page may be swapped out.
+void ring_populate(nb::handle ring) {
+  Buffer memory(ring, false);
+  nb::gil_scoped_release release;
+  if (::madvise(memory.data(), memory.size(), kPopulateRead) == 0) return;
+  for (std::size_t at = 0; at < memory.size(); at += kPage)  // before Linux 5.14
+    static_cast<void>(*static_cast<volatile std::uint8_t*>(memory.data() + at));
+}
+
 std::uint32_t crc32c(nb::handle data, std::uint32_t crc) {
   Buffer bytes(data, false);
   nb::gil_scoped_release release;
@@ -83,6 +96,8 @@ std::uint32_t crc32c(nb::handle data, std::uint32_t crc) {
 void bind_ring(nb::module_& m) {
   m.def("crc32c", &crc32c, nb::arg("data"), nb::arg("crc") = 0,
         "CRC-32C of a contiguous buffer; `crc` continues an earlier call.");
+  m.def("ring_populate", &ring_populate, nb::arg("ring"),
+        "Map the pages of a mapped ring before they are used, GIL released.");
   m.def("ring_begin", &ring_begin, nb::arg("ring"), nb::arg("generation_offset"),
         "Clear a slot's generation, then a full fence: readers of the slot will notice.");
   m.def("ring_commit", &ring_commit, nb::arg("ring"), nb::arg("generation_offset"),

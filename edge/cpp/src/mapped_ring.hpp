@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -14,6 +15,11 @@ namespace roadmask {
 
 class MappedRing {
  public:
+  // The ring in the file `fd`, mapped; or the check that it failed, and nothing was touched.
+  // Throws std::bad_alloc where there is no room for it.
+  static Check open(const Welcome& welcome, int fd, std::uint64_t most_bytes,
+                    std::shared_ptr<MappedRing>& ring);
+
   // `base` is a mapping of welcome.ring_bytes bytes; it is unmapped with this object.
   MappedRing(void* base, const Welcome& welcome) noexcept
       : base_(static_cast<std::uint8_t*>(base)), welcome_(welcome) {}

@@ -39,6 +39,9 @@ constexpr Name kFlags[] = {
     {AGE_UNKNOWN, "AGE_UNKNOWN"},
 };
 constexpr const char* kModes[] = {"OK", "DEGRADED", "STALE", "FAULT"};
+constexpr const char* kCategoryNames[kCategories] = {
+    "void", "flat", "construction", "object", "nature", "sky", "human", "vehicle",
+};
 constexpr const char* kNoMask[] = {
     "a mask is available",
     "no publisher at the socket",
@@ -61,6 +64,8 @@ constexpr const char* kNoMask[] = {
     "the newest mask has a reason that is refused",
     "the publisher runs as a user that is not trusted",
     "the newest mask was made by another model",
+    "this process is a fork of the one that opened the subscriber",
+    "there is no memory for the mask",
 };
 
 template <std::size_t N>
@@ -75,6 +80,10 @@ std::string names(const Name (&table)[N], std::uint32_t bits) {
 }
 
 }  // namespace
+
+const char* category_name(std::size_t category) noexcept {
+  return category < kCategories ? kCategoryNames[category] : "unknown";
+}
 
 const char* to_string(Mode mode) noexcept { return kModes[static_cast<std::uint32_t>(mode) & 3]; }
 

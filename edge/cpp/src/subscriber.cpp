@@ -7,6 +7,9 @@
 #include <charconv>
 #include <cstdio>
 #include <ctime>
+#include <exception>
+#include <limits>
+#include <mutex>
 #include <utility>
 
 #include "connection.hpp"
@@ -21,8 +24,18 @@ constexpr std::uint64_t kSilenceNs = 200'000'000;
 constexpr std::uint64_t kSignOfLifeNs = 150'000'000;
 constexpr std::uint64_t kIdleNs = 100'000'000;  // then a wait looks at the clock again
 
+constexpr std::uint64_t kForever = std::numeric_limits<std::uint64_t>::max();
+constexpr int kCopies = 2;  // tries of one call: a publisher that laps its readers holds nobody up
+
+// Saturated: milliseconds::max() is for ever, less than nothing is nothing.
 std::uint64_t ns(std::chrono::milliseconds duration) noexcept {
-  return static_cast<std::uint64_t>(std::max<std::int64_t>(duration.count(), 0)) * 1'000'000u;
+  const auto ms = static_cast<std::uint64_t>(std::max<std::int64_t>(duration.count(), 0));
+  return ms < kForever / 1'000'000u ? ms * 1'000'000u : kForever;
+}
+
+std::uint64_t deadline_of(std::optional<std::chrono::milliseconds> timeout) noexcept {
+  const std::uint64_t now = now_ns(), wait = timeout ? ns(*timeout) : kForever;
+  return wait < kForever - now ? now + wait : kForever;
 }
 
 std::string milliseconds(const char* format, std::uint64_t a, std::uint64_t b = 0) {
@@ -65,9 +78,14 @@ struct Subscriber::State {
   State(std::string path, Options o)
       : options(o),
         policy{o.allow_not_live, o.accept_unknown_age, o.refuse, digest(o.model)},
-        connection(std::move(path), o.reconnect, o.publisher_user) {}
+        connection(std::move(path), o.reconnect, o.publisher_user, o.max_ring_bytes) {}
 
-  bool latest(Mask& mask, std::uint64_t limit_ns, bool copy);
+  bool look(Mask& mask, std::uint64_t limit_ns, bool copy, bool repeat) noexcept;
+  // How long to wait for what, after a look that gave nothing; 0 = the time is over.
+  std::uint64_t wait_ns(std::uint64_t deadline_ns) const noexcept;
+  bool paused() const noexcept { return looked_ns && now_ns() - looked_ns > kSilenceNs; }
+  void check_fork();
+  void as_connection() noexcept;
   bool newest(Mask& mask, std::uint64_t limit_ns, bool copy, bool repeat);
   bool usable(std::uint64_t limit_ns);
   std::uint64_t silence_ns() const noexcept {
@@ -78,6 +96,7 @@ struct Subscriber::State {
     const std::uint64_t sent_ns = said ? said->sent_ns : connection.ring->welcome().sent_ns;
     return judge_without_frame(sent_ns, silence_ns(), now_ns());
   }
+  bool hand_out(Mask& mask, const FrameHeader& frame);
   bool take(Mask& mask, const FrameHeader& frame, std::uint64_t limit_ns, bool copy) const;
   bool refuse(NoMask why, std::string text = {}) {
     reason = why;
@@ -88,6 +107,9 @@ struct Subscriber::State {
     return std::min(ns(options.max_age), ns(max_age.value_or(options.max_age)));
   }
 
+  // Held by every call except while it waits. Not destroyed in a fork: there it may be locked, by
+  // a thread that does not exist.
+  std::unique_ptr<std::mutex> mutex = std::make_unique<std::mutex>();
   Options options;
   Policy policy;
   Connection connection;
@@ -137,12 +159,13 @@ bool Subscriber::State::take(Mask& mask, const FrameHeader& frame, std::uint64_t
   const auto& generation = ring.generation(frame);
   const auto plane = [&](Mask::Plane& out, bool present, std::uint64_t offset,
                          std::size_t stride, std::size_t row_bytes, std::size_t rows) {
+    out.present = false;  // should there be no memory
+    if (present && copy) out.copy.resize(row_bytes * rows);
     out.present = present;
     out.view = present && !copy ? ring.at(offset) : nullptr;
     out.stride = copy ? row_bytes : stride;
-    if (!present || !copy) return true;
-    out.copy.resize(row_bytes * rows);
-    return ring::read(generation, frame.sequence, ring.at(offset), stride, out.copy.data(),
+    return !present || !copy ||
+           ring::read(generation, frame.sequence, ring.at(offset), stride, out.copy.data(),
                       row_bytes, rows);
   };
   mask.header_ = frame;
@@ -159,8 +182,37 @@ bool Subscriber::State::take(Mask& mask, const FrameHeader& frame, std::uint64_t
          ring::still_holds(generation, frame.sequence);
 }
 
+// The newest mask, if there is memory for it.
+bool Subscriber::State::look(Mask& mask, std::uint64_t limit_ns, bool copy, bool repeat) noexcept {
+  try {
+    return newest(mask, limit_ns, copy, repeat);
+  } catch (const std::exception&) {  // std::bad_alloc: of a plane, of a sentence
+    reason = NoMask::NO_MEMORY;
+    detail.clear();
+    return false;
+  }
+}
+
+// A fork has the parent's socket and memory, and would take half of its messages.
+void Subscriber::State::check_fork() {
+  if (!connection.elsewhere()) return;
+  static_cast<void>(mutex.release());
+  mutex = std::make_unique<std::mutex>();
+  connection.leave_to_parent();
+  as_connection();
+}
+
+void Subscriber::State::as_connection() noexcept {
+  reason = connection.reason;
+  try {
+    detail = connection.detail;
+  } catch (const std::exception&) {
+    detail.clear();
+  }
+}
+
 bool Subscriber::State::newest(Mask& mask, std::uint64_t limit_ns, bool copy, bool repeat) {
-  while (true) {
+  for (int tries = 0; tries < kCopies; ++tries) {
     connection.pump();
     looked_ns = now_ns();
     failed = connection.check;
@@ -178,16 +230,7 @@ bool Subscriber::State::newest(Mask& mask, std::uint64_t limit_ns, bool copy, bo
       return refuse(NoMask::NO_NEW_FRAME);
     if (take(mask, frame, limit, copy)) {
       // Again, because the copy takes time and this process may have been stopped.
-      if (!usable(limit_ns)) return false;
-      if (copy && frame.crc32c && crc32c(mask.pixels(), mask.mask_.copy.size()) != frame.crc32c) {
-        failed = Check::crc;
-        return refuse(NoMask::MALFORMED, "the mask's CRC-32C differs");
-      }
-      if (handed_stream == frame.stream_id && frame.sequence > handed_sequence)
-        dropped += frame.sequence - handed_sequence - 1;
-      handed_stream = frame.stream_id;
-      handed_sequence = frame.sequence;
-      return true;
+      return usable(limit_ns) && hand_out(mask, frame);
     }
     ++torn;
     refuse(NoMask::OVERWRITTEN);
@@ -197,19 +240,26 @@ bool Subscriber::State::newest(Mask& mask, std::uint64_t limit_ns, bool copy, bo
         connection.frame->sequence == frame.sequence)
       return false;
   }
+  return false;
 }
 
-bool Subscriber::State::latest(Mask& mask, std::uint64_t limit_ns, bool copy) {
-  const bool paused = looked_ns && now_ns() - looked_ns > kSilenceNs;
-  bool found = newest(mask, limit_ns, copy, true);
-  const std::uint64_t deadline = now_ns() + kSignOfLifeNs;
-  while (!found && paused && unheard(reason)) {
-    const std::uint64_t now = now_ns();
-    if (now >= deadline) break;
-    wait_readable(connection.fd(), std::min(connection.wait_ns(), deadline - now));
-    found = newest(mask, limit_ns, copy, true);
+bool Subscriber::State::hand_out(Mask& mask, const FrameHeader& frame) {
+  if (mask.copied_ && frame.crc32c &&
+      crc32c(mask.pixels(), mask.mask_.copy.size()) != frame.crc32c) {
+    failed = Check::crc;
+    return refuse(NoMask::MALFORMED, "the mask's CRC-32C differs");
   }
-  return found;
+  if (handed_stream == frame.stream_id && frame.sequence > handed_sequence)
+    dropped += frame.sequence - handed_sequence - 1;
+  handed_stream = frame.stream_id;
+  handed_sequence = frame.sequence;
+  return true;
+}
+
+std::uint64_t Subscriber::State::wait_ns(std::uint64_t deadline_ns) const noexcept {
+  const std::uint64_t now = now_ns();
+  if (connection.ended || now >= deadline_ns) return 0;
+  return std::min({std::max(connection.wait_ns(), std::uint64_t{1}), kIdleNs, deadline_ns - now});
 }
 
 Subscriber::Subscriber(std::string socket_path, Options options)
@@ -218,45 +268,95 @@ Subscriber::~Subscriber() = default;
 Subscriber::Subscriber(Subscriber&&) noexcept = default;
 Subscriber& Subscriber::operator=(Subscriber&&) noexcept = default;
 
+template <typename T, typename F>
+T Subscriber::locked(T otherwise, F&& ask) const {
+  if (!state_) return otherwise;
+  state_->check_fork();
+  const std::lock_guard<std::mutex> lock(*state_->mutex);
+  return ask(*state_);
+}
+
 bool Subscriber::latest(Mask& mask, std::optional<std::chrono::milliseconds> max_age) {
-  return state_->latest(mask, state_->limit(max_age), true);
+  return newest(mask, max_age, true);
 }
 
 bool Subscriber::latest_view(Mask& mask, std::optional<std::chrono::milliseconds> max_age) {
-  return state_->latest(mask, state_->limit(max_age), false);
+  return newest(mask, max_age, false);
+}
+
+bool Subscriber::newest(Mask& mask, std::optional<std::chrono::milliseconds> max_age, bool copy) {
+  std::optional<std::uint64_t> deadline;
+  while (true) {
+    int fd = -1;
+    std::uint64_t wait_ns = 0;
+    const bool found = locked(false, [&](State& s) {
+      const bool paused = s.paused();
+      if (s.look(mask, s.limit(max_age), copy, true)) return true;
+      if (!deadline) deadline = now_ns() + (paused ? kSignOfLifeNs : 0);
+      fd = s.connection.fd();
+      wait_ns = unheard(s.reason) ? s.wait_ns(*deadline) : 0;
+      return false;
+    });
+    if (found || wait_ns == 0) return found;
+    wait_readable(fd, wait_ns);
+  }
 }
 
 bool Subscriber::receive(Mask& mask, std::optional<std::chrono::milliseconds> timeout) {
-  const std::uint64_t deadline = timeout ? now_ns() + ns(*timeout) : ~std::uint64_t{0};
+  const std::uint64_t deadline = deadline_of(timeout);
   while (true) {
-    if (state_->newest(mask, state_->limit({}), true, false)) return true;
-    if (state_->connection.ended) return false;
-    const std::uint64_t now = now_ns();
-    if (now >= deadline) return false;
-    wait_readable(fileno(), std::min({state_->connection.wait_ns(), kIdleNs, deadline - now}));
+    int fd = -1;
+    std::uint64_t wait_ns = 0;  // outside of the lock: close() comes in and wakes it
+    const bool found = locked(false, [&](State& s) {
+      if (s.look(mask, s.limit({}), true, false)) return true;
+      fd = s.connection.fd();
+      wait_ns = s.wait_ns(deadline);
+      return false;
+    });
+    if (found || wait_ns == 0) return found;
+    wait_readable(fd, wait_ns);
   }
 }
 
 void Subscriber::close() noexcept {
-  state_->connection.close();
-  state_->refuse(NoMask::CLOSED, state_->connection.detail);
+  locked(0, [](State& s) {
+    s.connection.close();
+    s.as_connection();
+    return 0;
+  });
 }
 
-NoMask Subscriber::reason() const noexcept { return state_->reason; }
+NoMask Subscriber::reason() const noexcept {
+  return locked(NoMask::CLOSED, [](State& s) { return s.reason; });
+}
 
 std::string Subscriber::reason_text() const {
-  std::string text = to_string(state_->reason);
-  return state_->detail.empty() ? text : text + " (" + state_->detail + ")";
+  return locked(std::string(to_string(NoMask::CLOSED)), [](State& s) {
+    const std::string text = to_string(s.reason);
+    return s.detail.empty() ? text : text + " (" + s.detail + ")";
+  });
 }
 
-Check Subscriber::check() const noexcept { return state_->failed; }
-bool Subscriber::connected() const noexcept { return state_->connection.ring != nullptr; }
-bool Subscriber::ended() const noexcept { return state_->connection.ended; }
-std::uint64_t Subscriber::dropped() const noexcept { return state_->dropped; }
-std::uint64_t Subscriber::torn() const noexcept { return state_->torn; }
-int Subscriber::fileno() const noexcept { return state_->connection.fd(); }
+Check Subscriber::check() const noexcept {
+  return locked(Check::none, [](State& s) { return s.failed; });
+}
+bool Subscriber::connected() const noexcept {
+  return locked(false, [](State& s) { return s.connection.ring != nullptr; });
+}
+bool Subscriber::ended() const noexcept {
+  return locked(true, [](State& s) { return s.connection.ended; });
+}
+std::uint64_t Subscriber::dropped() const noexcept {
+  return locked(std::uint64_t{0}, [](State& s) { return s.dropped; });
+}
+std::uint64_t Subscriber::torn() const noexcept {
+  return locked(std::uint64_t{0}, [](State& s) { return s.torn; });
+}
+int Subscriber::fileno() const noexcept {
+  return locked(-1, [](State& s) { return s.connection.fd(); });
+}
 std::optional<FrameHeader> Subscriber::status() const noexcept {
-  return state_->connection.status;
+  return locked(std::optional<FrameHeader>(), [](State& s) { return s.connection.status; });
 }
 
 }  // namespace roadmask

@@ -62,6 +62,7 @@ class RemoteInbox:
             if self.closed:
                 return
             self.closed = True
+            os.eventfd_write(self._wake, 1)  # for who waits in another thread
             os.close(self._wake)
             self._wake = -1
         if self._session is not None:

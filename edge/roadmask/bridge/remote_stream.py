@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,7 @@ class RemoteStream(Stream):
         self._offset = ClockOffset()
         self._about_ring: RemoteRing | None = None
         self._about_epoch = 0
+        self.owner = os.getpid()
         self._forget()
 
     def _forget(self) -> None:
@@ -80,15 +82,22 @@ class RemoteStream(Stream):
 
     def close(self) -> None:
         """Leave the network."""
-        self.ended = True
-        self.inbox.close()
-        self._stand(NoMask.CLOSED, "closed by this process")
+        with self.lock:
+            self.ended = True
+            self.inbox.close()
+            self._stand(NoMask.CLOSED, "closed by this process")
 
-    def take(self, policy: Policy, limit_ns: int, preview: bool) -> Planes | NoMask:
+    def _leave_to_parent(self) -> None:
+        self._stand(NoMask.FORKED, "open one here")  # the session's threads are not here
+
+    def take(self, frame: bytes, policy: Policy, limit_ns: int, preview: bool) -> Planes | NoMask:
         """A copy of the mask; confidence and preview are not sent."""
         if self._pixels is None:
             return NoMask.NO_FRAME
-        planes = Planes(self._pixels.copy(), None, None)
+        try:
+            planes = Planes(self._pixels.copy(), None, None)
+        except MemoryError:
+            return NoMask.NO_MEMORY
         return self.judge(policy, limit_ns) or planes
 
     def uncertainty_ms(self, now: int) -> float | None:
@@ -101,6 +110,11 @@ class RemoteStream(Stream):
         if self.ended:
             return
         self.await_news(wait_ns)
+        with self.lock:
+            if not self.ended:
+                self._advance()
+
+    def _advance(self) -> None:
         samples, answers = self.inbox.take()
         if self._suspend.slept():
             self._offset = ClockOffset()

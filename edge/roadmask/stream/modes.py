@@ -126,6 +126,8 @@ class NoMask(enum.IntEnum):
     REFUSED = 18  # a reason that this subscriber refuses
     FOREIGN_PUBLISHER = 19  # neither this user, nor root, nor the owner of the socket's folder
     WRONG_MODEL = 20  # not made by the model that this subscriber names
+    FORKED = 21  # this process is a fork of the one that connected: open a subscriber here
+    NO_MEMORY = 22  # no room for the ring or for a copy
 
 
 NO_MASK_TEXT = {
@@ -150,4 +152,6 @@ NO_MASK_TEXT = {
     NoMask.REFUSED: "the newest mask has a reason that is refused",
     NoMask.FOREIGN_PUBLISHER: "the publisher runs as a user that is not trusted",
     NoMask.WRONG_MODEL: "the newest mask was made by another model",
+    NoMask.FORKED: "this process is a fork of the one that opened the subscriber",
+    NoMask.NO_MEMORY: "there is no memory for the mask",
 }

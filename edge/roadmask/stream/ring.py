@@ -15,12 +15,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from roadmask._native import ring_populate
 from roadmask.errors import ProtocolError
 from roadmask.stream.protocol import IDENTITY_BYTES
 
 GENERATION_STRIDE = 64
 IDENTITY_COUNT = 32
 _PAGE = 4096
+_BLOCK = 512  # the unit of st_blocks, whatever the file system
+_BYTE = np.dtype(np.uint8)
 _ALIGN = 64
 
 # Absent from the `fcntl` and `os` modules of Python 3.10.
@@ -123,10 +126,33 @@ def checked_size(fd: int) -> int:
     return os.fstat(fd).st_size
 
 
+def check_memory(fd: int, size: int, most: int) -> None:
+    """The ring may be mapped: it is not larger than ``most`` bytes, and all of it is there.
+
+    A page that was never written would be made by who reads it first, and charged to it. Under
+    the seals no hole comes later.
+
+    Raises:
+        ProtocolError: ``ring_size``.
+    """
+    if size > most:
+        raise ProtocolError(
+            "ring_size", f"ring of {size} bytes, this reader maps {most}: see max_ring_bytes"
+        )
+    there = os.fstat(fd).st_blocks * _BLOCK
+    if there < size:
+        raise ProtocolError("ring_size", f"ring of {size} bytes, of which {there} exist")
+
+
 def map_read_only(fd: int, size: int) -> npt.NDArray[np.uint8]:
-    """The ring's bytes, mapped until the last view of them is gone; present from the start."""
-    memory = mmap.mmap(fd, size, flags=mmap.MAP_SHARED | _MAP_POPULATE, prot=mmap.PROT_READ)
-    return np.frombuffer(memory, np.uint8)
+    """The ring's bytes, mapped until the last view of them is gone; present from the start.
+
+    Raises:
+        OSError: no room for it.
+    """
+    memory = np.frombuffer(mmap.mmap(fd, size, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ), _BYTE)
+    ring_populate(memory)
+    return memory
 
 
 def time_namespace() -> int:

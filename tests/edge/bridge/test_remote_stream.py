@@ -115,7 +115,8 @@ def test_newest_wins_by_its_stamp_not_by_arrival(far: FarEnd) -> None:
     far.frame(older._replace(sent_ns=newer.sent_ns - 1, publish_ns=newer.sent_ns - 1), value=3)
     stream = far.pump(1)
     assert stream.frame is not None and stream.frame.sequence == 9
-    planes = stream.take(Policy(True, False, 0, b""), 250 * MS, False)
+    assert stream.frame_bytes is not None
+    planes = stream.take(stream.frame_bytes, Policy(True, False, 0, b""), 250 * MS, False)
     assert isinstance(planes, Planes) and (planes.mask == 2).all()
 
 

@@ -2,6 +2,7 @@
 // compares both. Numbers travel on the wire: add, never change.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -88,13 +89,19 @@ enum class NoMask : std::uint32_t {
   OVERWRITTEN = 12,  // the publisher lapped the reader
   CONNECTION_LOST = 13,
   CLOSED = 14,     // the publisher said BYE, or this subscriber was closed
-  MALFORMED = 15,  // a check failed: error() names it
+  MALFORMED = 15,  // a check failed: check() names it
   NO_CLOCK = 16,   // across machines: how far their clocks are apart is not known well enough
   AGE_UNKNOWN = 17,        // the source's latency is not known, so the mask has no age
   REFUSED = 18,            // a reason that this subscriber refuses
   FOREIGN_PUBLISHER = 19,  // neither this user, nor root, nor the owner of the socket's folder
   WRONG_MODEL = 20,        // not made by the model that this subscriber names
+  FORKED = 21,             // this process is a fork of the one that connected: open a subscriber here
+  NO_MEMORY = 22,          // no room for the ring or for a copy
 };
+
+inline constexpr std::size_t kCategories = 8;
+// Cityscapes' name of a category id; "unknown" above 7.
+const char* category_name(std::size_t category) noexcept;
 
 const char* to_string(Mode mode) noexcept;
 const char* to_string(NoMask reason) noexcept;  // a sentence

@@ -33,10 +33,11 @@ inline bool holds(const Generation& generation, std::uint64_t sequence) noexcept
   return generation.load(std::memory_order_acquire) == sequence;
 }
 
-// After the last byte was read: true if nothing of it can have been overwritten meanwhile.
+// After the last byte was read: true if nothing of it can have been overwritten meanwhile. The
+// load is an acquire for who reads on, in a view that is used and asked again and again.
 inline bool still_holds(const Generation& generation, std::uint64_t sequence) noexcept {
   std::atomic_thread_fence(std::memory_order_acquire);
-  return generation.load(std::memory_order_relaxed) == sequence;
+  return generation.load(std::memory_order_acquire) == sequence;
 }
 
 // Copy `rows` rows out of a slot. Returns false, and `out` is garbage, if the slot does not hold

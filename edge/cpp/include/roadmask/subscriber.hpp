@@ -12,7 +12,9 @@
 // A mask is handed out only if the stream is alive (a message in the last 200 ms), its mode is OK
 // or DEGRADED, and the mask is at most `max_age` old *after* it was copied. The limits hold when
 // the publisher is stopped, hung, killed or replaced; a lost stream is found again by itself.
-// Nothing that a publisher does throws. One Subscriber belongs to one thread.
+// Nothing that a publisher does throws, holds a call up beyond its time-out, or takes more memory
+// than `max_ring_bytes` and a quarter of it. Any thread may call; those that wait share the stream.
+// A fork is refused (FORKED) while the parent's stream is up.
 #pragma once
 
 #include <chrono>
@@ -34,12 +36,13 @@ class MappedRing;
 // One frame's mask with everything that was said about it; times are ns CLOCK_BOOTTIME.
 class Mask {
  public:
-  // (height, width) category ids row by row, `stride` bytes apart; 0 = no claim.
+  // (height, width) category ids row by row, `stride` bytes apart; 0 = no claim. A pixel's centre
+  // has integer coordinates: column x shows the camera's column scale_x * x + offset_x.
   const std::uint8_t* pixels() const noexcept { return plane(mask_); }
   std::uint32_t width() const noexcept { return header_.mask_width; }
   std::uint32_t height() const noexcept { return header_.mask_height; }
   std::size_t stride() const noexcept { return mask_.stride; }
-  // As the mask, of 255; null if it is not published.
+  // The network's probability of the category it names, of 255; null if it is not published.
   const std::uint8_t* confidence() const noexcept { return plane(confidence_); }
   std::size_t confidence_stride() const noexcept { return confidence_.stride; }
   // The network's RGB input; null if it is not published or not asked for.
@@ -118,6 +121,8 @@ struct Options {
   bool reconnect = true;
   // Copy the preview picture too, if there is one.
   bool preview = false;
+  // Largest ring to map; a frame's planes may have an eighth of it.
+  std::uint64_t max_ring_bytes = std::uint64_t{256} << 20;
 };
 
 class Subscriber {
@@ -125,6 +130,7 @@ class Subscriber {
   // The socket need not exist yet.
   explicit Subscriber(std::string socket_path = kDefaultSocket, Options options = {});
   ~Subscriber();
+  // Who was moved from is closed.
   Subscriber(Subscriber&&) noexcept;
   Subscriber& operator=(Subscriber&&) noexcept;
 
@@ -136,10 +142,11 @@ class Subscriber {
   // As latest, but `mask` points into the ring: valid only as long as mask.valid() says so.
   bool latest_view(Mask& mask, std::optional<std::chrono::milliseconds> max_age = {});
   // Wait for a usable mask that was not handed out before; false after `timeout`. Without a
-  // time-out it waits through silence and reconnects for ever.
+  // time-out, or with milliseconds::max(), it waits through silence and reconnects for ever.
   bool receive(Mask& mask, std::optional<std::chrono::milliseconds> timeout = {});
 
-  // Leave the stream. Masks that were handed out stay usable, views by their valid().
+  // Leave the stream, from any thread: a call that waits returns. Masks that were handed out stay
+  // usable, views by their valid().
   void close() noexcept;
 
   NoMask reason() const noexcept;    // why the last call gave no mask; NONE if it gave one
@@ -154,6 +161,10 @@ class Subscriber {
 
  private:
   struct State;
+  bool newest(Mask& mask, std::optional<std::chrono::milliseconds> max_age, bool copy);
+  template <typename T, typename F>
+  T locked(T otherwise, F&& ask) const;
+
   std::unique_ptr<State> state_;
 };
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from types import TracebackType
 
 from roadmask.stream.subscribe.mask import Mask
-from roadmask.stream.subscribe.reader import MaskReader
+from roadmask.stream.subscribe.reader import MaskReader, deadline_ns
 from roadmask.system.clock import now_ns
 
 
@@ -23,10 +24,15 @@ class AsyncSubscriber(MaskReader):
     async def receive(self, timeout_s: float | None = None, *, copy: bool = True) -> Mask | None:
         """Wait for a usable mask that was not handed out before; None after ``timeout_s``.
 
+        Other tasks run at least once, whatever comes; a cancellation is always obeyed, and takes
+        no mask along.
+
         Raises:
+            ConfigError: ``timeout_s`` is nan.
             ProtocolError: only with ``reconnect=False``: what the publisher did wrong.
         """
-        deadline = None if timeout_s is None else now_ns() + int(timeout_s * 1e9)
+        deadline = deadline_ns(timeout_s)
+        await asyncio.sleep(0)
         while True:
             mask = self._next(copy)
             if mask is not None or self.ended:
@@ -54,16 +60,35 @@ class AsyncSubscriber(MaskReader):
 
 
 async def _readable(fd: int, timeout_s: float) -> None:
-    """Until ``fd`` has something to read or the time is over; no ``fd`` (-1): all of the time."""
-    if fd < 0:
-        await asyncio.sleep(timeout_s)
-        return
+    """Until ``fd`` has something to read or the time is over; no ``fd`` (-1): all of the time.
+
+    Not by ``asyncio.wait_for``: in 3.10 and 3.11 it swallows a cancellation that comes together
+    with what it waits for. And at a descriptor of its own: when the stream is lost meanwhile, the
+    number of ``fd`` may be another connection's, whose reader the loop would take for ours.
+    """
     loop = asyncio.get_running_loop()
-    came = asyncio.Event()
-    loop.add_reader(fd, came.set)
+    came = loop.create_future()
+    timer = loop.call_later(timeout_s, _settle, came)
+    own = _duplicate(fd)
     try:
-        await asyncio.wait_for(came.wait(), timeout_s)
-    except asyncio.TimeoutError:
-        pass
+        if own >= 0:
+            loop.add_reader(own, _settle, came)
+        await came
     finally:
-        loop.remove_reader(fd)
+        timer.cancel()
+        if own >= 0:
+            loop.remove_reader(own)
+            os.close(own)
+
+
+def _settle(came: asyncio.Future[None]) -> None:
+    if not came.done():
+        came.set_result(None)
+
+
+def _duplicate(fd: int) -> int:
+    """Another descriptor of the same file; -1 where there is none, or no room for it."""
+    try:
+        return os.dup(fd) if fd >= 0 else -1
+    except OSError:  # closed by another thread, or too many are open: the time-out wakes us
+        return -1

@@ -7,6 +7,7 @@ where it stands.
 from __future__ import annotations
 
 import array
+import contextlib
 import os
 import socket
 from pathlib import Path
@@ -17,11 +18,11 @@ from roadmask._native import (
     INBOX_FRAME,
     INBOX_MALFORMED,
     INBOX_MORE,
+    INBOX_MOST,
     INBOX_STATUS,
     Inbox,
     Policy,
     foreign_publisher,
-    unusable_path,
 )
 from roadmask.errors import ProtocolError
 from roadmask.stream import ring
@@ -35,11 +36,14 @@ from roadmask.stream.protocol import (
     decode,
     decode_header,
 )
+from roadmask.stream.subscribe.dialling import dial, refusal
 from roadmask.stream.subscribe.mask import MappedRing, Planes
 from roadmask.stream.subscribe.transport import Stream, silence_limit_ns
 from roadmask.system.clock import now_ns
 
 RETRY_NS = 20_000_000
+MAX_RING_BYTES = 256 << 20
+_FRAMES_IN_RING = 8  # as many slots as a publisher's has: what one frame may have of it
 _WELCOME_WAIT_NS = 1_000_000_000
 _DESCRIPTORS = 4  # room for more than the one that is due, so that a surplus is seen
 _RECEIVE_FLAGS = socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
@@ -47,15 +51,26 @@ _NEWS = INBOX_FRAME | INBOX_STATUS
 
 
 class Connection(Stream):
-    """The stream at ``path``, renewed after each loss unless ``reconnect`` is False."""
+    """The stream at ``path``, renewed after each loss unless ``reconnect`` is False.
+
+    Rings of more than ``max_ring_bytes`` are refused, and frames whose planes have more than an
+    eighth of it.
+    """
 
     _MESSAGES_AT_ONCE = 0  # all that wait
 
-    def __init__(self, path: str | Path, reconnect: bool, publisher_user: str = "") -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        reconnect: bool,
+        publisher_user: str = "",
+        max_ring_bytes: int = MAX_RING_BYTES,
+    ) -> None:
         super().__init__()
         self.path = str(path)
         self.publisher_user = publisher_user  # see ``Policy``
         self.reconnect = reconnect
+        self.max_ring_bytes = max_ring_bytes
         self._socket: socket.socket | None = None
         self._since_ns = 0
         self._retry_ns = 0
@@ -63,27 +78,21 @@ class Connection(Stream):
 
     def fileno(self) -> int:
         """The connection's descriptor, -1 while there is none; it changes with each reconnect."""
-        return self._socket.fileno() if self._socket else -1
+        connected = self._socket
+        return connected.fileno() if connected else -1
 
     def pump(self, wait_ns: int = 0) -> None:
-        """Connect if it is time to, and read every message that is waiting."""
-        if self.ring is None:
+        """Connect if it is time to, and read what waits: INBOX_MOST messages at most."""
+        if self._inbox is None:
             self.await_news(wait_ns)
             wait_ns = 0
-        try:
-            if self._socket is None and not self.ended:
-                self._connect()
-            if self._socket is None:
+            with self.lock:
+                self._approach()
+        inbox, most = self._inbox, self._MESSAGES_AT_ONCE
+        for _ in range(INBOX_MOST if most else 1):
+            if inbox is None or not self._read(inbox, wait_ns):
                 return
-            if self.ring is None and not self._shake_hands():
-                return
-            while self._read(wait_ns):
-                wait_ns = 0
-        except ProtocolError as error:
-            self.error = error
-            self._lose(NoMask.MALFORMED, str(error))
-        except OSError as error:  # ECONNRESET: it ended with our handshake unread
-            self._lose(NoMask.CONNECTION_LOST, error.strerror or str(error))
+            wait_ns = 0
 
     def wait_ns(self) -> int:
         """How long nothing can happen here that ``fileno`` does not tell, in ns."""
@@ -93,16 +102,22 @@ class Connection(Stream):
             return max(0, self._since_ns + _WELCOME_WAIT_NS - now_ns())
         return 3_600_000_000_000
 
-    def take(self, policy: Policy, limit_ns: int, preview: bool) -> Planes | NoMask:
-        """Copies of the newest frame's planes if it may be used, before and after; or why not."""
-        assert self._inbox is not None and self.ring is not None
-        taken = self._inbox.take(self.ring.memory, preview, policy, limit_ns, self.silence_ns)
+    def take(self, frame: bytes, policy: Policy, limit_ns: int, preview: bool) -> Planes | NoMask:
+        """Copies of the planes of ``frame`` if it may be used, before and after; or why not."""
+        inbox, ring = self._inbox, self.ring
+        if inbox is None or ring is None:
+            return self.reason
+        try:
+            taken = inbox.take(ring.memory, frame, preview, policy, limit_ns, self.silence_ns)
+        except MemoryError:
+            return NoMask.NO_MEMORY
         return NoMask(taken) if isinstance(taken, int) else Planes._make(taken)
 
     def close(self) -> None:
-        """Leave the stream for good."""
-        self._lose(NoMask.CLOSED, "closed by this process")
-        self.ended = True
+        """Leave the stream for good; who waits in another thread is woken."""
+        with self.lock:
+            self._lose(NoMask.CLOSED, "closed by this process")
+            self.ended = True
 
     def _heard(self, message: Message, data: bytes) -> None:
         """Every message that passed its checks, in order, if ``_MESSAGES_AT_ONCE`` is 1.
@@ -110,33 +125,36 @@ class Connection(Stream):
         For who keeps more than the newest. It must not raise: all else here would end the stream.
         """
 
+    def _fail(self, error: ProtocolError | OSError) -> None:
+        """End the stream for what the publisher did wrong."""
+        if isinstance(error, ProtocolError):
+            self.error = error
+            self._lose(NoMask.MALFORMED, str(error))
+        else:  # ECONNRESET: it ended with our handshake unread
+            self._lose(NoMask.CONNECTION_LOST, error.strerror or str(error))
+
+    def _approach(self) -> None:
+        try:
+            if self._socket is None and not self.ended:
+                self._connect()
+            if self._socket is not None and self._inbox is None:
+                self._shake_hands()
+        except (ProtocolError, OSError) as error:
+            self._fail(error)
+
     def _connect(self) -> None:
         now = now_ns()
         if now < self._retry_ns:
             return
         self._retry_ns = now + RETRY_NS
-        if wrong := unusable_path(os.fsencode(self.path)):
-            raise ProtocolError("socket", wrong)
-        connecting = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        connecting.setblocking(False)
         try:
-            connecting.connect(self.path)
+            connecting = dial(self.path)
         except OSError as error:
-            connecting.close()
-            self.error = None
-            if isinstance(error, PermissionError):
-                self.reason = NoMask.NOT_PERMITTED
-            elif isinstance(error, (FileNotFoundError, ConnectionRefusedError, BlockingIOError)):
-                self.reason = NoMask.NOT_CONNECTED
-            else:  # EPROTOTYPE: a stream or datagram socket; ENAMETOOLONG; ENOTDIR
-                self.reason = NoMask.MALFORMED
-                self.error = ProtocolError(
-                    "socket", f"{self.path} is no SEQPACKET socket: {error.strerror or error}"
-                )
-            self.detail = error.strerror or str(error)
+            self.reason, self.detail, self.error = refusal(self.path, error)
             self.ended = not self.reconnect
             return
         self._socket = connecting
+        self.owner = os.getpid()
         self._since_ns = now
         self.reason, self.detail = NoMask.AWAITING_WELCOME, ""
         foreign = foreign_publisher(
@@ -145,7 +163,7 @@ class Connection(Stream):
         if foreign:
             self._lose(NoMask.FOREIGN_PUBLISHER, foreign)
 
-    def _shake_hands(self) -> bool:
+    def _shake_hands(self) -> None:
         assert self._socket is not None
         try:
             data, ancillary, _, _ = self._socket.recvmsg(
@@ -153,8 +171,8 @@ class Connection(Stream):
             )
         except BlockingIOError:
             if now_ns() - self._since_ns > _WELCOME_WAIT_NS:
-                raise ProtocolError("welcome", "connected, but no WELCOME within 1 s") from None
-            return False
+                self._lose(NoMask.SILENT, "connected, but no WELCOME within 1 s")
+            return
         descriptors = array.array("i")
         for level, kind, payload in ancillary:
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
@@ -162,25 +180,25 @@ class Connection(Stream):
         try:
             if not data:
                 self._lose(NoMask.CONNECTION_LOST, "closed before WELCOME")
-                return False
+                return
             message = decode(data)
             if isinstance(message, FrameHeader) and message.type == MessageType.BYE:
                 self._end(message)
-                return False
+                return
             if not isinstance(message, Welcome):
                 raise ProtocolError("welcome", "the first message is no WELCOME")
             if len(descriptors) != 1:
                 raise ProtocolError("descriptor", f"{len(descriptors)} descriptors, expected 1")
-            self._open(message, descriptors[0])
-            self._inbox = Inbox(data)
-            self._heard(message, data)
+            if self._open(message, descriptors[0]):
+                self._inbox = Inbox(data, self.max_ring_bytes // _FRAMES_IN_RING)
+                self._heard(message, data)
         finally:
             for fd in descriptors:
                 os.close(fd)
-        return True
 
-    def _open(self, welcome: Welcome, fd: int) -> None:
+    def _open(self, welcome: Welcome, fd: int) -> bool:
         check_welcome(welcome, ring.checked_size(fd))
+        ring.check_memory(fd, welcome.ring_bytes, self.max_ring_bytes)
         here = ring.time_namespace()
         if welcome.time_namespace and here and welcome.time_namespace != here:
             raise ProtocolError(
@@ -189,32 +207,44 @@ class Connection(Stream):
             )
         try:
             memory = ring.map_read_only(fd, welcome.ring_bytes)
-        except (OSError, ValueError) as error:
-            raise ProtocolError("ring_size", f"the ring cannot be mapped: {error}") from error
+        except OSError:
+            self._lose(NoMask.NO_MEMORY, "for the ring")
+            return False
         self.ring = MappedRing(memory, welcome)
         self.silence_ns = silence_limit_ns(welcome)
         self.reason, self.detail, self.error = NoMask.NONE, "", None
+        return True
 
-    def _read(self, wait_ns: int) -> bool:
-        """Take in what waits; True if more may."""
-        if self._socket is None or self._inbox is None or self.ring is None:
+    def _read(self, inbox: Inbox, wait_ns: int) -> bool:
+        """Take in what waits, without the lock while it waits; True if more may."""
+        try:
+            found = inbox.read(self.fileno(), self._MESSAGES_AT_ONCE, wait_ns)
+            with self.lock:
+                if self._inbox is not inbox:
+                    return False  # closed meanwhile, or lost by another thread's look
+                self._settle(inbox, found)
+        except (ProtocolError, OSError) as error:
+            with self.lock:
+                if self._inbox is inbox:
+                    self._fail(error)
             return False
-        found = self._inbox.read(self._socket.fileno(), self._MESSAGES_AT_ONCE, wait_ns)
+        return bool(found & INBOX_MORE)
+
+    def _settle(self, inbox: Inbox, found: int) -> None:
         if found & INBOX_FRAME:
-            self.frame_bytes = self.status_bytes = self._inbox.frame
+            self.frame_bytes = self.status_bytes = inbox.frame
         if found == INBOX_FRAME and not self._MESSAGES_AT_ONCE:
-            return False  # as nearly always
+            return  # as nearly always
         if found & INBOX_STATUS:
-            self.status_bytes = self._inbox.status
+            self.status_bytes = inbox.status
         if found & (_NEWS | INBOX_BYE) and self._MESSAGES_AT_ONCE == 1:
-            self._heard(decode_header(self._inbox.message), self._inbox.message)
+            self._heard(decode_header(inbox.message), inbox.message)
         if found & INBOX_BYE:
-            self._end(decode_header(self._inbox.message))
+            self._end(decode_header(inbox.message))
         elif found & INBOX_CLOSED:
             self._lose(NoMask.CONNECTION_LOST, "the publisher is gone")
-        elif found & INBOX_MALFORMED:
-            _explain(self._inbox, self.ring.welcome)
-        return bool(found & INBOX_MORE)
+        elif found & INBOX_MALFORMED and self.ring is not None:
+            _explain(inbox, self.ring.welcome, self.max_ring_bytes // _FRAMES_IN_RING)
 
     def _end(self, bye: FrameHeader) -> None:
         if bye.reasons & Reason.NOT_ALLOWED:
@@ -224,10 +254,20 @@ class Connection(Stream):
         else:
             self._lose(NoMask.CLOSED, "the publisher said BYE")
 
+    def _leave_to_parent(self) -> None:
+        self._lose(NoMask.FORKED, "open one here")
+
     def _lose(self, reason: NoMask, detail: str) -> None:
+        if self._inbox is not None:
+            self._inbox.close()
         if self._socket is not None:
+            # Wakes who waits at it in another thread; in a fork it would end the parent's stream.
+            if self.owner == os.getpid():
+                with contextlib.suppress(OSError):
+                    self._socket.shutdown(socket.SHUT_RDWR)
             self._socket.close()
         self._socket = None
+        self.owner = 0
         self.ring = None  # unmapped when no view is left
         self.frame_bytes = self.status_bytes = None
         self._inbox = None
@@ -236,11 +276,15 @@ class Connection(Stream):
         self.ended = self.ended or not self.reconnect
 
 
-def _explain(inbox: Inbox, welcome: Welcome) -> None:
+def _explain(inbox: Inbox, welcome: Welcome, most_bytes: int) -> None:
     """Raise what is wrong with the last message: the same checks again, with numbers."""
     message = decode(inbox.message)
     if isinstance(message, FrameHeader):
         check_message(message, welcome, inbox.last_sequence, now_ns())
         if message.type == MessageType.FRAME:
             check_frame(message, welcome, inbox.last_sequence)
+    if inbox.check == "mask_size":
+        raise ProtocolError(
+            inbox.check, f"a frame of more than {most_bytes} bytes: see max_ring_bytes"
+        )
     raise ProtocolError(inbox.check, f"check {inbox.check} failed")

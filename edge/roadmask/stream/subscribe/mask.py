@@ -61,7 +61,7 @@ class MappedRing:
         return Planes(mask, confidence, picture)
 
     def identity(self, index: int, kind: IdentityKind) -> Identity | None:
-        """The table's entry, if it is one of ``kind``."""
+        """The table's entry, if it is a whole one and of ``kind``."""
         if index == NO_IDENTITY:
             return None
         try:
@@ -107,7 +107,8 @@ class Mask:
 
     Attributes:
         pixels: ``(H, W) uint8`` category ids, 0 = no claim.
-        confidence: ``(H, W) uint8`` of 255, or None if it is not published.
+        confidence: ``(H, W) uint8``, the probability of the category named, of 255, or None if it
+            is not published.
         preview: ``(h, w, 3) uint8`` RGB, the network's input, or None.
         sequence: count of published frames, from 1.
         stream_id: random at each start of the publisher.

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from roadmask._native import crc32c
-from roadmask.errors import ProtocolError
+from roadmask.errors import ConfigError, ProtocolError
 from roadmask.stream.checks import MAX_LIMIT_MS
 from roadmask.stream.modes import NO_MASK_TEXT, NOT_LIVE, Flag, NoMask, names
 from roadmask.stream.protocol import DEFAULT_SOCKET, KEY, FrameHeader, decode_header
-from roadmask.stream.subscribe.connection import Connection
+from roadmask.stream.subscribe.connection import MAX_RING_BYTES, Connection
 from roadmask.stream.subscribe.mask import MappedRing, Mask, Planes
 from roadmask.stream.subscribe.policy import Policy, PolicyOptions
 from roadmask.stream.subscribe.transport import SILENCE_NS, Stream
@@ -29,6 +30,25 @@ _UNHEARD = (
     NoMask.NO_FRAME,
 )
 _IDLE_NS = 100_000_000  # how long a wait sleeps before it looks at the clock again
+_AGES_S = 1e9  # of a wait that nobody lives to see the end of
+_COPIES = 2  # tries of one call: a publisher that laps its readers holds nobody up
+
+
+def _number(name: str, value: float) -> float:
+    if math.isnan(value):
+        raise ConfigError(f"{name}: given nan, expected a number; inf means no limit")
+    return value
+
+
+def deadline_ns(timeout_s: float | None) -> int | None:
+    """The end of a wait, ns CLOCK_BOOTTIME; None for None and infinity: there is none.
+
+    Raises:
+        ConfigError: ``timeout_s`` is nan.
+    """
+    if timeout_s is None or _number("timeout_s", timeout_s) == math.inf:
+        return None
+    return now_ns() + int(min(max(timeout_s, 0.0), _AGES_S) * 1e9)
 
 
 class MaskReader:
@@ -40,7 +60,10 @@ class MaskReader:
     why. The limits hold when the publisher is stopped, hung,
     killed or replaced; a lost stream is found again by itself.
 
-    ``latest`` reads what has come since the last call. One subscriber belongs to one thread.
+    ``latest`` reads what has come since the last call. Whatever a publisher sends, a call ends with
+    its time-out and takes in a bounded number of messages. Any thread may call, ``close`` too:
+    threads that wait share the stream. A fork is refused (``FORKED``) while the parent's stream is
+    up.
 
     Args:
         socket_path: the daemon's socket, which need not exist yet; or another kind of stream.
@@ -48,11 +71,12 @@ class MaskReader:
         reconnect: False ends at the first loss: ``receive`` and the iterator stop, and what the
             publisher did wrong is raised.
         preview: copy the preview picture too, if there is one.
+        max_ring_bytes: largest ring to map; a frame's planes may have an eighth of it.
         policy: ``allow_not_live``, ``accept_unknown_age``, ``refuse``,
             ``publisher_user`` and ``model``; ``Policy`` tells what they mean.
 
     Raises:
-        ConfigError: an argument of ``policy`` cannot be used.
+        ConfigError: an argument of ``policy`` cannot be used, or a limit is nan.
     """
 
     _SIGN_OF_LIFE_NS = 150_000_000  # three heartbeats: reconnected, let in, and the newest frame
@@ -64,12 +88,13 @@ class MaskReader:
         max_age_ms: float = 250.0,
         reconnect: bool = True,
         preview: bool = False,
+        max_ring_bytes: int = MAX_RING_BYTES,
         **policy: Unpack[PolicyOptions],
     ) -> None:
         self._policy = Policy(**policy)
-        self._max_age_ms = max_age_ms
+        self._max_age_ms = _number("max_age_ms", max_age_ms)
         if isinstance(socket_path, (str, Path)):
-            socket_path = Connection(socket_path, reconnect, self._policy.user)
+            socket_path = Connection(socket_path, reconnect, self._policy.user, max_ring_bytes)
         self._connection: Stream = socket_path
         self._preview = preview
         self._looked_ns = 0  # when it was last read what had come
@@ -93,6 +118,7 @@ class MaskReader:
                 ``mask.valid`` says so after their use.
 
         Raises:
+            ConfigError: ``max_age_ms`` is nan.
             ProtocolError: only with ``reconnect=False``: what the publisher did wrong.
         """
         limit_ns, paused = self._limit_ns(max_age_ms), self._paused()
@@ -105,9 +131,14 @@ class MaskReader:
         return mask
 
     def close(self) -> None:
-        """Leave the stream. Masks that were handed out stay usable, views by their ``valid``."""
-        self._connection.close()
-        self._reason, self._detail = NoMask.CLOSED, self._connection.detail
+        """Leave the stream, from any thread: a call that waits there returns None.
+
+        Masks that were handed out stay usable, views by their ``valid``.
+        """
+        self._connection.check_fork()
+        with self._connection.lock:
+            self._connection.close()
+            self._refuse(self._connection.reason, self._connection.detail)
 
     @property
     def reason(self) -> NoMask:
@@ -152,6 +183,7 @@ class MaskReader:
 
     def fileno(self) -> int:
         """For select and poll: readable when something came. -1 while unconnected."""
+        self._connection.check_fork()
         return self._connection.fileno()
 
     def _paused(self) -> bool:
@@ -159,7 +191,9 @@ class MaskReader:
         return 0 < self._looked_ns < now_ns() - SILENCE_NS
 
     def _limit_ns(self, max_age_ms: float | None) -> int:
-        limit = self._max_age_ms if max_age_ms is None else min(max_age_ms, self._max_age_ms)
+        limit = self._max_age_ms
+        if max_age_ms is not None:
+            limit = min(_number("max_age_ms", max_age_ms), limit)
         # No frame may be used longer than the protocol's greatest limit: infinity means that.
         return int(max(0.0, min(limit, MAX_LIMIT_MS)) * 1e6)
 
@@ -183,9 +217,17 @@ class MaskReader:
 
     def _newest(self, limit_ns: int, copy: bool, repeat: bool, wait_ns: int = 0) -> Mask | None:
         stream = self._connection
+        stream.check_fork()
+        stream.pump(wait_ns)
+        stream.check_fork()
         stream.pump(wait_ns)
         self._looked_ns = now_ns()
-        while True:
+        with stream.lock:
+            return self._pick(stream, limit_ns, copy, repeat)
+
+    def _pick(self, stream: Stream, limit_ns: int, copy: bool, repeat: bool) -> Mask | None:
+        """The newest frame, if it may be used."""
+        for _ in range(_COPIES):
             ring, frame = stream.ring, stream.frame_bytes
             if ring is None:
                 self._refuse(stream.reason, stream.detail)
@@ -211,11 +253,12 @@ class MaskReader:
             # Lapped, and nothing newer has been announced.
             if newest is not None and newest[KEY] == frame[KEY]:
                 return None
+        return None
 
     def _take(self, ring: MappedRing, frame: bytes, limit_ns: int, copy: bool) -> Mask | None:
         """The newest frame; None if it may not be used, and ``_reason`` says why."""
         if copy:
-            taken = self._connection.take(self._policy.native, limit_ns, self._preview)
+            taken = self._connection.take(frame, self._policy.native, limit_ns, self._preview)
             if isinstance(taken, Planes):
                 return Mask(ring, frame, limit_ns, taken, True)
             self._refuse(taken, self._why(taken, limit_ns))
@@ -237,7 +280,8 @@ class MaskReader:
 
     def _why(self, verdict: NoMask, limit_ns: int) -> str:
         frame, status, now = self._connection.frame, self._connection.status, now_ns()
-        assert frame is not None and status is not None
+        if frame is None or status is None:
+            return self._connection.detail
         if verdict == NoMask.SILENT:
             return f"last message {(now - status.sent_ns) / 1e6:.0f} ms ago"
         reasons = frame.reasons | status.reasons

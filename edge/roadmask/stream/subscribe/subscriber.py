@@ -1,4 +1,4 @@
-"""The subscriber that waits by blocking its thread; ``aclient`` has the one for asyncio."""
+"""The subscriber that blocks its thread; ``async_subscriber`` has the one for asyncio."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from types import TracebackType
 
 from roadmask.stream.modes import NoMask
 from roadmask.stream.subscribe.mask import Mask
-from roadmask.stream.subscribe.reader import MaskReader
+from roadmask.stream.subscribe.reader import MaskReader, deadline_ns
 from roadmask.system.clock import now_ns
 
 __all__ = ["Mask", "NoMask", "Subscriber"]
@@ -23,13 +23,14 @@ class Subscriber(MaskReader):
     def receive(self, timeout_s: float | None = None, *, copy: bool = True) -> Mask | None:
         """Wait for a usable mask that was not handed out before; None after ``timeout_s``.
 
-        Without a time-out it waits through silence and reconnects for ever: give one, so that
-        S4 learns that there is no mask.
+        Without a time-out, or with infinity, it waits through silence and reconnects for ever: give
+        one, so that S4 learns that there is no mask.
 
         Raises:
+            ConfigError: ``timeout_s`` is nan.
             ProtocolError: only with ``reconnect=False``: what the publisher did wrong.
         """
-        deadline = None if timeout_s is None else now_ns() + int(timeout_s * 1e9)
+        deadline = deadline_ns(timeout_s)
         # Only a message can bring a mask after the newest: one look less for each frame.
         wait_ns = self._wait_ns(deadline) if self._caught_up else 0
         while True:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import select
+import threading
 from abc import ABC, abstractmethod
 
 from roadmask._native import Policy, judge, judge_without_frame
@@ -34,9 +36,13 @@ class Stream(ABC):
         reason: NONE while a stream is up, else why there is none.
         error: the check that failed, if ``reason`` is MALFORMED.
         ended: for good: closed, or lost without reconnect.
+        lock: held by whoever reads or changes these, never while something is waited for.
+        owner: the process that the stream belongs to, 0 while it is nobody's.
     """
 
     def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.owner = 0
         self.ring: MappedRing | None = None
         self.frame_bytes: bytes | None = None
         self.status_bytes: bytes | None = None
@@ -68,9 +74,21 @@ class Stream(ABC):
         frame, status = self.frame_bytes, self.status_bytes
         return NoMask(judge(frame, status, model, policy, limit_ns, self.silence_ns, now))
 
+    def check_fork(self) -> None:
+        """Leave the stream to the parent, in a fork: half of its messages would come here."""
+        if self.owner and self.owner != os.getpid():
+            self.lock = threading.RLock()  # the old one may be held by a thread that is not here
+            self._leave_to_parent()
+            self.owner = 0
+            self.ended = True
+
     @abstractmethod
-    def take(self, policy: Policy, limit_ns: int, preview: bool) -> Planes | NoMask:
-        """Copies of the newest frame's planes if it may be used, before and after; or why not."""
+    def _leave_to_parent(self) -> None:
+        """Let go without a word to the publisher; ``reason`` is FORKED."""
+
+    @abstractmethod
+    def take(self, frame: bytes, policy: Policy, limit_ns: int, preview: bool) -> Planes | NoMask:
+        """Copies of the planes of ``frame`` if it may be used, before and after; or why not."""
 
     @abstractmethod
     def pump(self, wait_ns: int = 0) -> None:

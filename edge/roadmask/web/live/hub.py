@@ -124,8 +124,13 @@ class LiveHub:
             mask = await subscriber.receive(timeout_s=wait_s)
         else:
             self._wanted.clear()
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._wanted.wait(), min(wait_s, _STATUS_S / 5))
+            # Not by wait_for: in 3.10 and 3.11 it swallows a cancellation that comes together with
+            # the event, and the subscription of a page that has gone would stay.
+            wanted = asyncio.ensure_future(self._wanted.wait())
+            try:
+                await asyncio.wait((wanted,), timeout=min(wait_s, _STATUS_S / 5))
+            finally:
+                wanted.cancel()
             subscriber.latest(copy=False)  # drains what has come; no pixel is touched
         header = subscriber.frame
         if header is not None:
