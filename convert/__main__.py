@@ -14,7 +14,14 @@ from convert.quantise.converter import MODES
 from roadmask.errors import ConfigError
 from roadmask.storage.address import location
 from roadmask.storage.fetch import fetch, fetch_folder
-from roadmask.system.command_line import EXIT_DONE, EXIT_GATE, at_least, entry_point, run_command
+from roadmask.system.command_line import (
+    EXIT_DONE,
+    EXIT_GATE,
+    at_least,
+    entry_point,
+    parse_size,
+    run_command,
+)
 from roadmask.system.files import check_writable, write_bytes, write_text
 
 
@@ -30,6 +37,12 @@ def _convert_parser() -> argparse.ArgumentParser:
     parser.add_argument("model", type=location, metavar="MODEL.keras")
     parser.add_argument(
         "--out", type=Path, required=True, metavar="MODEL.tflite", help="the report: MODEL.json"
+    )
+    parser.add_argument(
+        "--size",
+        type=parse_size,
+        metavar="WxH",
+        help="input of a network of the zoo; default: its own",
     )
     parser.add_argument(
         "--calibration",
@@ -176,6 +189,7 @@ def _convert(options: argparse.Namespace) -> int:
         eval_split=options.eval_split,
         eval_count=options.eval_count,
         labels=options.labels,
+        size=options.size,
         mode=options.mode,
         float_layers=options.float_layers,
         repair=options.repair,

@@ -73,7 +73,7 @@ def convert(plan: ConversionPlan) -> Conversion:
         plan.eval_dataset, plan.eval_root, plan.eval_split, count=plan.eval_count
     )
     import_tensorflow(verbose=plan.verbose)
-    graph = export_graph(load_keras(plan.model), plan.model)
+    graph = export_graph(_load(plan), plan.model)
     labels = _choose_labels(graph, plan)
     info = ModelInfo(
         graph.name,
@@ -205,6 +205,15 @@ def _choose_labels(graph: ExportGraph, plan: ConversionPlan) -> LabelSet:
             f"({', '.join(LABEL_SETS)} or a .toml file)"
         )
     return label_set(name)
+
+
+def _load(plan: ConversionPlan) -> Any:
+    model = load_keras(plan.model)
+    if plan.size is None:
+        return model
+    from train.models import at_size
+
+    return at_size(model, plan.size)
 
 
 def _training_record(model: Path) -> dict[str, Any]:

@@ -19,6 +19,7 @@ class ConversionPlan:
 
     Attributes:
         model: the ``.keras`` file.
+        size: width and height of the input in px, where it is not the file's own.
         calibration: manifest or folder; ``calibration_root`` is the manifest's data set.
         eval_dataset, eval_root, eval_split, eval_count: the evaluation set; the count is the
             town's.
@@ -45,6 +46,7 @@ class ConversionPlan:
     eval_split: str = "val"
     eval_count: int = 100
     labels: str = ""
+    size: tuple[int, int] | None = None
     mode: str = "int8"
     float_layers: tuple[str, ...] = ()
     repair: bool = False

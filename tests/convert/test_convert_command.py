@@ -88,6 +88,8 @@ def test_bad_input_is_one_line_and_2_and_leaves_nothing(
         ([str(camvid_folder), *camvid], "is missing"),
         ([str(inputs / "free.keras"), *camvid], "fixed size"),
         ([str(inputs / "five.keras"), *camvid], "--labels"),
+        ([str(inputs / "five.keras"), *camvid, "--size", "64x64"], "no network of the zoo"),
+        ([model, *camvid, "--size", "100x64"], "multiples of 32"),
         ([str(inputs / "strange.keras"), *camvid, "--calibration", train], "for tf.Erfinv"),
         ([model, *camvid, "--calibration", train, "--float-layers", "conv9"], "conv9"),
         ([model, *camvid, "--mode", "float16", "--repair"], "--repair goes with --mode int8"),

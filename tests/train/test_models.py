@@ -8,7 +8,7 @@ import pytest
 
 from roadmask.errors import ConfigError, ModelError
 from train.__main__ import main
-from train.models import MODELS, build_model, count_macs
+from train.models import MODELS, at_size, build_model, count_macs
 from train.models.encoders import encode
 from train.models.pooling import grid_pool
 
@@ -140,6 +140,17 @@ def test_weights_of_a_file_at_another_size_and_for_other_classes(tmp_path: Path)
     assert "\n" not in str(caught.value)
     with pytest.raises(ModelError, match="missing"):
         build_model("unet_mini", (32, 32), weights=tmp_path / "none.keras")
+
+
+def test_the_same_weights_at_another_size() -> None:
+    model = build_model("roadnet", (64, 32), classes=5)
+    other = at_size(model, (96, 64))
+    assert other.name == "roadnet" and other.output_shape == (None, 16, 24, 5)
+    for a, b in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    foreign = keras.Model(model.inputs, model.outputs, name="mine")
+    with pytest.raises(ConfigError, match="mine is no network of the zoo"):
+        at_size(foreign, (96, 64))
 
 
 def test_imagenet_weights_without_a_network_say_how_to_go_on(

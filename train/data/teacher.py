@@ -24,7 +24,8 @@ from roadmask.errors import ConfigError, DataError, ModelError
 from roadmask.imaging.reading import IMAGE_SUFFIXES, read_image
 from roadmask.labels.catalogue import CITYSCAPES_8
 from roadmask.labels.label_set import LabelSet
-from train.models import MODELS, build_model
+from train.keras_file import load_keras
+from train.models import MODELS, at_size
 
 Soft = npt.NDArray[np.uint8]
 _WHOLE = 255  # a probability of 1
@@ -88,9 +89,7 @@ class Teacher:
         for sample in tqdm(dataset, desc="teacher", unit="frame", total=len(dataset), disable=None):
             size = self._size(sample.image.shape[:2], loaded)
             if size not in networks:
-                networks[size] = [
-                    _at_size(m, f, size) for m, f in zip(loaded, self.files, strict=True)
-                ]
+                networks[size] = [at_size(model, size) for model in loaded]
             soft.append(self._ask(networks[size], sample.image, size))
         return soft
 
@@ -139,10 +138,7 @@ def teacher_file(run: Path) -> Path:
 
 
 def _load(path: Path, labels: LabelSet) -> keras.Model:
-    try:
-        model = keras.saving.load_model(path, compile=False)
-    except Exception as error:  # whatever the damage causes: zipfile, h5py, JSON, TypeError
-        raise ModelError(f"teacher {path} cannot be read as a .keras file") from error
+    model = load_keras(path)
     if model.name not in MODELS or model.output_shape[-1] != labels.class_count:
         raise ModelError(
             f"teacher {path} is {model.name} of {model.output_shape[-1]} classes: expected a "
@@ -154,12 +150,6 @@ def _load(path: Path, labels: LabelSet) -> keras.Model:
 def _input_size(model: keras.Model) -> tuple[int, int]:
     _, height, width, _ = model.input_shape
     return int(width), int(height)
-
-
-def _at_size(model: keras.Model, path: Path, size: tuple[int, int]) -> keras.Model:
-    if _input_size(model) == size:
-        return model
-    return build_model(model.name, size, model.output_shape[-1], path)
 
 
 def as_masks(soft: Soft, size: tuple[int, int]) -> Soft:

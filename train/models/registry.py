@@ -197,6 +197,21 @@ def build_model(
     return model
 
 
+def at_size(model: keras.Model, input_size: tuple[int, int]) -> keras.Model:
+    """A network of the zoo with the same weights, for another input size.
+
+    Raises:
+        ConfigError: no network of the zoo, or a size that its stride does not divide.
+    """
+    if model.name not in MODELS:
+        raise ConfigError(
+            f"{model.name} is no network of the zoo: it has the size it was built with"
+        )
+    other = build_model(model.name, input_size, model.output_shape[-1])
+    other.set_weights(model.get_weights())
+    return other
+
+
 def list_models() -> str:
     """The zoo as a table, a network a line: name, stride, output stride, what it is."""
     rows = [("name", "sizes", "logits", "")]
