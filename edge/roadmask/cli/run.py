@@ -62,6 +62,7 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-age-ms", type=int, help="oldest mask to trust (default: 250 ms)")
     for name, text in (
         ("confidence", "publish a confidence plane"),
+        ("checksum", "send each mask's CRC-32C, for readers to check"),
         ("preview", "publish the picture that the network sees"),
     ):
         parser.add_argument(f"--{name}", action="store_true", default=None, help=text)

@@ -38,6 +38,7 @@ class DaemonConfig:
     fit: str = "stretch"  # or "letterbox": keep proportions, with void padding
     max_age_ms: int = 250  # subscribers refuse older masks
     confidence: bool = False  # publish a confidence plane
+    checksum: bool = False  # send each mask's CRC-32C
     preview: bool = False  # publish the network's RGB input
     socket_mode: int = 0o660
     socket_group: str = ""  # of the socket and of its folder; "" = the daemon's own

@@ -32,6 +32,7 @@ def open_publisher(
         form=RingForm(
             confidence=config.confidence,
             preview_size=engine.input_size if config.preview else None,
+            checksum=config.checksum,
         ),
         access=access_of(config),
     )

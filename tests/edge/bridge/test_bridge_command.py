@@ -68,6 +68,11 @@ def test_a_watch_that_nothing_reaches_says_what_to_do() -> None:
     assert "'roadmask bridge --zenoh car/front' there" in result.stderr.splitlines()[-1]
 
 
+def test_the_far_end_cannot_ask_who_publishes() -> None:
+    with pytest.raises(ConfigError, match="publisher_user: the bridge asks"):
+        RemoteSubscriber(KEY, publisher_user="roadmask")
+
+
 def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "zenoh", None)
     with pytest.raises(ConfigError, match=r"pip install 'roadmask\[zenoh\]'"):

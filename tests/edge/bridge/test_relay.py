@@ -94,6 +94,29 @@ def test_what_is_not_live_stays_so(path: Path, endpoint: str, far: RemoteSubscri
         assert mask.flags == flags and not mask.live
 
 
+def test_an_age_that_is_unknown_stays_so(path: Path, endpoint: str, far: RemoteSubscriber) -> None:
+    with (
+        publisher(path, Flag.AGE_UNKNOWN),
+        bridge(path, endpoint),
+        RemoteSubscriber(KEY, connect=[endpoint], accept_unknown_age=True) as bold,
+    ):
+        refused(far, NoMask.AGE_UNKNOWN)
+        mask = wait_for(lambda: checked(bold), "a mask")
+        assert not mask.age_known and mask.valid
+
+
+def test_the_far_end_may_name_the_model(path: Path, endpoint: str) -> None:
+    right, wrong = bytes(range(32)).hex(), bytes(32).hex()
+    with (
+        publisher(path),
+        bridge(path, endpoint),
+        RemoteSubscriber(KEY, connect=[endpoint], model=right) as pinned,
+        RemoteSubscriber(KEY, connect=[endpoint], model=wrong) as other,
+    ):
+        wait_for(lambda: checked(pinned), "a mask")
+        refused(other, NoMask.WRONG_MODEL)
+
+
 def test_a_bridge_that_hung_delivers_nothing_old(
     path: Path, endpoint: str, far: RemoteSubscriber
 ) -> None:

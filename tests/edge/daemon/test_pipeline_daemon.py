@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from daemon_parts import daemon
 
+from roadmask._native import crc32c
 from roadmask.daemon.config import DaemonConfig
 from roadmask.daemon.pipeline import open_pipeline
 from roadmask.inference.engine import Engine
@@ -180,3 +181,17 @@ def test_ready_made_parts_are_used_and_stay_open(tmp_path: Path, shipped_model: 
         publisher.heartbeat()
         assert publisher.socket_path.exists()
     assert not publisher.socket_path.exists()
+
+
+def test_a_checksum_is_sent_where_it_is_asked_for(tmp_path: Path, shipped_model: Path) -> None:
+    source, socket = Camera(), tmp_path / "masks.sock"
+    config = DaemonConfig(
+        source=source.uri,
+        model=str(shipped_model),
+        socket=str(socket),
+        max_age_ms=2000,
+        checksum=True,
+    )
+    with daemon(config, source), Subscriber(socket, max_age_ms=2000) as subscriber:
+        mask = subscriber.receive(timeout_s=30)
+        assert mask is not None and mask.crc32c == crc32c(mask.pixels) != 0

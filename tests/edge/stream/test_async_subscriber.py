@@ -5,12 +5,13 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hostile_parts import HostilePublisher, good_status, good_welcome
 from stream_parts import PATIENCE_S, publish, publisher_process
 
-from roadmask.stream.modes import NoMask
+from roadmask.stream.modes import Flag, NoMask, Reason
 from roadmask.stream.protocol import encode
 from roadmask.stream.publish.publisher import Publisher
 from roadmask.stream.subscribe.async_subscriber import AsyncSubscriber
@@ -166,3 +167,23 @@ def test_a_stream_without_end_leaves_other_tasks_their_turn(tmp_path: Path) -> N
     path = tmp_path / "masks.sock"
     with publisher_process(path):
         assert asyncio.run(read(path))
+
+
+def test_it_refuses_as_the_blocking_one_does(tmp_path: Path) -> None:
+    path = tmp_path / "masks.sock"
+
+    async def told(publisher: Publisher, subscriber: AsyncSubscriber) -> NoMask:
+        while True:
+            publish(publisher, reasons=Reason.DARK, flags=Flag.AGE_UNKNOWN)
+            mask = await subscriber.receive(timeout_s=0.01)
+            if mask is not None or subscriber.reason in (NoMask.AGE_UNKNOWN, NoMask.REFUSED):
+                return subscriber.reason
+
+    async def read(**policy: Any) -> NoMask:
+        with Publisher(path, mask_size=(8, 8)) as publisher:
+            async with AsyncSubscriber(path, **policy) as subscriber:
+                return await asyncio.wait_for(told(publisher, subscriber), PATIENCE_S)
+
+    assert asyncio.run(read()) is NoMask.AGE_UNKNOWN
+    assert asyncio.run(read(accept_unknown_age=True)) is NoMask.REFUSED
+    assert asyncio.run(read(accept_unknown_age=True, refuse=Reason.NONE)) is NoMask.NONE

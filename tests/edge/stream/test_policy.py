@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 from client_parts import LANGUAGES, Reader, reader
-from cpp_parts import REPOSITORY
-from stream_parts import PUBLISHER, drain, process, publish, wait_for
+from cpp_parts import REPOSITORY, driven
+from stream_parts import PUBLISHER, drain, frame_info, process, publish, wait_for
 
 from roadmask.errors import ConfigError
 from roadmask.stream import modes
 from roadmask.stream.modes import REFUSED_BY_DEFAULT, Flag, Mode, NoMask, Reason, names
 from roadmask.stream.protocol import Identity, IdentityKind
-from roadmask.stream.publish.publisher import Publisher, StreamIdentity
+from roadmask.stream.publish.publisher import Publisher, RingForm, StreamIdentity
 from roadmask.stream.subscribe.policy import TAKE_EVERYTHING, Policy, PolicyOptions
 from roadmask.stream.subscribe.subscriber import Subscriber
 from roadmask.system.clock import now_ns
@@ -256,6 +256,41 @@ def test_a_publisher_that_falls_silent_before_its_first_frame(path: Path, langua
             "a sign of life",
         )
         assert "FAULT: STARTING" in client.text
+
+
+def test_a_mask_whose_checksum_differs_is_refused(path: Path, language: str) -> None:
+    form = RingForm(checksum=True)
+    with (
+        Publisher(path, mask_size=(8, 8), form=form) as publisher,
+        reader(language, path) as client,
+    ):
+        assert verdict(publisher, client) is NoMask.NONE
+
+        def damaged() -> bool:
+            slot = publisher.begin()
+            slot.mask[:] = 5
+            publisher.publish(frame_info())
+            slot.mask[0, 0] = 4  # after its checksum was computed
+            return not client.look() and client.reason is NoMask.MALFORMED
+
+        wait_for(damaged, "a checksum that differs")
+        assert "CRC-32C" in client.text
+
+
+def test_an_id_that_is_none_is_handed_out_as_it_is(path: Path) -> None:
+    """To look at every pixel would cost as much as to copy it; it says no more than void."""
+    with (
+        Publisher(path, mask_size=(8, 8)) as publisher,
+        Subscriber(path, max_age_ms=60_000) as python,
+        driven("probe", path) as cpp,
+    ):
+
+        def both() -> bool:
+            publish(publisher, 200)
+            mask, answer = python.latest(), cpp.ask("latest")
+            return mask is not None and bool((mask.pixels == 200).all()) and " value=200 " in answer
+
+        wait_for(both, "the same in both")
 
 
 def test_what_cannot_be_refused_is_said() -> None:

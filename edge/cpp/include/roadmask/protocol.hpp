@@ -79,7 +79,7 @@ struct FrameHeader : Prefix {
   std::uint64_t preview_offset;  // RGB, three bytes a pixel; 0 = no such plane
   std::uint32_t preview_stride;
   std::uint32_t crc32c;  // of the mask's bytes, row by row without padding; 0 = not computed
-  float scale_x;         // camera pixel = scale x mask pixel + offset
+  float scale_x;         // camera pixel = scale x mask pixel + offset, pixel centres at integers
   float scale_y;
   float offset_x;
   float offset_y;

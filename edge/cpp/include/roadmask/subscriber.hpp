@@ -37,12 +37,14 @@ class MappedRing;
 class Mask {
  public:
   // (height, width) category ids row by row, `stride` bytes apart; 0 = no claim. A pixel's centre
-  // has integer coordinates: column x shows the camera's column scale_x * x + offset_x.
+  // has integer coordinates: column x shows the camera's column scale_x * x + offset_x. They are
+  // handed out as they were written: an id above 7, which no daemon writes, means no more than 0.
   const std::uint8_t* pixels() const noexcept { return plane(mask_); }
   std::uint32_t width() const noexcept { return header_.mask_width; }
   std::uint32_t height() const noexcept { return header_.mask_height; }
   std::size_t stride() const noexcept { return mask_.stride; }
-  // The network's probability of the category it names, of 255; null if it is not published.
+  // As the mask: 255 x the category's probability against the runner-up alone; 128 = undecided, 255 =
+  // certain. Null if it is not published.
   const std::uint8_t* confidence() const noexcept { return plane(confidence_); }
   std::size_t confidence_stride() const noexcept { return confidence_.stride; }
   // The network's RGB input; null if it is not published or not asked for.

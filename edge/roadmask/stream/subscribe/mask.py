@@ -106,9 +106,10 @@ class Mask:
     """One frame's mask; times are ns CLOCK_BOOTTIME, sizes (width, height) px.
 
     Attributes:
-        pixels: ``(H, W) uint8`` category ids, 0 = no claim.
-        confidence: ``(H, W) uint8``, the probability of the category named, of 255, or None if it
-            is not published.
+        pixels: ``(H, W) uint8`` category ids, 0 = no claim. They are handed out as they were
+            written: an id above 7, which no daemon writes, means no more than 0.
+        confidence: ``(H, W) uint8``, 255 x the category's probability against the runner-up alone:
+            128 = undecided, 255 = certain. None if it is not published.
         preview: ``(h, w, 3) uint8`` RGB, the network's input, or None.
         sequence: count of published frames, from 1.
         stream_id: random at each start of the publisher.
@@ -258,7 +259,7 @@ class Mask:
 
     @property
     def scale(self) -> tuple[float, float]:
-        """Camera pixel = scale x mask pixel + offset, (x, y)."""
+        """Camera pixel = scale x mask pixel + offset, (x, y), both counted at pixel centres."""
         return self.header.scale_x, self.header.scale_y
 
     @property
