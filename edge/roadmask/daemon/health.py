@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from roadmask.daemon.board_watch import BoardWatch
 from roadmask.daemon.frame_slot import Captured
 from roadmask.sources import SourceKind
 from roadmask.stream.modes import Mode, Reason
@@ -19,9 +20,13 @@ class Health:
         kind: of the source; only a live one owes a driver's time stamp.
         period_ns: nominal time between frames, 0 where the source has no rate of its own.
         max_age_ms: a mask that is older before it is out is STALE.
+        board: says whether heat or the supply hold the board back; by default nothing does.
     """
 
-    def __init__(self, kind: SourceKind, period_ns: int, max_age_ms: int) -> None:
+    def __init__(
+        self, kind: SourceKind, period_ns: int, max_age_ms: int, board: BoardWatch | None = None
+    ) -> None:
+        self._board = board or BoardWatch()
         self._kind, self._period_ns, self._max_age_ns = kind, period_ns, max_age_ms * 1_000_000
         self._last_ns = 0
         self._interval_ns = float(period_ns)
@@ -38,7 +43,7 @@ class Health:
             now_ns: CLOCK_BOOTTIME.
             invalid: share of the mask where the network gave nothing that can be read.
         """
-        reasons = seen
+        reasons = seen | self._board.reasons
         if self._kind is SourceKind.LIVE and not frame.driver_time:
             reasons |= Reason.ESTIMATED_TIME
         if self._rate_is_low(frame.capture_ns):

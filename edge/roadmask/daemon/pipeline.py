@@ -19,11 +19,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
+from roadmask.daemon.board_watch import BoardWatch
 from roadmask.daemon.camera_faults import Faults
 from roadmask.daemon.capture import CaptureThread
 from roadmask.daemon.config import DaemonConfig
 from roadmask.daemon.frame_slot import Captured
 from roadmask.daemon.health import Health
+from roadmask.daemon.inlet import open_camera
 from roadmask.daemon.network import Network, fit_network
 from roadmask.daemon.outlet import open_publisher, period_ns
 from roadmask.daemon.publication import Publication
@@ -33,7 +35,7 @@ from roadmask.errors import ConfigError
 from roadmask.inference.accelerator import Accelerator
 from roadmask.inference.engine import Engine, EngineLostError
 from roadmask.inference.reading.read_as import ReadAs
-from roadmask.sources import Source, SourceKind, open_source
+from roadmask.sources import Source, SourceKind
 from roadmask.stream.modes import Mode, Reason
 from roadmask.stream.publish.heartbeat import TICK_S, Heart
 from roadmask.stream.publish.publisher import Publisher
@@ -116,7 +118,7 @@ def open_pipeline(
     engine = engine or _load(config)
     with ExitStack() as stack:
         open_part = stack.enter_context
-        source = open_part(source or _open_source(config))
+        source = open_part(source or open_camera(config))
         network = fit_network(engine, source.size, config)
         publisher = publisher or open_part(
             open_publisher(config, engine, source, network.postprocess.mask_size)
@@ -126,17 +128,16 @@ def open_pipeline(
         )
         engine.late = partial(publisher.set_mode, Mode.FAULT, Reason.INFERENCE_FAILED)
         open_part(Heart(publisher, Faults(publisher, capture).tell))
+        board = open_part(BoardWatch())
         health = Health(
-            source.kind, period_ns(config, source) if source.realtime else 0, config.max_age_ms
+            source.kind,
+            period_ns(config, source) if source.realtime else 0,
+            config.max_age_ms,
+            board,
         )
         scene = SceneCheck(config.scene, source.kind is SourceKind.LIVE)
         publication = open_part(Publication(publisher, network, source.kind, scene, health, times))
         yield Pipeline(config, network, publisher, capture, publication)
-
-
-def _open_source(config: DaemonConfig) -> Source:
-    latency_ms = None if config.latency_ms == -1 else config.latency_ms
-    return open_source(config.source, live=config.live or None, latency_ms=latency_ms)
 
 
 def _load(config: DaemonConfig) -> Engine:

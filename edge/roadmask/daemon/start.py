@@ -15,13 +15,14 @@ from pathlib import Path
 
 from roadmask.daemon.camera_faults import FAULTS
 from roadmask.daemon.config import DaemonConfig
+from roadmask.daemon.inlet import open_camera
 from roadmask.daemon.outlet import access_of
 from roadmask.inference.accelerator import Accelerator
 from roadmask.inference.engine import EngineLostError
 from roadmask.inference.engine_process import ProcessEngine
 from roadmask.inference.engine_worker import EngineOrder
 from roadmask.inference.reading.read_as import ReadAs
-from roadmask.sources import FaultCode, Source, SourceError, open_source
+from roadmask.sources import FaultCode, Source, SourceError
 from roadmask.stream.modes import Mode, Reason
 from roadmask.stream.publish.heartbeat import Heart
 from roadmask.stream.publish.publisher import Publisher
@@ -108,7 +109,7 @@ def _await_source(config: DaemonConfig, room: WaitingRoom, stop: threading.Event
     said: FaultCode | None = None
     while not stop.is_set():
         try:
-            return open_source(config.source)
+            return open_camera(config)
         except SourceError as error:
             if error.code not in _MENDED_BY_TIME:
                 raise

@@ -58,9 +58,7 @@ class Reason(enum.IntFlag):
 
 # Bits that no part of roadmask sets yet; a test holds that this is true of exactly these.
 RESERVED = (
-    Reason.THERMAL
-    | Reason.POWER
-    | Reason.LOW_CONFIDENCE
+    Reason.LOW_CONFIDENCE
     | Reason.IMPLAUSIBLE
     | Reason.FLICKER
     | Reason.DRIFT

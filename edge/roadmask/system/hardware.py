@@ -45,12 +45,12 @@ class Device:
 def read_device(root: Path = Path("/")) -> Device:
     """Describe the machine whose ``/proc`` and ``/sys`` lie under ``root``."""
     frequency = root / "sys/devices/system/cpu/cpu0/cpufreq"
-    clock_khz = _number(frequency / "scaling_cur_freq")
+    clock_khz = read_number(frequency / "scaling_cur_freq")
     return Device(
         name=_board(root) or processor_name(root),
         architecture=platform.machine(),
         cpus=len(os.sched_getaffinity(0)),
-        governor=_text(frequency / "scaling_governor"),
+        governor=read_text(frequency / "scaling_governor"),
         clock_mhz=clock_khz / 1000 if clock_khz is not None else _cpuinfo_clock(root),
         temperature_c=temperature_c(root),
         memory_mib=_memory(root),
@@ -61,11 +61,12 @@ def read_device(root: Path = Path("/")) -> Device:
 def temperature_c(root: Path = Path("/")) -> float | None:
     """The hottest thermal zone, degrees Celsius; None where none tells one that can be."""
     zones = (root / "sys/class/thermal").glob("thermal_zone*/temp")
-    readings = [t / 1000 for t in map(_number, zones) if t is not None]
+    readings = [t / 1000 for t in map(read_number, zones) if t is not None]
     return max((t for t in readings if t and _COLDEST_C < t < _HOTTEST_C), default=None)
 
 
-def _text(path: Path) -> str | None:
+def read_text(path: Path) -> str | None:
+    """What a file of the kernel says; None where it is not there, empty or not to be read."""
     try:
         # A device tree's strings end in NUL.
         return path.read_text(errors="replace").strip("\0 \n") or None
@@ -73,8 +74,9 @@ def _text(path: Path) -> str | None:
         return None
 
 
-def _number(path: Path) -> float | None:
-    text = _text(path)
+def read_number(path: Path) -> float | None:
+    """The same as a number."""
+    text = read_text(path)
     try:
         return float(text) if text is not None else None
     except ValueError:
@@ -82,13 +84,13 @@ def _number(path: Path) -> float | None:
 
 
 def _board(root: Path) -> str | None:
-    return _text(root / "proc/device-tree/model") or _text(
+    return read_text(root / "proc/device-tree/model") or read_text(
         root / "sys/firmware/devicetree/base/model"
     )
 
 
 def _cpuinfo(root: Path, *keys: str) -> str | None:
-    for line in (_text(root / "proc/cpuinfo") or "").splitlines():
+    for line in (read_text(root / "proc/cpuinfo") or "").splitlines():
         key, _, value = line.partition(":")
         if key.strip() in keys and value.strip():
             return value.strip()
@@ -106,7 +108,7 @@ def _cpuinfo_clock(root: Path) -> float | None:
 
 
 def _memory(root: Path) -> int | None:
-    for line in (_text(root / "proc/meminfo") or "").splitlines():
+    for line in (read_text(root / "proc/meminfo") or "").splitlines():
         if line.startswith("MemTotal:"):
             return int(line.split()[1]) // 1024
     return None
