@@ -118,6 +118,8 @@ def compare_conversions(a: dict[str, Any], b: dict[str, Any]) -> Comparison:
     """The converted models of two reports: accuracy and latency; the worse verdict holds."""
     parts = []
     for key, compare in (("accuracy", compare_accuracy), ("latency", compare_latency)):
+        if a[key] is None or b[key] is None:  # not timed: --no-latency, or rejected before
+            continue
         parts.append(compare(_converted(a, key), _converted(b, key)))
     verdicts = {part.verdict for part in parts}
     verdict = next((v for v in ("worse", "better") if v in verdicts), "same")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from convert.calibration.frames import SHIPPED, TOWN_SIZE
 from convert.judge.gates import Gates
 from convert.judge.history import FOLDER
 from convert.quantise.converter import MODES
+from convert.quantise.input_range import CHANNELS, mean_range, named_range
 from roadmask.errors import ConfigError
+from roadmask.inference.pixels import INPUT_RANGES, Pixels
 from roadmask.storage.address import location
 from roadmask.storage.fetch import fetch, fetch_folder
 from roadmask.system.command_line import (
@@ -64,6 +67,12 @@ def _convert_parser() -> argparse.ArgumentParser:
         "--eval-count", type=at_least(1), default=100, help="frames of the town; default: 100"
     )
     parser.add_argument("--labels", default="", help="label set, where the classes do not tell")
+    parser.add_argument(
+        "--truth-labels", default="", metavar="SET", help="of the masks' ids, where not the usual"
+    )
+    _add_input(parser)
+    # Or argparse would take the -1..1 of --input-range for an option.
+    parser._negative_number_matcher = re.compile(r"-[\d.]")
     _add_quantisation(parser)
     _add_gates(parser)
     parser.add_argument(
@@ -72,8 +81,37 @@ def _convert_parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=at_least(1), default=1, help="while timing; default: 1")
     parser.add_argument("--source", help="timed frames; default: 64 town frames of 1280x720")
     parser.add_argument("--latency-frames", type=at_least(20), default=200, help="default: 200")
+    parser.add_argument("--no-latency", action="store_true", help="judge without timing")
     parser.add_argument("-v", "--verbose", action="store_true", help="tracebacks, TensorFlow's log")
     return parser
+
+
+def _add_input(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "pixels", "what a network without a leading Rescaling takes; found out where not told"
+    )
+    group.add_argument(
+        "--input-range", metavar="RANGE", help=f"{', '.join(INPUT_RANGES)} or another LOW..HIGH"
+    )
+    for option, text in (("--mean", "(pixel - mean) / std"), ("--std", "pixels of 0 to 255")):
+        group.add_argument(
+            option,
+            type=lambda given: [float(n) for n in given.split(",")],
+            metavar="X[,Y,Z]",
+            help=f"{text}; one number or one for each channel, in the network's order",
+        )
+    group.add_argument("--channels", choices=CHANNELS, default="", help="order of the channels")
+
+
+def _input_range(options: argparse.Namespace) -> Pixels | None:
+    """What is told of the pixels, None where the range is not."""
+    given = [options.input_range is not None, options.mean is not None, options.std is not None]
+    if given not in ([False] * 3, [True, False, False], [False, True, True]):
+        raise ConfigError("give --input-range, or --mean and --std")
+    channels = options.channels or CHANNELS[0]
+    if options.input_range is not None:
+        return named_range(options.input_range, channels)
+    return mean_range(options.mean, options.std, channels) if options.mean is not None else None
 
 
 def _add_quantisation(parser: argparse.ArgumentParser) -> None:
@@ -111,6 +149,11 @@ def _add_gates(parser: argparse.ArgumentParser) -> None:
         ("--max-miou-drop", Gates.max_miou_drop, "mean IoU that may be lost, points"),
         ("--max-category-drop", Gates.max_category_drop, "the same in any one category"),
         ("--min-agreement", Gates.min_agreement, "pixels that agree with the float model, %%"),
+        (
+            "--min-miou",
+            Gates.min_miou,
+            "mean IoU of the float model, points; no gate on the town",
+        ),
     ):
         group.add_argument(
             option, type=float, default=default, metavar="X", help=f"{text}; default: {default:g}"
@@ -190,6 +233,9 @@ def _convert(options: argparse.Namespace) -> int:
         eval_count=options.eval_count,
         labels=options.labels,
         size=options.size,
+        truth_labels=options.truth_labels,
+        input_range=_input_range(options),
+        channels=options.channels,
         mode=options.mode,
         float_layers=options.float_layers,
         repair=options.repair,
@@ -199,11 +245,13 @@ def _convert(options: argparse.Namespace) -> int:
             options.max_category_drop,
             options.min_agreement,
             options.max_latency_ms,
+            options.min_miou,
         ),
         history=None if options.no_history else options.history,
         video=options.video or DEFAULT_VIDEO,
         latency_source=options.source or DEFAULT_SOURCE,
         latency_frames=options.latency_frames,
+        time=not options.no_latency,
         threads=options.threads,
         verbose=options.verbose,
     )

@@ -9,6 +9,7 @@ from benchmarks.daemon.latency import DEFAULT_SOURCE
 from convert.judge.gates import Gates
 from convert.quantise.converter import MODES
 from roadmask.errors import ConfigError
+from roadmask.inference.pixels import Pixels
 
 DEFAULT_VIDEO = "synthetic:town?seed=3&width=640&height=360"
 
@@ -24,6 +25,8 @@ class ConversionPlan:
         eval_dataset, eval_root, eval_split, eval_count: the evaluation set; the count is the
             town's.
         labels: label set, where the number of classes does not tell.
+        truth_labels: label set of the evaluation masks, where not the data set's own.
+        input_range, channels: what the network takes for pixels; found out where not told.
         mode: of ``convert.quantise.converter.MODES``.
         float_layers: that int8 leaves in float.
         repair: let layers go to float until the gates of accuracy are passed.
@@ -32,6 +35,7 @@ class ConversionPlan:
         history: folder of the accepted conversions; None judges against the float model alone.
         video: URI of the drive that flicker is measured on.
         latency_source: URI of the frames that are timed; latency_frames in each phase.
+        time: measure latency.
         threads: of the interpreter while timing.
 
     Raises:
@@ -47,6 +51,9 @@ class ConversionPlan:
     eval_count: int = 100
     labels: str = ""
     size: tuple[int, int] | None = None
+    truth_labels: str = ""
+    input_range: Pixels | None = None
+    channels: str = ""
     mode: str = "int8"
     float_layers: tuple[str, ...] = ()
     repair: bool = False
@@ -56,6 +63,7 @@ class ConversionPlan:
     video: str = DEFAULT_VIDEO
     latency_source: str = DEFAULT_SOURCE
     latency_frames: int = 200
+    time: bool = True
     threads: int = 1
     verbose: bool = False
 
@@ -65,5 +73,7 @@ class ConversionPlan:
         if self.mode != "int8" and (self.float_layers or self.repair):
             option = "--repair" if self.repair else "--float-layers"
             raise ConfigError(f"{option} goes with --mode int8, not with {self.mode}")
+        if not self.time and self.gates.max_latency_ms is not None:
+            raise ConfigError("give --max-latency-ms or --no-latency, not both")
         if self.float_layers and self.repair:
             raise ConfigError("give --float-layers or --repair, not both: repair picks them")

@@ -16,7 +16,7 @@ from roadmask.evaluation.metrics import ConfusionMatrix
 from roadmask.imaging.nearest import nearest
 from roadmask.inference.engine import Engine
 from roadmask.inference.predictor import Predictor
-from roadmask.labels.label_set import VOID
+from roadmask.labels.label_set import CATEGORY_COUNT, CATEGORY_NAMES, VOID
 
 WORST = 10  # frames that are kept as pictures
 _PICTURE_WIDTH = 320  # px
@@ -57,6 +57,12 @@ class Evaluation:
     agreement: list[float] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)
+
+    @property
+    def absent(self) -> list[str]:
+        """Categories of which no frame has a pixel of truth."""
+        truth = self.before.matrix.sum(axis=1)
+        return [CATEGORY_NAMES[c] for c in range(1, CATEGORY_COUNT) if not truth[c]]
 
     @property
     def pixel_agreement(self) -> float:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 _POINT = 0.01
+_RUN_DROP = 2.0  # points: a training run resizes and scores on its own
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,7 @@ class Gates:
             accepted conversion.
         max_category_drop: IoU lost in any one category, points, against both.
         min_agreement: share of pixels on which both models agree, percent.
+        min_miou: mean IoU of the float model, points.
         max_latency_ms: p50 of the invoke on this machine.
     """
 
@@ -24,6 +27,7 @@ class Gates:
     max_category_drop: float = 0.5
     min_agreement: float = 99.0
     max_latency_ms: float | None = None
+    min_miou: float = 25.0
 
 
 def missed_accuracy(
@@ -32,8 +36,9 @@ def missed_accuracy(
     result: dict[str, Any],
     agreement: float,
     accepted: dict[str, Any] | None = None,
+    absent: Collection[str] = (),
 ) -> list[str]:
-    """One sentence for every gate missed.
+    """One sentence for every relative gate missed.
 
     Args:
         gates: the limits.
@@ -41,15 +46,50 @@ def missed_accuracy(
         result: the same of the converted model.
         agreement: share of pixels on which they agree, a fraction.
         accepted: accuracy of the last accepted conversion over the same frames.
+        absent: categories of which these frames have no pixel: nothing that a model says of them
+            counts, for or against it.
     """
+    reference, result = (_without(r, absent) for r in (reference, result))
     missed = _drops(gates, reference, result, "")
     if not 100 * agreement >= gates.min_agreement:
         missed.append(
             f"{100 * agreement:.2f} % of the pixels agree, the gate is {gates.min_agreement:g} %"
         )
     if accepted is not None:
-        missed += _drops(gates, accepted, result, " against the last accepted conversion")
+        before = _without(accepted, absent)
+        missed += _drops(gates, before, result, " against the last accepted conversion")
     return missed
+
+
+def missed_floor(gates: Gates, reference: dict[str, Any], trained: float | None) -> list[str]:
+    """One sentence for every gate that the float model itself misses.
+
+    Args:
+        gates: the limits.
+        reference: accuracy of the float model.
+        trained: mean IoU that its training run had on these frames, a fraction.
+    """
+    miou, missed = _value(reference["miou"]) / _POINT, []
+    hint = "tell its pixels with --input-range and --channels, or its classes with --labels"
+    if not miou >= gates.min_miou:
+        missed.append(
+            f"the float model has {miou:.1f} points of mean IoU, the gate is {gates.min_miou:g}: "
+            f"{hint}"
+        )
+    if trained is not None and not trained / _POINT - miou <= _RUN_DROP:
+        missed.append(
+            f"the float model has {miou:.1f} points of mean IoU on frames where its training run "
+            f"had {trained / _POINT:.1f}: {hint}"
+        )
+    return missed
+
+
+def _without(report: dict[str, Any], absent: Collection[str]) -> dict[str, Any]:
+    if not absent:
+        return report
+    iou = {name: value for name, value in report["iou"].items() if name not in absent}
+    known = [value for value in iou.values() if value is not None]
+    return report | {"iou": iou, "miou": sum(known) / len(known) if known else None}
 
 
 def missed_latency(gates: Gates, latency: dict[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.model.accuracy import accuracy_result
 from convert.calibration.frames import Calibration
 from convert.judge.evaluation import Evaluation, evaluate
-from convert.judge.gates import missed_accuracy
+from convert.judge.gates import missed_accuracy, missed_floor
 from convert.plan import ConversionPlan
 from roadmask.data.datasets import Dataset
 from roadmask.inference.engine import Engine
@@ -26,7 +26,9 @@ class Trial:
         model: bytes as the converter gave them.
         evaluation: both models over the evaluation frames.
         before, after: accuracy results of the float and of the converted model.
-        missed: gates of accuracy that it missed, a sentence each.
+        missed: gates that it missed against the float model and the last accepted conversion, a
+            sentence each.
+        floor: gates that the float model itself missed.
     """
 
     model: bytes
@@ -34,6 +36,7 @@ class Trial:
     before: dict[str, Any]
     after: dict[str, Any]
     missed: list[str]
+    floor: list[str]
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Bench:
         info: metadata, without which the engine does not know the labels.
         plan: what a candidate may lose.
         accepted: accuracy of the last accepted conversion, if there was one.
+        trained: mean IoU of the training run on the same frames, where it tells.
     """
 
     folder: Path
@@ -57,6 +61,7 @@ class Bench:
     info: ModelInfo
     plan: ConversionPlan
     accepted: dict[str, Any] | None = None
+    trained: float | None = None
 
     def measure(self, model: bytes, title: str = "accuracy") -> Trial:
         """Score a candidate."""
@@ -70,9 +75,15 @@ class Bench:
             for e, matrix in ((self.reference, evaluation.before), (engine, evaluation.after))
         )
         missed = missed_accuracy(
-            self.plan.gates, before, after, evaluation.pixel_agreement, self.accepted
+            self.plan.gates,
+            before,
+            after,
+            evaluation.pixel_agreement,
+            self.accepted,
+            evaluation.absent,
         )
-        return Trial(model, evaluation, before, after, missed)
+        floor = missed_floor(self.plan.gates, before, self.trained)
+        return Trial(model, evaluation, before, after, missed, floor)
 
 
 def open_engine(path: Path, labels: LabelSet, threads: int = 1, *, verbose: bool = False) -> Engine:

@@ -159,7 +159,7 @@ def _converter(graph: ExportGraph) -> Any:
 
     @tf.function(input_signature=[signature])  # type: ignore[untyped-decorator]
     def network(image: Any) -> Any:
-        return graph.model(image, training=False)
+        return graph.network(image)
 
     # Frozen: the calibrator cannot run a graph that still reads variables.
     frozen = convert_variables_to_constants_v2(network.get_concrete_function())

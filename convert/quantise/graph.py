@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from convert.quantise.layer_names import operator_names
+from roadmask.arrays import F32
 from roadmask.errors import ModelError
 
 KerasModel = Any
@@ -24,12 +25,14 @@ class ExportGraph:
         normalisation: scale and offset that were taken out: it sees ``pixel * scale + offset``.
         weights_digest: SHA-256 of its weights, in order.
         operator_names: Keras layer → the layer that its operator is named after.
+        mixing: ``(3, 3)`` and ``(3,)``: what then makes the network's channels of R, G and B.
     """
 
     model: KerasModel
     normalisation: tuple[float, float]
     weights_digest: str
     operator_names: dict[str, str] = field(default_factory=dict)
+    mixing: tuple[F32, F32] | None = None
 
     @property
     def input_size(self) -> tuple[int, int]:
@@ -46,6 +49,16 @@ class ExportGraph:
     def output_stride(self) -> int:
         """Input width / logits width."""
         return int(self.model.input_shape[2]) // int(self.model.output_shape[2])
+
+    def network(self, image: Any) -> Any:
+        """Logits of a batch of normalised pictures, ``tf.Tensor`` to ``tf.Tensor``."""
+        import tensorflow as tf
+
+        if self.mixing is not None:
+            kernel, bias = self.mixing
+            mixed = tf.nn.conv2d(image, kernel[None, None], 1, "VALID", name="input_channels")
+            image = tf.nn.bias_add(mixed, bias, name="input_channels")
+        return self.model(image, training=False)
 
     @property
     def name(self) -> str:

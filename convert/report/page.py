@@ -52,9 +52,7 @@ def page(report: dict[str, Any], pictures: Sequence[Picture]) -> str:
         _lost(report),
         "<h2>Accuracy</h2>",
         _accuracy(report),
-        "<h2>Latency</h2>",
-        _latency(report),
-        *_time_plots(report["latency"][report["mode"]]),
+        *_timed(report),
         "<h2>Error of every layer</h2>",
         '<p class="note">Signal-to-quantisation-noise ratio of each output against the float '
         "model, dB; errors of the layers before are in it. Long bars are good. Beside it the share "
@@ -82,14 +80,23 @@ def _headline(report: dict[str, Any]) -> str:
     )
 
 
+def _invoke_tile(report: dict[str, Any]) -> tuple[str, str, str]:
+    if report["latency"] is None:
+        return "invoke p50", "-", "not measured"
+    invoke, reference = (
+        report["latency"][kind]["invoke_ms"]["p50"] for kind in (report["mode"], "float")
+    )
+    limit = report["gates"]["max_latency_ms"]
+    gate = f", gate {limit:g} ms" if limit else ""
+    return "invoke p50", f"{invoke:.2f} ms", f"float {reference:.2f} ms{gate}"
+
+
 def _tiles(report: dict[str, Any]) -> str:
     mode, gates = report["mode"], report["gates"]
     before, after = report["accuracy"]["float"], report["accuracy"][mode]
-    latency, reference = report["latency"][mode], report["latency"]["float"]
     lost = {n: x - y for n, x, y in _pairs(before, after) if x is not None and y is not None}
     worst = max(lost, key=lambda name: lost[name], default=None)
-    invoke, float_invoke = latency["invoke_ms"]["p50"], reference["invoke_ms"]["p50"]
-    size, limit = latency["model_bytes"] / 1024, gates["max_latency_ms"]
+    size, float_size = (report["model_bytes"][kind] / 1024 for kind in (mode, "float"))
     tiles = (
         ("mean IoU", points(after["miou"]), f"float {points(before['miou'])}"),
         (
@@ -102,12 +109,8 @@ def _tiles(report: dict[str, Any]) -> str:
             f"{100 * report['pixel_agreement']:.2f} %",
             f"gate {gates['min_agreement']:g} %",
         ),
-        (
-            "invoke p50",
-            f"{invoke:.2f} ms",
-            f"float {float_invoke:.2f} ms" + (f", gate {limit:g} ms" if limit else ""),
-        ),
-        ("file", f"{size:.0f} KiB", f"float {reference['model_bytes'] / 1024:.0f} KiB"),
+        _invoke_tile(report),
+        ("file", f"{size:.0f} KiB", f"float {float_size:.0f} KiB"),
         ("float operators", str(len(report["float_operators"])), report["mode"]),
     )
     cells = "".join(
@@ -188,6 +191,13 @@ def _accuracy(report: dict[str, Any]) -> str:
         f"which less is better, over {html.escape(after['flicker']['source'])}.</p>"
     )
     return note + _table(("", "float", report["mode"], "lost", "last accepted"), cells)
+
+
+def _timed(report: dict[str, Any]) -> list[str]:
+    if report["latency"] is None:
+        return ['<h2>Latency</h2><p class="note">Not measured.</p>']
+    plots = _time_plots(report["latency"][report["mode"]])
+    return ["<h2>Latency</h2>", _latency(report), *plots]
 
 
 def _latency(report: dict[str, Any]) -> str:

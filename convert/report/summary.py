@@ -24,15 +24,16 @@ def summary(report: dict[str, Any]) -> str:
         (name, points(x), points(y), "-" if x is None or y is None else f"{100 * (y - x):+.2f}")
         for name, x, y in pairs
     ]
-    float_latency, latency = report["latency"]["float"], report["latency"][mode]
+    latency = report["latency"]
     rows += [
-        _times(name, float_latency[key]["p50"], latency[key]["p50"])
+        _times(name, latency["float"][key]["p50"], latency[mode][key]["p50"])
         for name, key in (
             ("invoke p50, ms", "invoke_ms"),
             ("frame to mask p50, ms", "frame_to_mask_ms"),
         )
+        if latency is not None
     ]
-    sizes = [r["model_bytes"] / 1024 for r in (float_latency, latency)]
+    sizes = [report["model_bytes"][kind] / 1024 for kind in ("float", mode)]
     rows.append(("file, KiB", *(f"{s:.0f}" for s in sizes), f"{sizes[0] / sizes[1]:.1f}x"))
     calibration = report["calibration"]
     kept = ", ".join(report["float_layers"]) or "none"
@@ -43,6 +44,7 @@ def summary(report: dict[str, Any]) -> str:
             table(rows, (frames, "float", mode, "change")),
             f"operators: {operators}; {len(report['float_operators'])} in float",
             f"layers kept in float: {kept}",
+            *(f"warning: {text}" for text in report["warnings"]),
             f"calibration: {calibration['name']}, {calibration['frames']} frames; "
             f"{100 * report['pixel_agreement']:.2f} % of the pixels agree",
         ]
@@ -56,7 +58,8 @@ def _times(name: str, x: float, y: float) -> tuple[str, str, str, str]:
 def history_entry(report: dict[str, Any]) -> dict[str, Any]:
     """What ``benchmarks/history`` keeps of an accepted conversion."""
     mode = report["mode"]
-    accuracy, latency = report["accuracy"][mode], report["latency"][mode]
+    accuracy = report["accuracy"][mode]
+    latency = report["latency"] and report["latency"][mode]
     return {
         "model_digest": report["model_digest"],
         "mode": mode,
@@ -64,5 +67,5 @@ def history_entry(report: dict[str, Any]) -> dict[str, Any]:
         "digests": report["certificate"]["digests"],
         "accuracy": {key: accuracy[key] for key in _ACCURACY},
         "pixel_agreement": report["pixel_agreement"],
-        "latency": {key: latency[key] for key in _LATENCY},
+        "latency": latency and {key: latency[key] for key in _LATENCY},
     }

@@ -60,7 +60,7 @@ def converted(
         *("--source", SMALL_TOWN, "--latency-frames", "20", "--video", SMALL_DRIVE),
         # Random weights leave near ties: a category of few pixels may move by points.
         *("--max-miou-drop", "100", "--max-category-drop", "100", "--min-agreement", "0"),
-        "--no-history",
+        *("--min-miou", "0", "--no-history"),
     ]
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):

@@ -109,15 +109,15 @@ def summarise(report: dict[str, Any]) -> dict[str, Any]:
     if report.get("kind") == "conversion-summary":
         return report
     try:
-        latency = report["latency"]["int8"]
+        latency = (report["latency"] or {}).get("int8") or {}  # of what was not timed, nothing
         return {
             "kind": "conversion-summary",
             "accepted": report["accepted"],
             "missed": report["missed"],
-            "model_bytes": latency["model_bytes"],
-            "invoke_ms": latency["invoke_ms"],
-            "threads": latency["threads"],
-            "device": latency["device"],
+            "model_bytes": report.get("model_bytes", {}).get("int8") or latency["model_bytes"],
+            "invoke_ms": latency.get("invoke_ms"),
+            "threads": latency.get("threads"),
+            "device": latency.get("device"),
             "miou_drop": report["miou_drop"],
             "miou_int8": report["accuracy"]["int8"]["miou"],
             "dataset": report["accuracy"]["int8"].get("dataset"),
