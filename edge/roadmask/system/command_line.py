@@ -58,7 +58,7 @@ def open_streams() -> None:
             try:
                 os.fstat(number)
             except OSError:  # the lowest number that is free, and those below it are taken
-                os.open(os.devnull, os.O_RDWR)
+                os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # children need it too
             setattr(sys, name, os.fdopen(number, "r" if name == "stdin" else "w", closefd=False))
         stream = getattr(sys, name)
         if number and isinstance(stream, io.TextIOWrapper):
