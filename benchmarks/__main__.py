@@ -11,12 +11,13 @@ from roadmask.cli.accelerator import accelerator_of, add_accelerator
 from roadmask.cli.network import add_network, read_as_of
 from roadmask.storage.address import location
 from roadmask.storage.fetch import fetch
-from roadmask.system.command_line import at_least, entry_point, run_command, unwind_on_sigterm
+from roadmask.system.command_line import Parser, entry_point, run_command, unwind_on_sigterm
 from roadmask.system.files import check_writable, write_text
+from roadmask.system.ranges import THREADS, at_least
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m benchmarks",
         description="Measure a model through the daemon's own code, on this machine.",
     )
@@ -30,7 +31,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str, epilog: str
+    commands: argparse._SubParsersAction[Parser], name: str, text: str, epilog: str
 ) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=text, description=text, epilog=epilog)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON")
@@ -38,7 +39,7 @@ def _add(
     return parser
 
 
-def _add_accuracy(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_accuracy(commands: argparse._SubParsersAction[Parser]) -> None:
     parser = _add(
         commands,
         "accuracy",
@@ -55,7 +56,7 @@ def _add_accuracy(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     parser.add_argument(
         "--truth-labels", metavar="SET", help="of the masks' ids, where not the data set's own"
     )
-    parser.add_argument("--threads", type=int, default=1, help="of the network; default: 1")
+    parser.add_argument("--threads", type=THREADS, default=1, help="of the network; default: 1")
     parser.add_argument(
         "--count", type=at_least(1), default=200, help="frames of the town; default: 200"
     )
@@ -75,7 +76,7 @@ def _add_accuracy(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     parser.set_defaults(body=_accuracy)
 
 
-def _add_latency(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_latency(commands: argparse._SubParsersAction[Parser]) -> None:
     parser = _add(
         commands,
         "latency",
@@ -84,17 +85,19 @@ def _add_latency(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("model", help="a .tflite file, or the name of a shipped model")
     parser.add_argument("--source", help="default: 64 town frames of 1280x720, rendered before")
-    parser.add_argument("--threads", type=int, default=1, help="of the network; default: 1")
+    parser.add_argument("--threads", type=THREADS, default=1, help="of the network; default: 1")
     parser.add_argument(
         "--cores", default="", metavar="LIST", help="of the network: 2 or 0,2-3 (default: any)"
     )
     add_network(parser)
-    parser.add_argument("--frames", type=int, default=300, help="in each phase; default: 300")
+    parser.add_argument(
+        "--frames", type=at_least(1), default=300, help="in each phase; default: 300"
+    )
     add_accelerator(parser.add_argument_group("accelerator", "as of roadmask run"))
     parser.set_defaults(body=_latency)
 
 
-def _add_camera(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_camera(commands: argparse._SubParsersAction[Parser]) -> None:
     parser = _add(
         commands,
         "camera",
@@ -103,12 +106,14 @@ def _add_camera(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     parser.add_argument("model", help="a .tflite file, or the name of a shipped model")
     parser.add_argument("--labels", default="", help="label set of a model that names none")
-    parser.add_argument("--frames", type=int, default=150, help="of each turn; default: 150")
-    parser.add_argument("--rounds", type=int, default=5, help="turns of each; default: 5")
+    parser.add_argument(
+        "--frames", type=at_least(20), default=150, help="of each turn; default: 150"
+    )
+    parser.add_argument("--rounds", type=at_least(1), default=5, help="turns of each; default: 5")
     parser.set_defaults(body=_camera)
 
 
-def _add_compare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_compare(commands: argparse._SubParsersAction[Parser]) -> None:
     parser = _add(
         commands,
         "compare",
@@ -120,7 +125,7 @@ def _add_compare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.set_defaults(body=_compare)
 
 
-def _add_peers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_peers(commands: argparse._SubParsersAction[Parser]) -> None:
     parser = _add(
         commands,
         "peers",
@@ -133,9 +138,13 @@ def _add_peers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--dataset", default="town", help="frames with truth; default: town")
     parser.add_argument("--root", type=Path, help="the data set's folder; the town needs none")
     parser.add_argument("--split", default="val", help="default: val")
-    parser.add_argument("--frames", type=int, default=24, help="of them, repeated; default: 24")
-    parser.add_argument("--rounds", type=int, default=8, help="turns of each peer; default: 8")
-    parser.add_argument("--threads", type=int, default=1, help="of each network; default: 1")
+    parser.add_argument(
+        "--frames", type=at_least(1), default=24, help="of them, repeated; default: 24"
+    )
+    parser.add_argument(
+        "--rounds", type=at_least(1), default=8, help="turns of each peer; default: 8"
+    )
+    parser.add_argument("--threads", type=THREADS, default=1, help="of each network; default: 1")
     parser.add_argument("--rival", default="", metavar="MODEL", help="another model beside it")
     parser.add_argument("--rival-labels", default="cityscapes-19", help="default: cityscapes-19")
     parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="mean IoU over latency")
@@ -243,13 +252,9 @@ def _compare(options: argparse.Namespace) -> int:
 def _peers(options: argparse.Namespace) -> int:
     from benchmarks.peers.measure import PeersPlan, measure_peers, peers_table
     from benchmarks.peers.plot import peers_plot
-    from roadmask.errors import ConfigError
     from roadmask.system.files import write_json
 
     check_writable(options.plot)
-    for name in ("frames", "rounds", "threads"):
-        if getattr(options, name) < 1:
-            raise ConfigError(f"--{name} {getattr(options, name)}: expected 1 or more")
     result = measure_peers(
         PeersPlan(
             options.model,

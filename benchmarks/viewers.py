@@ -6,7 +6,6 @@ takes frames as a page does: it acknowledges each one that it got.
 
 from __future__ import annotations
 
-import argparse
 import json
 import multiprocessing
 import os
@@ -24,10 +23,17 @@ from benchmarks.daemon.process import finish, roadmask_run, start, wait_for_firs
 from benchmarks.results import number, table
 from roadmask.errors import ConfigError
 from roadmask.stream.subscribe.subscriber import Subscriber
-from roadmask.system.command_line import EXIT_DONE, entry_point, run_command, unwind_on_sigterm
+from roadmask.system.command_line import (
+    EXIT_DONE,
+    Parser,
+    entry_point,
+    run_command,
+    unwind_on_sigterm,
+)
 from roadmask.system.files import check_writable, write_json
 from roadmask.system.hardware import read_device
 from roadmask.system.percentiles import percentiles
+from roadmask.system.ranges import at_least, between
 
 _SOURCE = "synthetic:town?seed=1&width=1280&height=720&prerender=64"
 _SETTLE_S = 1.0  # after viewers came or went
@@ -214,11 +220,15 @@ def _table(result: dict[str, Any]) -> str:
 @entry_point
 def main(arguments: list[str] | None = None) -> int:
     """Entry point."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.viewers", description=__doc__)
-    parser.add_argument("--viewers", type=int, default=10)
-    parser.add_argument("--seconds", type=float, default=6.0, help="per round (default: 6)")
-    parser.add_argument("--rounds", type=int, default=5, help="of each kind (default: 5)")
-    parser.add_argument("--fps", type=float, default=30.0, help="of the camera (default: 30)")
+    parser = Parser(prog="python -m benchmarks.viewers", description=__doc__)
+    parser.add_argument("--viewers", type=between(1, 32), default=10)
+    parser.add_argument(
+        "--seconds", type=between(0.1, 3600.0), default=6.0, help="per round (default: 6)"
+    )
+    parser.add_argument("--rounds", type=at_least(1), default=5, help="of each kind (default: 5)")
+    parser.add_argument(
+        "--fps", type=between(1.0, 1000.0), default=30.0, help="of the camera (default: 30)"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON")
     parser.add_argument("-v", "--verbose", action="store_true", help="show tracebacks")
     options = parser.parse_args(arguments)

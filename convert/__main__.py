@@ -20,16 +20,17 @@ from roadmask.storage.fetch import fetch, fetch_folder
 from roadmask.system.command_line import (
     EXIT_DONE,
     EXIT_GATE,
-    at_least,
+    Parser,
     entry_point,
     parse_size,
     run_command,
 )
 from roadmask.system.files import check_writable, write_bytes, write_text
+from roadmask.system.ranges import at_least
 
 
 def _convert_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m convert",
         description="Convert a Keras model to full INT8 and measure what it cost. Both "
         "are scored and timed through the daemon's own code; a model that misses a gate is left "
@@ -174,7 +175,7 @@ def _add_gates(parser: argparse.ArgumentParser) -> None:
 
 
 def _calibrate_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m convert calibrate",
         description="Pick calibration frames from a training split: every drive or city by its "
         "share, and within it the frames that differ most in content and brightness.",

@@ -47,7 +47,8 @@ def fields(node: ast.ClassDef) -> list[str]:
 def crowded(folders: list[Path]) -> list[str]:
     """Constructors over the limit; a record of plain values may be long, one of parts may not."""
     found = list(classes(folders))
-    parts = {node.name for _, node in found if not is_record(node)}
+    records = {node.name for _, node in found if is_record(node)}
+    parts = {node.name for _, node in found} - records  # of two of a name, the record
     out = []
     for path, node in found:
         types = fields(node)

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from roadmask.system.command_line import EXIT_INTERRUPTED, entry_point, run_command
+from roadmask.system.command_line import EXIT_INTERRUPTED, Parser, entry_point, run_command
 from train.options import add_training_options, prepare, stopping_signals
 
 # Each module has ``make_parser`` and ``run``; only the one that is asked for is imported.
@@ -32,7 +32,7 @@ python -m train record RUN --out DIR               the small files of a run, for
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m train",
         description="Train a segmentation network on driving frames. Run the same command again "
         "after an interruption: it goes on to the weights that an uninterrupted run would have "

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 from typing import Any
 
 from benchmarks.stream.measure import StreamPlan, measure_stream, stream_table
-from roadmask.system.command_line import EXIT_DONE, EXIT_GATE, entry_point, run_command
+from roadmask.system.command_line import EXIT_DONE, EXIT_GATE, Parser, entry_point, run_command
 from roadmask.system.files import check_writable, write_json
+from roadmask.system.ranges import at_least, between
 
 _LIMIT = 0.5  # of ZeroMQ's latency and CPU, with 4 subscribers and 512 KiB masks
 
@@ -18,15 +18,19 @@ _LIMIT = 0.5  # of ZeroMQ's latency and CPU, with 4 subscribers and 512 KiB mask
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code: 1 if a target is missed."""
     plan = StreamPlan()
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.stream", description=__doc__)
-    parser.add_argument("--subscribers", type=int, nargs="+", default=plan.subscribers)
-    parser.add_argument("--rates", type=int, nargs="+", default=plan.rates_hz, help="Hz")
+    parser = Parser(prog="python -m benchmarks.stream", description=__doc__)
+    parser.add_argument("--subscribers", type=between(1, 32), nargs="+", default=plan.subscribers)
+    parser.add_argument(
+        "--rates", type=between(1, 1000), nargs="+", default=plan.rates_hz, help="Hz"
+    )
     parser.add_argument(
         "--sizes", type=int, nargs="+", choices=(512, 128), default=plan.sizes_kib, help="KiB"
     )
     parser.add_argument("--languages", nargs="+", choices=("python", "cpp"), default=plan.languages)
-    parser.add_argument("--seconds", type=float, default=plan.seconds, help="per case and round")
-    parser.add_argument("--rounds", type=int, default=plan.rounds)
+    parser.add_argument(
+        "--seconds", type=between(0.1, 3600.0), default=plan.seconds, help="per case and round"
+    )
+    parser.add_argument("--rounds", type=at_least(1), default=plan.rounds)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON")
     parser.add_argument("-v", "--verbose", action="store_true", help="show tracebacks")
     options = parser.parse_args(arguments)

@@ -7,7 +7,6 @@ reader in each language, beside each other.
 
 from __future__ import annotations
 
-import argparse
 import select
 import signal
 import subprocess
@@ -23,10 +22,11 @@ from benchmarks.results import table
 from benchmarks.stream.build import reader_program
 from roadmask.errors import DataError
 from roadmask.system.clock import now_ns
-from roadmask.system.command_line import EXIT_DONE, EXIT_GATE, entry_point, run_command
+from roadmask.system.command_line import EXIT_DONE, EXIT_GATE, Parser, entry_point, run_command
 from roadmask.system.files import check_writable, write_json
 from roadmask.system.hardware import read_device
 from roadmask.system.percentiles import percentiles
+from roadmask.system.ranges import at_least
 
 LIMITS_MS = {"stopped": 250.0, "killed": 250.0, "recovered": 100.0}
 _PATIENCE_NS = 30_000_000_000
@@ -141,8 +141,8 @@ def _publisher(path: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
 @entry_point
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code: 1 if a median misses its target."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.stream.faults", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=20)
+    parser = Parser(prog="python -m benchmarks.stream.faults", description=__doc__)
+    parser.add_argument("--rounds", type=at_least(1), default=20)
     parser.add_argument("--languages", nargs="+", choices=_LANGUAGES, default=_LANGUAGES)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON")
     parser.add_argument("-v", "--verbose", action="store_true", help="show tracebacks")

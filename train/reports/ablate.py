@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from roadmask.errors import ConfigError
-from roadmask.system.command_line import EXIT_DONE, EXIT_INTERRUPTED
+from roadmask.system.command_line import EXIT_DONE, EXIT_INTERRUPTED, Parser
 from roadmask.system.files import write_json
 from train.options import add_training_options, prepare, stopping_signals
 from train.reports.page import Page, Picture, Section
@@ -29,7 +29,7 @@ Example:
 
 def make_parser() -> argparse.ArgumentParser:
     """Arguments of the command."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m train ablate",
         description="Train one network with several augmentation recipes and seeds and say what "
         "each recipe brings, with its spread.",

@@ -9,7 +9,8 @@ import cv2
 
 from roadmask.data.datasets import open_dataset
 from roadmask.errors import ConfigError, DataError
-from roadmask.system.command_line import EXIT_DONE, at_least
+from roadmask.system.command_line import EXIT_DONE, Parser
+from roadmask.system.ranges import at_least
 from train.reports.page import Page, Picture, Section
 from train.reports.plots import class_bars, confusion_matrices, curves
 from train.reports.table import class_table, hardware, notes, table
@@ -29,7 +30,7 @@ Examples:
 
 def make_parser() -> argparse.ArgumentParser:
     """Arguments of the command."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m train compare",
         description="Write one self-contained report over several runs: a table, IoU by class, "
         "curves, confusion matrices, and the same frames segmented by every network.",

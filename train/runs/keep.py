@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from roadmask.system.command_line import EXIT_DONE
+from roadmask.system.command_line import EXIT_DONE, Parser
 from roadmask.system.files import write_bytes, write_json
 from train.runs.files import CONVERSION, RECORD_FILES, read_run
 
 
 def make_parser() -> argparse.ArgumentParser:
     """Arguments of the command."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m train record",
         description="Copy run.json, history.csv and scores.json of a run, and what its conversion "
         "measured in short, to a folder that can be committed. They hold no path of this machine "

@@ -15,7 +15,6 @@ from typing import Any
 from roadmask.bridge import wire
 from roadmask.bridge.clock_offset import SuspendWatch
 from roadmask.bridge.zenoh_session import DEFAULT_ENDPOINT, check_key, load_zenoh, open_session
-from roadmask.errors import ConfigError
 from roadmask.stream.checks import MAX_LIMIT_MS
 from roadmask.stream.modes import MessageType, NoMask
 from roadmask.stream.protocol import IDENTITY_BYTES, NO_IDENTITY, FrameHeader, frame_indices
@@ -147,10 +146,8 @@ def bridge(
         The JSON keys of ``roadmask bridge``.
 
     Raises:
-        ConfigError: no Zenoh, or a key, endpoint or rate that cannot be used.
+        ConfigError: no Zenoh, or a key or endpoint that cannot be used.
     """
-    if not 0 <= max_rate_hz <= 1000:
-        raise ConfigError(f"--max-rate {max_rate_hz:g}: expected 0 (every frame) to 1000 Hz")
     check_key(key)
     listen = listen or (() if connect else (DEFAULT_ENDPOINT,))
     start, cpu = time.monotonic(), time.process_time()

@@ -5,28 +5,18 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from roadmask.cli.options import add_settings
+
 if TYPE_CHECKING:
     from roadmask.inference.accelerator import Accelerator
 
 
 def add_accelerator(group: argparse._ArgumentGroup) -> None:
     """``--delegate``, ``--delegate-option``, ``--gpu`` and ``--delegate-required``."""
-    # No defaults: `roadmask run` takes what is not given from its configuration file.
-    group.add_argument("--delegate", metavar="LIB", help="TensorFlow Lite delegate (.so) to run on")
-    group.add_argument(
-        "--delegate-option",
-        action="append",
-        dest="delegate_options",
-        metavar="KEY=VALUE",
-        help="of the delegate; may be repeated",
-    )
-    group.add_argument("--gpu", action="store_true", default=None, help="run on LiteRT's GPU")
-    group.add_argument(
-        "--delegate-required",
-        action="store_true",
-        default=None,
-        help="end (exit code 2) rather than fall back to the processor",
-    )
+    from roadmask.daemon.config import DaemonConfig
+
+    names = ("delegate", "delegate_options", "gpu", "delegate_required")
+    add_settings(group, DaemonConfig, *names)
 
 
 def accelerator_of(options: argparse.Namespace) -> Accelerator:

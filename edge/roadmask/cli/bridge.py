@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from roadmask.errors import ConfigError
 from roadmask.system.command_line import stop_on_signal
+from roadmask.system.ranges import between
 
 if TYPE_CHECKING:
     from roadmask.bridge.subscriber import RemoteSubscriber
@@ -20,7 +21,11 @@ def add_bridge(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--socket", help="path of the daemon's socket")
     add_zenoh(parser, required=True)
     parser.add_argument(
-        "--max-rate", type=float, default=0.0, metavar="HZ", help="default: every frame"
+        "--max-rate",
+        type=between(0.001, 1000.0, "every frame"),
+        default=0.0,
+        metavar="HZ",
+        help="default: every frame",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was sent")
     parser.set_defaults(body=_bridge)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from roadmask.cli.subcommand import _add
-from roadmask.system.command_line import at_least, stop_on_signal
+from roadmask.system.command_line import stop_on_signal
+from roadmask.system.ranges import between
+
+DEMO_TEXT = "segment the synthetic town and score it, live"
 
 
-def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = _add(commands, "demo", "segment the synthetic town and score it, live")
-    parser.add_argument("--seconds", type=at_least(0.1), default=15.0, help="default: 15")
+def add_demo(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``roadmask demo``."""
+    parser.add_argument("--seconds", type=between(0.1, 86_400.0), default=15.0, help="default: 15")
     parser.add_argument("--model", help="a .tflite file, or the name of a shipped model")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was measured")
     parser.add_argument(

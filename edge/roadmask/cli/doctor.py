@@ -6,22 +6,22 @@ import argparse
 from pathlib import Path
 
 from roadmask.cli.accelerator import accelerator_of, add_accelerator
+from roadmask.system.ranges import THREADS
 
 DOCTOR_TEXT = "check the board, and with --verify a model's certified masks on it"
-_SIGNS = {"ok": "ok   ", "note": "note ", "fault": "FAULT"}
-
-
-def add_doctor(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``roadmask doctor``."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = """\
+DOCTOR_EXAMPLES = """\
 examples:
   roadmask doctor --verify roadnet-480x352
   roadmask doctor --verify net.tflite --delegate libedgetpu.so.1 --json where-it-runs.json
 Exit code 1: a fault.
 """
+_SIGNS = {"ok": "ok   ", "note": "note ", "fault": "FAULT"}
+
+
+def add_doctor(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``roadmask doctor``."""
     parser.add_argument("--verify", metavar="MODEL", help="run this model's golden frames here")
-    parser.add_argument("--threads", type=int, default=1, help="of the network; default: 1")
+    parser.add_argument("--threads", type=THREADS, default=1, help="of the network; default: 1")
     add_accelerator(parser.add_argument_group("accelerator", "with --verify"))
     parser.add_argument("--socket", type=Path, help="where the daemon would publish")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was found")

@@ -8,17 +8,16 @@ from pathlib import Path
 from roadmask.cli.network import add_network, read_as_of
 
 INSPECT_TEXT = "what a model file says of itself, and what it leaves open"
-
-
-def add_inspect(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``roadmask inspect``."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = """\
+INSPECT_EXAMPLES = """\
 examples:
   roadmask inspect roadnet-480x352
   roadmask inspect deeplab.tflite --labels cityscapes-19 --json contract.json
 Exit code 0 whether it can be run or not: `runs` says it.
 """
+
+
+def add_inspect(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``roadmask inspect``."""
     parser.add_argument("model", help="a .tflite file, or the name of a shipped model")
     add_network(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was found")

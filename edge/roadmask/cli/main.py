@@ -8,55 +8,62 @@ import sys
 
 from roadmask import __version__
 from roadmask.cli.bridge import BRIDGE_TEXT, add_bridge
-from roadmask.cli.demo import _add_demo
-from roadmask.cli.doctor import DOCTOR_TEXT, add_doctor
-from roadmask.cli.inspect import INSPECT_TEXT, add_inspect
-from roadmask.cli.models import MODELS_TEXT, add_models
+from roadmask.cli.config import CONFIG_EXAMPLES, CONFIG_TEXT, add_config
+from roadmask.cli.demo import DEMO_TEXT, add_demo
+from roadmask.cli.doctor import DOCTOR_EXAMPLES, DOCTOR_TEXT, add_doctor
+from roadmask.cli.inspect import INSPECT_EXAMPLES, INSPECT_TEXT, add_inspect
+from roadmask.cli.models import MODELS_EXAMPLES, MODELS_TEXT, add_models
 from roadmask.cli.record import RECORD_TEXT, REPLAY_TEXT, add_record
 from roadmask.cli.replay import add_replay
 from roadmask.cli.run import RUN_EXAMPLES, RUN_TEXT, add_run
-from roadmask.cli.serve import SERVE_TEXT, add_serve
+from roadmask.cli.serve import SERVE_EXAMPLES, SERVE_TEXT, add_serve
 from roadmask.cli.subcommand import _add
 from roadmask.cli.top import TOP_EXAMPLES, TOP_TEXT, add_top
-from roadmask.cli.watch import _add_watch
-from roadmask.system.command_line import entry_point, run_command
+from roadmask.cli.watch import WATCH_TEXT, add_watch
+from roadmask.system.command_line import Parser, entry_point, run_command
 
+_COMMANDS = (
+    ("run", RUN_TEXT, add_run, RUN_EXAMPLES, False),
+    ("watch", WATCH_TEXT, add_watch, None, False),
+    ("demo", DEMO_TEXT, add_demo, None, False),
+    ("record", RECORD_TEXT, add_record, None, True),
+    ("replay", REPLAY_TEXT, add_replay, None, True),
+    ("bridge", BRIDGE_TEXT, add_bridge, None, True),
+    ("serve", SERVE_TEXT, add_serve, SERVE_EXAMPLES, True),
+    ("doctor", DOCTOR_TEXT, add_doctor, DOCTOR_EXAMPLES, True),
+    ("inspect", INSPECT_TEXT, add_inspect, INSPECT_EXAMPLES, True),
+    ("top", TOP_TEXT, add_top, TOP_EXAMPLES, True),
+    ("models", MODELS_TEXT, add_models, MODELS_EXAMPLES, True),
+    ("config", CONFIG_TEXT, add_config, CONFIG_EXAMPLES, True),
+)
+_LISTED = "\n".join(f"  {name:9} {text}" for name, text, *_, advanced in _COMMANDS if advanced)
 _ADVANCED = f"""\
 advanced:
-  record    {RECORD_TEXT}
-  replay    {REPLAY_TEXT}
-  bridge    {BRIDGE_TEXT}
-  serve     {SERVE_TEXT}
-  doctor    {DOCTOR_TEXT}
-  inspect   {INSPECT_TEXT}
-  top       {TOP_TEXT}
-  models    {MODELS_TEXT}
+{_LISTED}
 
 start with 'roadmask demo'
 """
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser(chosen: str | None = None) -> Parser:
+    """The command's parser, with the options of one subcommand, or of all.
+
+    Args:
+        chosen: the subcommand; the others stand in the list and load nothing.
+    """
+    whole = Parser(
         prog="roadmask",
         description="Segment camera frames into Cityscapes' 8 categories and publish the masks.",
         epilog=_ADVANCED,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"roadmask {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    add_run(_add(commands, "run", RUN_TEXT, RUN_EXAMPLES))
-    _add_watch(commands)
-    _add_demo(commands)
-    add_record(_add(commands, "record", RECORD_TEXT, advanced=True))
-    add_replay(_add(commands, "replay", REPLAY_TEXT, advanced=True))
-    add_bridge(_add(commands, "bridge", BRIDGE_TEXT, advanced=True))
-    add_serve(_add(commands, "serve", SERVE_TEXT, advanced=True))
-    add_doctor(_add(commands, "doctor", DOCTOR_TEXT, advanced=True))
-    add_inspect(_add(commands, "inspect", INSPECT_TEXT, advanced=True))
-    add_top(_add(commands, "top", TOP_TEXT, TOP_EXAMPLES, advanced=True))
-    add_models(_add(commands, "models", MODELS_TEXT, advanced=True))
-    return parser
+    whole.add_argument("--version", action="version", version=f"roadmask {__version__}")
+    commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, text, fill, examples, advanced in _COMMANDS:
+        part = _add(commands, name, text, examples, advanced)
+        if chosen in (name, None):
+            fill(part)
+    return whole
 
 
 @entry_point
@@ -66,7 +73,12 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("OPENCV_LOG_LEVEL", "FATAL")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    options = _parser().parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    chosen = next((word for word in arguments if not word.startswith("-")), "")
+    try:
+        options = parser(chosen).parse_args(arguments)
+    except SystemExit as end:  # a line of help, or of what is wrong
+        return int(end.code or 0)
     return run_command(lambda: int(options.body(options)), verbose=options.verbose)
 
 

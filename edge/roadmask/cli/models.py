@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from roadmask.cli.accelerator import accelerator_of, add_accelerator
-from roadmask.system.command_line import at_least
+from roadmask.system.ranges import THREADS, between
 
 if TYPE_CHECKING:
     from roadmask.models_store.store import Installed, Store
 
 MODELS_TEXT = "install models on a board, switch between them, take a switch back"
-_EXAMPLES = """\
+MODELS_EXAMPLES = """\
 examples:
   roadmask models sign net-480x352.tflite --private-key release.pem       (on the desktop)
   roadmask models install net-480x352.tflite --key release.pub.pem
@@ -27,7 +27,6 @@ A switch runs the model's golden frames on this board and times it first.
 
 def add_models(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``roadmask models``."""
-    parser.epilog = _EXAMPLES
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     listing = _action(actions, "list", "what is installed, and which one runs", _list)
     listing.add_argument("--json", type=Path, metavar="FILE", help="write it as JSON")
@@ -41,12 +40,12 @@ def add_models(parser: argparse.ArgumentParser) -> None:
     switch.add_argument("name", metavar="NAME", help="its name, or its digest's beginning")
     switch.add_argument(
         "--budget-ms",
-        type=at_least(0.1),
+        type=between(0.1, 10_000.0),
         default=33.0,
         metavar="MS",
         help="slowest that may run here (default: 33, a frame at 30 fps)",
     )
-    switch.add_argument("--threads", type=int, choices=range(1, 65), default=1, metavar="N")
+    switch.add_argument("--threads", type=THREADS, default=1, metavar="N")
     add_accelerator(switch.add_argument_group("accelerator", "that the daemon will use"))
     _action(actions, "rollback", "make the model before run again", _rollback)
     sign = _action(actions, "sign", "vouch for a model file", _sign)

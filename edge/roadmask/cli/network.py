@@ -6,6 +6,8 @@ import argparse
 import re
 from typing import TYPE_CHECKING
 
+from roadmask.cli.options import add_settings
+
 if TYPE_CHECKING:
     from roadmask.inference.reading.read_as import ReadAs
 
@@ -14,21 +16,17 @@ _NEGATIVE = re.compile(r"-\d+(\.\d+)?(\.\.-?\d+(\.\d+)?)?|-\.\d+")
 
 def add_network(parser: argparse.ArgumentParser) -> None:
     """``--labels``, ``--input-range``, ``--channels``, ``--size`` and ``--output``."""
-    # No defaults: `roadmask run` takes what is not given from its configuration file.
-    group = parser.add_argument_group(
-        "network", "how to read one whose file does not say; `roadmask inspect` tells what it says"
-    )
-    group.add_argument(
+    from roadmask.inference.reading.read_as import ReadAs
+
+    parser.add_argument(
         "--labels", metavar="SET", help="cityscapes-8, cityscapes-19, … or a .toml file"
     )
-    group.add_argument(
-        "--input-range",
-        metavar="R",
-        help="of the numbers that it was trained on: 0..1, -1..1, 0..255, imagenet or LOW..HIGH",
-    )
-    group.add_argument("--channels", choices=("rgb", "bgr"), help="their order (default: rgb)")
-    group.add_argument("--size", metavar="WxH", help="of an input that has no fixed size")
-    group.add_argument("--output", metavar="NAME", help="which of several, or its number from 0")
+    add_settings(parser, ReadAs)
+    accept_negative_ranges(parser)
+
+
+def accept_negative_ranges(parser: argparse.ArgumentParser) -> None:
+    """``--input-range -1..1``, as it is written everywhere else."""
     # argparse takes what begins with a minus and is no number for an option.
     parser._negative_number_matcher = _FullMatch  # type: ignore[assignment]
 

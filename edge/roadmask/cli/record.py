@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from roadmask.system.command_line import at_least, stop_on_signal
+from roadmask.system.command_line import stop_on_signal
+from roadmask.system.ranges import COUNT, SECONDS
 
 RECORD_TEXT = "write a stream, pixels and headers, into one MCAP file"
 REPLAY_TEXT = "publish a recording as it was, never to be taken for the road"
@@ -15,12 +16,10 @@ def add_record(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``roadmask record``."""
     parser.add_argument("--socket", help="path of the daemon's socket")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="e.g. drive.mcap")
-    parser.add_argument("--frames", type=int, default=0, help="stop after so many")
-    parser.add_argument("--seconds", type=float, default=0, help="stop after so long")
+    parser.add_argument("--frames", type=COUNT, default=0, help="stop after so many")
+    parser.add_argument("--seconds", type=SECONDS, default=0.0, help="stop after so long")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was recorded")
-    parser.add_argument(
-        "--wait", type=at_least(0.0), default=10.0, metavar="S", help="for the stream"
-    )
+    parser.add_argument("--wait", type=SECONDS, default=10.0, metavar="S", help="for the stream")
     parser.set_defaults(body=_record)
 
 

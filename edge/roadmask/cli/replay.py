@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from roadmask.system.command_line import stop_on_signal
+from roadmask.system.ranges import COUNT, SECONDS, between
 
 
 def add_replay(parser: argparse.ArgumentParser) -> None:
@@ -13,12 +14,18 @@ def add_replay(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, help="a file of 'roadmask record'")
     # No default: nobody shall replay into the vehicle's own stream by leaving it out.
     parser.add_argument("--socket", required=True, help="path of the socket to publish on")
-    parser.add_argument("--speed", type=float, default=1.0, metavar="X", help="default: 1")
-    parser.add_argument("--loop", action="store_true", help="begin again at the end")
-    parser.add_argument("--start", type=float, default=0.0, metavar="S", help="leave out so much")
-    parser.add_argument("--frames", type=int, default=0, help="stop after so many")
     parser.add_argument(
-        "--wait", type=int, default=0, metavar="N", help="for N subscribers before the first frame"
+        "--speed", type=between(0.01, 100.0), default=1.0, metavar="X", help="default: 1"
+    )
+    parser.add_argument("--loop", action="store_true", help="begin again at the end")
+    parser.add_argument("--start", type=SECONDS, default=0.0, metavar="S", help="leave out so much")
+    parser.add_argument("--frames", type=COUNT, default=0, help="stop after so many")
+    parser.add_argument(
+        "--wait",
+        type=between(0, 32),
+        default=0,
+        metavar="N",
+        help="for N subscribers before the first frame",
     )
     parser.set_defaults(body=_replay)
 

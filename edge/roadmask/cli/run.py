@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import logging
 import sys
 from pathlib import Path
 
-from roadmask.cli.accelerator import add_accelerator
-from roadmask.cli.network import add_network
-from roadmask.errors import ConfigError
+from roadmask.cli.network import accept_negative_ranges
+from roadmask.cli.options import add_settings, given
 from roadmask.system.command_line import stop_on_signal
 
 RUN_TEXT = "read frames, segment them, publish masks"
@@ -31,86 +29,24 @@ A subscriber ('roadmask watch', or from roadmask import Subscriber) reads the ma
 
 def add_run(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``roadmask run``."""
-    # No defaults here: what is not given is taken from --config, then from DaemonConfig.
-    parser.add_argument("--source", help="camera, video, folder or town, as URI (see docs)")
-    parser.add_argument(
-        "--live",
-        action="store_true",
-        default=None,
-        help="a network stream or GStreamer pipeline shows the present: nothing else proves it",
-    )
-    parser.add_argument(
-        "--latency-ms",
-        type=float,
-        metavar="MS",
-        help="at most so long from exposure to arrival, where no driver stamps the frames",
-    )
-    parser.add_argument("--model", help="a .tflite file, or the name of a shipped model")
-    parser.add_argument("--socket", help="path of the socket that subscribers connect to")
-    parser.add_argument("--threads", type=int, help="threads of the network (default: 1)")
-    parser.add_argument("--frames", type=int, help="stop after so many (default: run on)")
-    parser.add_argument("--config", type=Path, help="TOML file with a [daemon] table")
-    parser.add_argument("--mask-size", choices=("network", "camera"), help="default: network")
-    parser.add_argument(
-        "--crop", metavar="X,Y,W,H", help="what the network sees, in camera px (default: all)"
-    )
-    parser.add_argument(
-        "--fit",
-        choices=("stretch", "letterbox"),
-        help="fill the network's input, or keep proportions with void padding (default: stretch)",
-    )
-    parser.add_argument("--max-age-ms", type=int, help="oldest mask to trust (default: 250 ms)")
-    for name, text in (
-        ("confidence", "publish a confidence plane"),
-        ("checksum", "send each mask's CRC-32C, for readers to check"),
-        ("preview", "publish the picture that the network sees"),
-    ):
-        parser.add_argument(f"--{name}", action="store_true", default=None, help=text)
+    from roadmask.daemon.config import DaemonConfig
+
+    parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file, [daemon] in it")
     parser.add_argument("--times", type=Path, metavar="FILE", help="write stage times as .npy")
-    add_network(parser)
-    _add_machine(parser)
+    add_settings(parser, DaemonConfig)
+    accept_negative_ranges(parser)
     parser.set_defaults(body=_run)
 
 
-def _add_machine(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("machine", "docs/daemon.md says when each pays")
-    group.add_argument("--cores", metavar="LIST", help="of the network: 2 or 0,2-3 (default: any)")
-    add_accelerator(group)
-    group.add_argument("--realtime", type=int, metavar="PRIORITY", help="SCHED_FIFO, 1 to 99")
-    group.add_argument(
-        "--lock-memory", action="store_true", default=None, help="no page faults after warm-up"
-    )
-    group.add_argument(
-        "--max-fps", type=float, metavar="FPS", help="segment no more (default: all)"
-    )
-
-
 def _run(options: argparse.Namespace) -> int:
+    from roadmask.cli.config_file import daemon_config
     from roadmask.daemon.config import DaemonConfig
-    from roadmask.daemon.scene import SceneLimits
     from roadmask.daemon.stage_times import StageTimes
     from roadmask.daemon.start import await_parts, start_engine
-    from roadmask.system.toml import from_table, read_toml
 
     if options.verbose:
         logging.basicConfig(level=logging.INFO, format="roadmask: %(message)s")
-    tables = read_toml(options.config) if options.config else {}
-    if extra := set(tables) - {"daemon", "scene"}:
-        raise ConfigError(
-            f"{options.config}: table [{min(extra)}] is unknown; expected [daemon] or [scene]"
-        )
-    given = {
-        field.name: value
-        for field in dataclasses.fields(DaemonConfig)
-        if (value := getattr(options, field.name, None)) is not None
-    }
-    config = from_table(
-        DaemonConfig, tables.get("daemon", {}) | given, str(options.config or "arguments")
-    )
-    scene = from_table(SceneLimits, tables.get("scene", {}), f"{options.config} [scene]")
-    config = dataclasses.replace(config, scene=scene)
-    if config.frames < 0:
-        raise ConfigError(f"--frames {config.frames}: expected 0 (no limit) or more")
+    config = daemon_config(options.config, given(DaemonConfig, options))
     times = StageTimes() if options.times else None
     stop = stop_on_signal()
     published = 0

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
 
-from roadmask.cli.network import add_network, read_as_of
+from roadmask.cli.network import accept_negative_ranges
+from roadmask.cli.options import add_settings, given
 from roadmask.errors import ConfigError
 
 SERVE_TEXT = "console and prediction API: look at the stream, upload, compare"
@@ -21,48 +24,11 @@ Only this machine reaches it unless --host says otherwise, which takes a token.
 
 def add_serve(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``roadmask serve``."""
-    parser.epilog = SERVE_EXAMPLES
-    add = parser.add_argument
-    add("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
-    add("--port", type=int, default=8000, help="default: 8000; 0 = any free one, which is printed")
-    add(
-        "--model",
-        action="append",
-        default=[],
-        metavar="M",
-        help="a .tflite file, or the name of a shipped model; again for more",
-    )
-    add("--threads", type=int, default=1, help="threads of each network (default: 1)")
-    add("--socket", help="the daemon's socket, for the live page")
-    add("--dataset", default="", metavar="NAME", help="gallery: camvid, cityscapes or town")
-    add("--root", default="", metavar="DIR", help="folder of the data set")
-    add("--split", default="val", help="default: val")
-    add("--token-file", type=Path, metavar="F", help="file with the token that callers must give")
-    add(
-        "--peer",
-        action="append",
-        default=[],
-        metavar="NAME=URL",
-        help="another server whose models can be compared; again for more",
-    )
-    add(
-        "--peer-token",
-        action="append",
-        default=[],
-        metavar="NAME=FILE",
-        help="the token that a peer asks for",
-    )
-    add(
-        "--allow-host",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="a name under which this server may be asked for, beside its address",
-    )
-    add("--max-upload-mib", type=int, default=32, metavar="N", help="default: 32 MiB")
-    add("--max-megapixels", type=float, default=25, metavar="N", help="default: 25")
-    add("--queue", type=int, default=16, metavar="N", help="waiting per model (default: 16)")
-    add_network(parser)
+    from roadmask.web.settings import ServeConfig
+
+    parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file, [serve] in it")
+    add_settings(parser, ServeConfig)
+    accept_negative_ranges(parser)
     parser.set_defaults(body=_serve)
 
 
@@ -73,49 +39,26 @@ def _serve(options: argparse.Namespace) -> int:
         raise ConfigError(
             f"roadmask serve needs {error.name}: install the extra, pip install 'roadmask[web]'"
         ) from error
-    from roadmask.inference.model_file import DEFAULT_MODEL
-    from roadmask.stream.protocol import DEFAULT_SOCKET
+    from roadmask.cli.config_file import serve_config
     from roadmask.web.networks.peers import read_peers
-    from roadmask.web.settings import MIB, Limits, ServeConfig, read_token
+    from roadmask.web.settings import ServeConfig, limits_of, read_token
 
-    for name in ("max_upload_mib", "max_megapixels", "queue"):
-        if not 0 < getattr(options, name) <= 100_000:
-            raise ConfigError(
-                f"--{name.replace('_', '-')} {getattr(options, name)}: expected more than 0"
-            )
-    upload_bytes = options.max_upload_mib * MIB
+    config = serve_config(options.config, given(ServeConfig, options))
     return serve(
-        ServeConfig(
-            host=options.host,
-            port=options.port,
-            models=tuple(options.model or [DEFAULT_MODEL]),
-            labels=options.labels or "",
-            read_as=read_as_of(options),
-            threads=options.threads,
-            socket=options.socket or str(DEFAULT_SOCKET),
-            dataset=options.dataset,
-            root=options.root,
-            split=options.split,
-            token=read_token(options.token_file) if options.token_file else "",
-            peers=read_peers(options.peer, _peer_tokens(options.peer_token)),
-            allow_hosts=tuple(options.allow_host),
-            limits=Limits(
-                upload_bytes=upload_bytes,
-                memory_bytes=8 * upload_bytes,
-                pixels=round(options.max_megapixels * 1e6),
-                queue=options.queue,
-            ),
+        dataclasses.replace(
+            config,
+            token=read_token(config.token_file) if config.token_file else "",
+            peers=read_peers(config.peer, _peer_tokens(config.peer_token)),
+            limits=limits_of(config),
         )
     )
 
 
-def _peer_tokens(given: list[str]) -> dict[str, str]:
+def _peer_tokens(pairs: Iterable[str]) -> dict[str, str]:
     from roadmask.web.settings import read_token
 
     tokens = {}
-    for text in given:
-        name, equals, file = text.partition("=")
-        if not equals:
-            raise ConfigError(f"--peer-token {text}: expected NAME=FILE")
+    for text in pairs:
+        name, _, file = text.partition("=")
         tokens[name] = read_token(file)
     return tokens

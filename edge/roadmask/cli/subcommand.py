@@ -7,7 +7,7 @@ from typing import Any
 
 
 def _add(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    commands: argparse._SubParsersAction[Any],
     name: str,
     text: str,
     epilog: str | None = None,
@@ -15,7 +15,7 @@ def _add(
 ) -> argparse.ArgumentParser:
     # What has no help text is not listed: _ADVANCED names it.
     listed: dict[str, Any] = {} if advanced else {"help": text}
-    parser = commands.add_parser(
+    parser: argparse.ArgumentParser = commands.add_parser(
         name,
         **listed,
         description=text,

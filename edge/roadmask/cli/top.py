@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from roadmask.system.command_line import at_least, stop_on_signal
+from roadmask.system.command_line import stop_on_signal
+from roadmask.system.ranges import SECONDS
 
 TOP_TEXT = "show how a stream is doing: rate, times, drops, mode"
 TOP_EXAMPLES = """\
@@ -21,7 +22,7 @@ def add_top(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--once", action="store_true", help="print one snapshot and end")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the last snapshot")
     parser.add_argument(
-        "--wait", type=at_least(0.0), default=10.0, metavar="S", help="for a stream, with --once"
+        "--wait", type=SECONDS, default=10.0, metavar="S", help="for a stream, with --once"
     )
     parser.set_defaults(body=_top)
 

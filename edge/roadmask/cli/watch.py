@@ -6,20 +6,22 @@ import argparse
 from pathlib import Path
 
 from roadmask.cli.bridge import add_zenoh, remote_subscriber
-from roadmask.cli.subcommand import _add
-from roadmask.system.command_line import at_least, stop_on_signal
+from roadmask.system.command_line import stop_on_signal
+from roadmask.system.ranges import COUNT, SECONDS
+
+WATCH_TEXT = "subscribe to a stream and show or save what comes"
 
 
-def _add_watch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = _add(commands, "watch", "subscribe to a stream and show or save what comes")
+def add_watch(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``roadmask watch``."""
     parser.add_argument("--socket", help="path of the daemon's socket")
-    parser.add_argument("--frames", type=at_least(0), default=0, help="stop after so many")
+    parser.add_argument("--frames", type=COUNT, default=0, help="stop after so many")
     parser.add_argument(
         "--save", type=Path, metavar="DIR", help="save masks as PNG (ids), and DIR/color"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was seen")
     parser.add_argument(
-        "--wait", type=at_least(0.0), default=10.0, metavar="S", help="for the first frame"
+        "--wait", type=SECONDS, default=10.0, metavar="S", help="for the first frame"
     )
     add_zenoh(parser)
     parser.set_defaults(body=_watch)

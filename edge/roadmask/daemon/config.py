@@ -1,47 +1,138 @@
-"""What ``roadmask run`` takes."""
+"""What ``roadmask run`` takes: every setting, with its range, in one place."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from roadmask.daemon.scene import SceneLimits
 from roadmask.inference.model_file import DEFAULT_MODEL
+from roadmask.inference.reading.read_as import ReadAs
+from roadmask.stream.checks import MAX_LIMIT_MS
 from roadmask.stream.protocol import DEFAULT_SOCKET
+from roadmask.system.ranges import COUNT, LATENCY_MS, SECONDS, THREADS, between
+from roadmask.system.settings import check, setting
+
+_SHARE = between(0.0, 1.0)
+_MACHINE = "machine"
+_CORES = r"\d+(-\d+)?(,\d+(-\d+)?)*", "numbers such as 2 or 0,2-3"
+_RECT = r"\d+,\d+,\d+,\d+", "X,Y,W,H in camera px, such as 0,160,1280,560"
+_PAIR = r"[^=\0]+=[^\0]*", "KEY=VALUE"
 
 
 @dataclass(frozen=True)
-class DaemonConfig:
+class SceneLimits:
+    """When a picture is called bad: ``[scene]`` of the configuration."""
+
+    dark: float = setting(
+        0.98, "DARK above: share of pixels with luma under 16", within=_SHARE, option=""
+    )
+    bright: float = setting(
+        0.80, "OVEREXPOSED above: share of pixels with luma over 240", within=_SHARE, option=""
+    )
+    detail: float = setting(
+        6.0,
+        "BLOCKED below: Laplacian energy, grey levels squared",
+        within=between(0.0, 1e6),
+        option="",
+    )
+    sharpness: float = setting(
+        0.12, "BLOCKED below: ratio of energies two octaves apart", within=_SHARE, option=""
+    )
+    noise: float = setting(
+        2.0,
+        "BLOCKED above: the same, the larger of two scales: nothing but noise",
+        within=between(0.0, 1e6),
+        option="",
+    )
+    raise_s: float = setting(0.5, "a reason is given after", unit="s", within=SECONDS, option="")
+    clear_s: float = setting(
+        1.0, "and taken back after so long without its cause", unit="s", within=SECONDS, option=""
+    )
+    every_s: float = setting(
+        0.1, "between two looks; 0 switches all off", unit="s", within=SECONDS, option=""
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclass(frozen=True)
+class DaemonConfig(ReadAs):
     """What ``roadmask run`` takes, on the command line or as ``[daemon]`` of a TOML file."""
 
-    source: str = "/dev/video0"  # URI, see docs/sources.md
-    live: bool = False  # a network stream or a pipeline shows the present: nothing proves it
-    latency_ms: float = -1.0  # at most from exposure to arrival; -1 = as the source knows
-    model: str = DEFAULT_MODEL  # path, or stem of a shipped model
-    socket: str = str(DEFAULT_SOCKET)
-    threads: int = 1  # of the network
-    cores: str = ""  # of the network, such as 2 or 0,2-3; "" = any
-    delegate: str = ""  # shared library of a TensorFlow Lite delegate
-    delegate_options: tuple[str, ...] = ()  # KEY=VALUE
-    gpu: bool = False  # LiteRT's GPU
-    delegate_required: bool = False  # no fallback to the processor
-    realtime: int = 0  # SCHED_FIFO priority, 1 to 99; 0 = none
-    lock_memory: bool = False  # no page faults after warm-up
-    max_fps: float = 0.0  # segment at most so many frames a second; 0 = all
-    frames: int = 0  # published, then stop; 0 = until told
-    labels: str = ""  # label set, where the model file names none
-    input_range: str = ""  # numbers it was trained on, such as 0..1 or imagenet, where it is silent
-    channels: str = ""  # rgb or bgr
-    size: str = ""  # WIDTHxHEIGHT of an input that has no fixed size
-    output: str = ""  # name or number of the output, where there are several
-    mask_size: str = "network"  # or "camera"
-    crop: str = ""  # X,Y,W,H in camera px: what the network sees; "" = all
-    fit: str = "stretch"  # or "letterbox": keep proportions, with void padding
-    max_age_ms: int = 250  # subscribers refuse older masks
-    confidence: bool = False  # publish a confidence plane
-    checksum: bool = False  # send each mask's CRC-32C
-    preview: bool = False  # publish the network's RGB input
-    socket_mode: int = 0o660
-    socket_group: str = ""  # of the socket and of its folder; "" = the daemon's own
-    allow_users: tuple[str, ...] = ()
-    allow_groups: tuple[str, ...] = ()
+    source: str = setting("/dev/video0", "camera, video, folder or town, as URI (docs/sources.md)")
+    live: bool = setting(
+        False, "a network stream or GStreamer pipeline shows the present: nothing else proves it"
+    )
+    latency_ms: float | None = setting(
+        None,
+        "at most so long from exposure to arrival, where no driver stamps the frames",
+        unit="ms",
+        within=LATENCY_MS,
+    )
+    model: str = setting(DEFAULT_MODEL, "a .tflite file, or the name of a shipped model")
+    socket: str = setting(DEFAULT_SOCKET, "path of the socket that subscribers connect to")
+    threads: int = setting(1, "threads of the network", within=THREADS)
+    frames: int = setting(0, "publish so many, then stop; 0: run on", within=COUNT)
+    labels: str = setting("", "label set of a model that names none", metavar="SET|FILE")
+    mask_size: str = setting(
+        "network", "whose size masks have", choices=("network", "camera"), metavar="SIZE"
+    )
+    crop: str = setting("", "what the network sees, in camera px", form=_RECT, metavar="X,Y,W,H")
+    fit: str = setting(
+        "stretch",
+        "fill the network's input, or keep proportions with void padding",
+        choices=("stretch", "letterbox"),
+        metavar="HOW",
+    )
+    max_age_ms: int = setting(
+        250, "subscribers refuse older masks", unit="ms", within=between(1, MAX_LIMIT_MS)
+    )
+    confidence: bool = setting(False, "publish a confidence plane")
+    checksum: bool = setting(False, "send each mask's CRC-32C, for readers to check")
+    preview: bool = setting(False, "publish the picture that the network sees")
+    socket_mode: int = setting(0o660, "rights of the socket's file", octal=True, metavar="MODE")
+    socket_group: str = setting("", "of the socket and of the folder made for it", metavar="GROUP")
+    allow_users: tuple[str, ...] = setting(
+        (), "a user who may read, beside our own and root", option="--allow-user", metavar="NAME"
+    )
+    allow_groups: tuple[str, ...] = setting(
+        (), "a group whose members may read", option="--allow-group", metavar="NAME"
+    )
+    cores: str = setting("", "of the network", form=_CORES, metavar="LIST", group=_MACHINE)
+    delegate: str = setting(
+        "", "TensorFlow Lite delegate (.so) to run on", metavar="LIB", group=_MACHINE
+    )
+    delegate_options: tuple[str, ...] = setting(
+        (),
+        "of the delegate",
+        form=_PAIR,
+        option="--delegate-option",
+        metavar="KEY=VALUE",
+        group=_MACHINE,
+    )
+    gpu: bool = setting(False, "run on LiteRT's GPU", group=_MACHINE)
+    delegate_required: bool = setting(
+        False, "end (exit code 2) rather than fall back to the processor", group=_MACHINE
+    )
+    realtime: int = setting(
+        0,
+        "SCHED_FIFO priority of every thread",
+        within=between(1, 99, "off"),
+        metavar="PRIORITY",
+        group=_MACHINE,
+    )
+    lock_memory: bool = setting(False, "no page faults after warm-up", group=_MACHINE)
+    max_fps: float = setting(
+        0.0,
+        "segment at most so many frames a second",
+        within=between(0.01, 1000.0, "all"),
+        metavar="FPS",
+        group=_MACHINE,
+    )
     scene: SceneLimits = field(default_factory=SceneLimits)  # the table [scene]
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+TABLES = {"daemon": DaemonConfig, "scene": SceneLimits}

@@ -12,5 +12,4 @@ def open_camera(config: DaemonConfig) -> Source:
     Raises:
         CaptureError, ConfigError: it cannot be.
     """
-    latency_ms = None if config.latency_ms == -1 else config.latency_ms
-    return open_source(config.source, live=config.live or None, latency_ms=latency_ms)
+    return open_source(config.source, live=config.live or None, latency_ms=config.latency_ms)

@@ -31,7 +31,6 @@ from roadmask.daemon.outlet import open_publisher, period_ns
 from roadmask.daemon.publication import Publication
 from roadmask.daemon.scene import SceneCheck
 from roadmask.daemon.stage_times import StageTimes
-from roadmask.errors import ConfigError
 from roadmask.inference.accelerator import Accelerator
 from roadmask.inference.engine import Engine, EngineLostError
 from roadmask.inference.reading.read_as import ReadAs
@@ -109,8 +108,6 @@ def open_pipeline(
         RoadmaskError: a part that cannot be made, or that failed while the last frame was
             published.
     """
-    if not 0 <= config.max_fps < math.inf:
-        raise ConfigError(f"--max-fps {config.max_fps:g}: expected 0 (no limit) or more")
     if config.realtime:
         use_realtime(config.realtime)
     if config.lock_memory:

@@ -21,7 +21,6 @@ Five things are looked at, on a version of the picture about 240 px wide:
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import cv2
@@ -29,35 +28,13 @@ import numpy as np
 
 from roadmask._native import scene_stats
 from roadmask.arrays import Image
-from roadmask.errors import ConfigError
+from roadmask.daemon.config import SceneLimits
 from roadmask.stream.modes import Reason
 
 _WIDTH = 240  # of the picture that is looked at, about
 _RELEASE = 1.3  # a limit has to be passed by this factor before its reason goes again
 _REMEMBERED = 16  # looks: pictures that go round are known when they are no more than these
 _BLIND = 0.5  # above this share of black or white pixels, too little else is left to judge focus
-
-
-@dataclass(frozen=True)
-class SceneLimits:
-    """When a picture is called bad: ``[scene]`` of the configuration."""
-
-    dark: float = 0.98  # DARK above: share of pixels with luma under 16
-    bright: float = 0.80  # OVEREXPOSED above: share of pixels with luma over 240
-    detail: float = 6.0  # BLOCKED below: Laplacian energy, grey levels squared
-    sharpness: float = 0.12  # BLOCKED below: ratio of energies two octaves apart
-    noise: float = 2.0  # BLOCKED above: the same, the larger of two scales: nothing but noise
-    raise_s: float = 0.5  # a reason is given after so long
-    clear_s: float = 1.0  # and taken back after so long without its cause
-    every_s: float = 0.1  # between two looks; 0 switches all of them off
-
-    def __post_init__(self) -> None:
-        for name in ("dark", "bright", "sharpness"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"scene: {name} = {getattr(self, name)}; expected 0 to 1")
-        for name in ("detail", "noise", "raise_s", "clear_s", "every_s"):
-            if not 0 <= getattr(self, name) <= 1e6:
-                raise ConfigError(f"scene: {name} = {getattr(self, name)}; expected 0 or more")
 
 
 class SceneStats(NamedTuple):

@@ -33,6 +33,8 @@ from roadmask.inference.reading.output import OutputForm
 from roadmask.inference.reading.read_as import AS_IT_SAYS, ReadAs
 from roadmask.labels.label_set import LabelSet
 from roadmask.system.clock import now_ns
+from roadmask.system.ranges import THREADS
+from roadmask.system.scheduling import require_threads
 
 _log = logging.getLogger(__name__)
 
@@ -93,8 +95,8 @@ class Engine:
         read_as: ReadAs = AS_IT_SAYS,
     ) -> None:
         self.late: Callable[[], None] = lambda: None
-        if threads < 1:
-            raise ConfigError(f"--threads {threads}: expected 1 or more")
+        THREADS.check(threads, "--threads")
+        require_threads(threads)
         self.path = model_path(model)
         data = read_model(self.path)
         self.digest, self.sealed = digest(data), check_seal(data, self.path)

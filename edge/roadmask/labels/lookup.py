@@ -29,17 +29,19 @@ from typing import Any
 from roadmask.errors import ConfigError
 from roadmask.labels.catalogue import LABEL_SETS
 from roadmask.labels.label_set import CATEGORY_NAMES, LabelClass, LabelSet
-from roadmask.system.toml import from_table, read_toml
+from roadmask.system.ranges import between
+from roadmask.system.settings import from_table, setting
+from roadmask.system.toml import read_toml
 
 
 @dataclass(frozen=True)
 class _Row:
-    id: int = -1
-    name: str = ""
-    category: str = ""
-    ignored: bool = False
-    instances: bool = False
-    sources: tuple[str, ...] = ()
+    id: int = setting(-1, "in the masks", within=between(0, 255))
+    name: str = setting("", "of the class")
+    category: str = setting("", "of the 8", choices=CATEGORY_NAMES)
+    ignored: bool = setting(False, "left out of every score")
+    instances: bool = setting(False, "its things are counted one by one")
+    sources: tuple[str, ...] = setting((), "classes of a data set that it holds")
 
 
 def read_label_set(path: Path) -> LabelSet:
@@ -67,17 +69,10 @@ def read_label_set(path: Path) -> LabelSet:
 
 
 def _read_class(table: Any, where: str) -> LabelClass:
-    if not isinstance(table, dict):
-        raise ConfigError(f"{where}: expected a [[class]] table")
     row = from_table(_Row, table, where)
-    if not 0 <= row.id <= 255:
-        raise ConfigError(f"{where}: id = {table.get('id')}; expected 0 to 255")
-    if not row.name:
-        raise ConfigError(f'{where}: expected name = "…"')
-    if row.category not in CATEGORY_NAMES:
-        raise ConfigError(
-            f"{where}: category = {row.category!r}; expected one of {', '.join(CATEGORY_NAMES)}"
-        )
+    for name in ("id", "name", "category"):
+        if getattr(row, name) in (-1, ""):
+            raise ConfigError(f"{where}: {name} is missing; expected it in each [[class]]")
     return LabelClass(
         row.id,
         row.name,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from roadmask.errors import ConfigError, DataError
+from roadmask.errors import DataError
 from roadmask.recording.reader import Record, Recording
 from roadmask.recording.tap import frame_identities
 from roadmask.stream.modes import Flag
@@ -52,14 +51,8 @@ def replay(
 
     Raises:
         DataError: the file cannot be read, or holds no frame after ``start_s``.
-        ConfigError: an argument is out of range.
         PublishError: the socket cannot be made.
     """
-    if not (math.isfinite(speed) and speed > 0):
-        raise ConfigError(f"--speed {speed:g}: expected more than 0, e.g. 0.5 or 2")
-    for name, value in (("--start", start_s), ("--frames", frames), ("--wait", subscribers)):
-        if not 0 <= value < 1e9:
-            raise ConfigError(f"{name} {value:g}: expected 0 or more")
     line = LiveLine()
     with Recording(path) as recording, _Stage(recording, socket) as stage:
         _open(recording, stage, start_s)

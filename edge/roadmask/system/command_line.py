@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import functools
 import io
-import math
 import os
 import re
 import signal
@@ -14,13 +13,22 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import NoReturn, Protocol
 
 from roadmask.errors import RoadmaskError
 
 EXIT_DONE, EXIT_GATE, EXIT_UNUSABLE = 0, 1, 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
-Number = TypeVar("Number", int, float)
+
+
+class Parser(argparse.ArgumentParser):
+    """Of every command: what is wrong is said in one line, without a page of usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say it and end with exit code 2."""
+        line = re.sub(r"^argument (\S+): ", r"\1 ", " ".join(message.split()))
+        remedy = "" if "expected" in line else f"; see {self.prog} --help"
+        self.exit(EXIT_UNUSABLE, f"roadmask: {line}{remedy}\n")
 
 
 class Main(Protocol):
@@ -142,19 +150,3 @@ def parse_size(text: str) -> tuple[int, int]:
     if not match or int(match[1]) == 0 or int(match[2]) == 0:
         raise argparse.ArgumentTypeError(f"{text!r}: expected WIDTHxHEIGHT in px, e.g. 480x352")
     return int(match[1]), int(match[2])
-
-
-def at_least(lowest: Number) -> Callable[[str], Number]:
-    """Numbers of the kind of ``lowest`` and no smaller, none infinite, for argparse."""
-
-    def parse(text: str) -> Number:
-        try:
-            number = type(lowest)(text)
-            if lowest <= number < math.inf:
-                return number
-        except ValueError:
-            pass
-        kind = "a whole number" if isinstance(lowest, int) else "a number"
-        raise argparse.ArgumentTypeError(f"{text!r}: expected {kind}, {lowest:g} or more")
-
-    return parse

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import ctypes
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from roadmask.errors import ConfigError
 
 # <sys/mman.h>; ONFAULT locks what is touched, not the whole of every library.
+_OWN_THREADS = 4  # capture, publication, heartbeat, one to spare
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
 
 
@@ -24,12 +26,8 @@ def use_realtime(priority: int) -> None:
         priority: 1 to 99.
 
     Raises:
-        ConfigError: out of range, or not permitted.
+        ConfigError: not permitted.
     """
-    lowest = os.sched_get_priority_min(os.SCHED_FIFO)
-    highest = os.sched_get_priority_max(os.SCHED_FIFO)
-    if not lowest <= priority <= highest:
-        raise ConfigError(f"--realtime {priority}: expected {lowest} to {highest}")
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
     except PermissionError:
@@ -72,6 +70,32 @@ def parse_cores(text: str) -> frozenset[int]:
         usable = ", ".join(str(core) for core in sorted(allowed))
         raise ConfigError(f"--cores {text}: expected some of the cores {usable}")
     return frozenset(cores)
+
+
+def require_threads(count: int) -> None:
+    """Refuse more threads than this process may start: native code would crash on the first.
+
+    Raises:
+        ConfigError: a limit of tasks or memory is in the way.
+    """
+    if count < 2:
+        return
+    let_go = threading.Event()
+    started: list[threading.Thread] = []
+    try:
+        while len(started) < count + _OWN_THREADS:
+            thread = threading.Thread(target=let_go.wait, daemon=True)
+            thread.start()
+            started.append(thread)
+    except RuntimeError:
+        raise ConfigError(
+            f"--threads {count}: only {max(1, len(started) - _OWN_THREADS)} can be started here; "
+            "give fewer, or raise the limit of tasks (TasksMax, ulimit -u) or of memory"
+        ) from None
+    finally:
+        let_go.set()
+        for thread in started:
+            thread.join()
 
 
 @contextmanager

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from roadmask.errors import ConfigError
 from roadmask.inference.model_file import DEFAULT_MODEL
-from roadmask.inference.reading.read_as import AS_IT_SAYS, ReadAs
+from roadmask.inference.reading.read_as import ReadAs
 from roadmask.stream.protocol import DEFAULT_SOCKET
+from roadmask.system.ranges import THREADS, between
+from roadmask.system.settings import check, setting
 
 MIB = 1 << 20
 _TOKEN_CHARACTERS = 16
@@ -48,24 +50,78 @@ class PeerAddress:
     token: str = ""
 
 
-@dataclass(frozen=True)
-class ServeConfig:
-    """What the command line says; names as there."""
+_NAMED = r"[^=\0]+=[^\0]+"
 
-    host: str = "127.0.0.1"
-    port: int = 8000
-    models: tuple[str, ...] = (DEFAULT_MODEL,)
-    labels: str = ""  # label set of models that name none
-    read_as: ReadAs = AS_IT_SAYS  # the rest of what such models do not say
-    threads: int = 1  # of each network
-    socket: str = str(DEFAULT_SOCKET)
-    dataset: str = ""
-    root: str = ""
-    split: str = "val"
-    token: str = ""  # "" = none needed, loopback only
+
+@dataclass(frozen=True)
+class ServeConfig(ReadAs):
+    """What ``roadmask serve`` takes, on the command line or as ``[serve]`` of a TOML file.
+
+    Attributes:
+        token: of ``token_file``; "" = none needed, loopback only.
+        peers: of ``peer`` and ``peer_token``.
+        limits: of the settings that bound memory.
+    """
+
+    host: str = setting("127.0.0.1", "address to listen on: this machine's own unless told")
+    port: int = setting(8000, "0 = any free one, which is printed", within=between(0, 65535))
+    models: tuple[str, ...] = setting(
+        (DEFAULT_MODEL,),
+        "a .tflite file, or the name of a shipped model",
+        option="--model",
+        metavar="M",
+    )
+    labels: str = setting("", "label set of models that name none", metavar="SET|FILE")
+    threads: int = setting(1, "threads of each network", within=THREADS)
+    socket: str = setting(DEFAULT_SOCKET, "the daemon's socket, for the live page")
+    dataset: str = setting("", "gallery: camvid, cityscapes or town", metavar="NAME")
+    root: str = setting("", "folder of the data set", metavar="DIR")
+    split: str = setting("val", "of the data set")
+    token_file: str = setting("", "file with the token that callers must give", metavar="F")
+    peer: tuple[str, ...] = setting(
+        (),
+        "another server whose models can be compared",
+        form=(_NAMED, "NAME=URL"),
+        metavar="NAME=URL",
+    )
+    peer_token: tuple[str, ...] = setting(
+        (),
+        "the token that a peer asks for",
+        form=(_NAMED, "NAME=FILE"),
+        metavar="NAME=FILE",
+    )
+    allow_hosts: tuple[str, ...] = setting(
+        (),
+        "a name under which this server may be asked for, beside its address",
+        option="--allow-host",
+        metavar="NAME",
+    )
+    max_upload_mib: int = setting(
+        32, "body of one upload", unit="MiB", within=between(1, 4096), metavar="N"
+    )
+    max_megapixels: float = setting(
+        25.0, "of one picture", within=between(0.001, 1000.0), metavar="N"
+    )
+    queue: int = setting(
+        16, "predictions that wait for one model", within=between(1, 10_000), metavar="N"
+    )
+    token: str = ""
     peers: tuple[PeerAddress, ...] = ()
-    allow_hosts: tuple[str, ...] = ()  # names under which this server may be asked for
     limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+def limits_of(config: ServeConfig) -> Limits:
+    """What the settings say of memory."""
+    upload_bytes = config.max_upload_mib * MIB
+    return Limits(
+        upload_bytes=upload_bytes,
+        memory_bytes=8 * upload_bytes,
+        pixels=round(config.max_megapixels * 1e6),
+        queue=config.queue,
+    )
 
 
 def is_loopback(host: str) -> bool:
@@ -102,12 +158,10 @@ def check_config(config: ServeConfig) -> None:
     """Refuse what would be open to others without a token.
 
     Raises:
-        ConfigError: no token on an address that others reach, or a port out of range.
+        ConfigError: no token on an address that others reach.
     """
     if not config.token and not is_loopback(config.host):
         raise ConfigError(
             f"--host {config.host}: others can reach this address, so a token is required; give "
             f"--token-file FILE (make one with {_REMEDY}) or leave --host at 127.0.0.1"
         )
-    if not 0 <= config.port <= 65535:
-        raise ConfigError(f"--port {config.port}: expected 0 (any free one) to 65535")

@@ -212,7 +212,7 @@ def test_looks_are_paced_and_can_be_switched_off() -> None:
     [("dark", 1.1), ("bright", -0.1), ("detail", -1.0), ("every_s", float("nan"))],
 )
 def test_limits_are_checked(name: str, value: float) -> None:
-    with pytest.raises(ConfigError, match=f"scene: {name} = {value}; expected"):
+    with pytest.raises(ConfigError, match=f"{name} = {value}; expected"):
         SceneLimits(**{name: value})
 
 

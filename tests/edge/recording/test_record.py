@@ -115,7 +115,7 @@ def test_what_cannot_be_recorded(
     assert "No such file or directory; give a file in a writable folder" in line
     assert "exists: remove it" in refuse(capsys, "record", *nobody, "--out", recorded)
     line = refuse(capsys, "record", *nobody, "--out", tmp_path / "a.mcap", "--frames", -1)
-    assert "--frames -1: expected 0" in line
+    assert "--frames -1: expected a whole number, 0 or more" in line
     assert "no stream at" in refuse(capsys, "record", *nobody, "--out", tmp_path / "a.mcap")
     assert list(tmp_path.iterdir()) == []
 

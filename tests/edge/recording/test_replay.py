@@ -188,9 +188,9 @@ def test_what_cannot_be_replayed(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--speed", "0"), "--speed 0: expected more than 0"),
+        (("--speed", "0"), "--speed 0: expected a number from 0.01 to 100"),
         (("--speed", "nan"), "--speed nan"),
-        (("--start", "-1"), "--start -1: expected 0 or more"),
+        (("--start", "-1"), "--start -1: expected a number from 0 to"),
         (("--start", "1000"), "none to replay after 1000 s"),
     ],
 )

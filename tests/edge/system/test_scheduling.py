@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from roadmask.daemon.config import DaemonConfig
 from roadmask.daemon.rate_limit import RateLimit
 from roadmask.errors import ConfigError
+from roadmask.inference.engine import Engine
 from roadmask.system.scheduling import parse_cores, pinned
 
 CORE = min(os.sched_getaffinity(0))
@@ -81,8 +83,8 @@ def test_without_leave_it_says_how_to_get_it(body: str, advice: str) -> None:
 
 @pytest.mark.parametrize("priority", [-1, 100])
 def test_a_priority_that_cannot_be_is_refused(priority: int) -> None:
-    attempt = f"try:\n    use_realtime({priority})\nexcept ConfigError as error:\n    print(error)"
-    assert in_child(attempt) == f"--realtime {priority}: expected 1 to 99"
+    with pytest.raises(ConfigError, match=f"realtime = {priority}; expected .* from 1 to 99"):
+        DaemonConfig(realtime=priority)
 
 
 def test_cores() -> None:
@@ -145,3 +147,27 @@ def test_a_source_without_a_clock_is_slowed_down() -> None:
     limit = RateLimit(50, 25)
     assert limit.early_s(1_000_000_000) == 0
     assert limit.early_s(1_000_000_000) == pytest.approx(0.02)
+
+
+def test_threads_that_cannot_be_started_are_refused_before_native_code_crashes() -> None:
+    """Without memory for their stacks here; a limit of tasks gives the same error."""
+    body = (
+        "import resource\n"
+        "from roadmask.errors import ConfigError\n"
+        "from roadmask.inference.engine import Engine\n"
+        "Engine('roadnet-480x352', 4)\n"
+        "used = int(open('/proc/self/statm').read().split()[0]) * 4096\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (used + (64 << 20), -1))\n"
+        "try:\n    Engine('roadnet-480x352', 64)\n"
+        "except ConfigError as error:\n    print(error)\n"
+        "print(threading.active_count())"
+    )
+    said, left = in_child(body).splitlines()
+    assert re.match(r"--threads 64: only \d+ can be started here; give fewer", said)
+    assert left == "1"
+
+
+@pytest.mark.parametrize("count", [0, 65, 100_000])
+def test_numbers_of_threads_that_no_network_takes(count: int) -> None:
+    with pytest.raises(ConfigError, match=f"--threads {count}: expected a whole number from 1"):
+        Engine("roadnet-480x352", count)

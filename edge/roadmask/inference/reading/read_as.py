@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from roadmask.system.settings import setting
+
+_GROUP = "network"
+
 
 @dataclass(frozen=True)
 class ReadAs:
@@ -16,10 +20,20 @@ class ReadAs:
         output: name or number of the output to take, where there are several.
     """
 
-    input_range: str = ""
-    channels: str = ""
-    size: str = ""
-    output: str = ""
+    input_range: str = setting(
+        "",
+        "of the numbers that a silent network was trained on: 0..1, -1..1, 0..255, imagenet "
+        "or LOW..HIGH",
+        metavar="R",
+        group=_GROUP,
+    )
+    channels: str = setting(
+        "", "their order, where it is silent", choices=("rgb", "bgr"), metavar="ORDER", group=_GROUP
+    )
+    size: str = setting("", "of an input that has no fixed size", metavar="WxH", group=_GROUP)
+    output: str = setting(
+        "", "which of several, or its number from 0", metavar="NAME", group=_GROUP
+    )
 
     @property
     def arguments(self) -> list[str]:

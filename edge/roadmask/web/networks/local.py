@@ -128,7 +128,7 @@ def load_networks(config: ServeConfig) -> dict[str, LocalNetwork]:
         engine = (
             Engine(path, config.threads)
             if own
-            else Engine(path, config.threads, config.labels or None, read_as=config.read_as)
+            else Engine(path, config.threads, config.labels or None, read_as=config)
         )
         names = (engine.name, engine.path.stem, *(f"{engine.path.stem}-{n}" for n in range(2, 99)))
         name = next(n for n in names if n not in networks and "@" not in n)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -163,7 +163,7 @@ class PeerNetwork:
         return plane
 
 
-def read_peers(given: list[str], tokens: Mapping[str, str]) -> tuple[PeerAddress, ...]:
+def read_peers(given: Sequence[str], tokens: Mapping[str, str]) -> tuple[PeerAddress, ...]:
     """``NAME=URL`` arguments with their tokens.
 
     Raises:

@@ -1,0 +1,52 @@
+"""The configuration file: its tables, each checked against its settings."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from roadmask.daemon.config import DaemonConfig, SceneLimits
+from roadmask.errors import ConfigError
+from roadmask.system.settings import from_table
+from roadmask.system.toml import read_toml
+from roadmask.web.settings import ServeConfig
+
+TABLES = {"daemon": DaemonConfig, "scene": SceneLimits, "serve": ServeConfig}
+
+
+def read_config(path: Path | None) -> dict[str, Any]:
+    """The file's tables, every setting in them checked; none of no file.
+
+    Raises:
+        ConfigError: a file, a table, a key or a value that cannot be used.
+    """
+    tables = read_toml(path) if path else {}
+    for name, table in tables.items():
+        if name not in TABLES:
+            expected = " or ".join(f"[{known}]" for known in TABLES)
+            raise ConfigError(f"{path}: table [{name}] is unknown; expected {expected}")
+        from_table(TABLES[name], table, f"{path}: {name}")
+    return tables
+
+
+def daemon_config(path: Path | None, options: dict[str, Any]) -> DaemonConfig:
+    """What ``roadmask run`` does: options over the file over the defaults.
+
+    Raises:
+        ConfigError: as ``read_config``.
+    """
+    tables = read_config(path)
+    scene = from_table(SceneLimits, tables.get("scene", {}), f"{path}: scene")
+    daemon = from_table(DaemonConfig, tables.get("daemon", {}), f"{path}: daemon", scene=scene)
+    return dataclasses.replace(daemon, **options)
+
+
+def serve_config(path: Path | None, options: dict[str, Any]) -> ServeConfig:
+    """What ``roadmask serve`` does, likewise.
+
+    Raises:
+        ConfigError: as ``read_config``.
+    """
+    served = from_table(ServeConfig, read_config(path).get("serve", {}), f"{path}: serve")
+    return dataclasses.replace(served, **options)
