@@ -2,73 +2,52 @@
 
 from __future__ import annotations
 
-import base64
-import html
 from collections.abc import Sequence
 from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from benchmarks.results import number, points
-from convert.judge.evaluation import Picture
-from convert.report.plots import BAD, FAIR, GOOD, PLAIN, bars, ranges
+from convert.judge.evaluation import Picture as Frame
 from roadmask.imaging.writing import colored
 from roadmask.labels.label_set import CATEGORY_COLORS_RGB, CATEGORY_NAMES
+from train.reports.bars import BAD, FAIR, GOOD, PLAIN, bars, ranges
+from train.reports.page import Page, Picture, Section
 
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem;
-  color: #1c1c1e; background: #fff; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin: 2rem 0 .4rem; }
-.verdict { padding: .8rem 1rem; border-radius: .4rem; font-weight: 600; }
-.accepted { background: #e3f4e5; color: #14532d; }
-.rejected { background: #fde8e8; color: #7f1d1d; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: .6rem; }
-.tiles div { box-sizing: border-box; border: 1px solid #bbb; border-radius: .4rem;
-  padding: .4rem .7rem; }
-.tiles b { display: block; font-size: 1.35rem; }
-table { border-collapse: collapse; } td, th { padding: .15rem .8rem; text-align: right; }
-td:first-child, th:first-child { text-align: left; } th { border-bottom: 1px solid #999; }
-figure { margin: 1rem 0; } figure img { width: 100%; image-rendering: pixelated; }
-figcaption, .note, .tiles span { color: #555; font-size: .85rem; }
-svg { max-width: 100%; height: auto; } svg text { font: 11px system-ui, sans-serif; }
-@media (prefers-color-scheme: dark) { body { background: #17181a; color: #e8e8ea; }
-  svg text { fill: #e8e8ea; } figcaption, .note, .tiles span { color: #aaa; } }
-"""
+_LAYERS = (
+    "Signal-to-quantisation-noise ratio of each output against the float model, dB; errors of the "
+    "layers before are in it. Long bars are good. Beside it the share of values that the "
+    "calibrated range cut off."
+)
 
 
-def page(report: dict[str, Any], pictures: Sequence[Picture]) -> str:
+def page(report: dict[str, Any], frames: Sequence[Frame]) -> str:
     """The report as HTML; it loads nothing from anywhere."""
-    name = html.escape(str(report["model"]["name"]))
-    verdict = "accepted" if report["accepted"] else "rejected"
-    reasons = "; ".join(report["missed"]) or _headline(report)
     sections = [
-        f"<h1>{name}: {report['mode']} conversion</h1>",
-        f'<p class="verdict {verdict}">{verdict.capitalize()}: {html.escape(reasons)}.</p>',
-        _tiles(report),
-        _repair(report),
-        "<h2>What each category lost</h2>",
+        *_repair(report),
         _lost(report),
-        "<h2>Accuracy</h2>",
         _accuracy(report),
-        *_timed(report),
-        "<h2>Error of every layer</h2>",
-        '<p class="note">Signal-to-quantisation-noise ratio of each output against the float '
-        "model, dB; errors of the layers before are in it. Long bars are good. Beside it the share "
-        "of values that the calibrated range cut off.</p>",
-        _layers(report["certificate"]["layers"]),
-        "<h2>Frames that agree least</h2>",
-        _legend(),
-        *(_figure(picture, report["mode"]) for picture in pictures),
-        "<h2>What it was made from</h2>",
-        _facts(report),
+        _latency(report) if report["latency"] else Section("Latency", notes=["Not measured."]),
+        Section(
+            "Error of every layer",
+            pictures=[_layers(report["certificate"]["layers"])],
+            notes=[_LAYERS],
+        ),
+        Section(
+            "Frames that agree least",
+            pictures=[_figure(frame, report["mode"]) for frame in frames],
+            colours=_legend(),
+        ),
+        Section("What it was made from", [("", ""), *_facts(report)]),
     ]
-    body = "\n".join(section for section in sections if section)
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{name}</title>'
-        f"<style>{_STYLE}</style></head><body>\n{body}\n</body></html>\n"
-    )
+    return Page(
+        f"{report['model']['name']}: {report['mode']} conversion",
+        sections,
+        verdict="accepted" if report["accepted"] else "rejected",
+        reason="; ".join(report["missed"]) or _headline(report),
+        tiles=_tiles(report),
+    ).to_html()
 
 
 def _headline(report: dict[str, Any]) -> str:
@@ -91,13 +70,13 @@ def _invoke_tile(report: dict[str, Any]) -> tuple[str, str, str]:
     return "invoke p50", f"{invoke:.2f} ms", f"float {reference:.2f} ms{gate}"
 
 
-def _tiles(report: dict[str, Any]) -> str:
+def _tiles(report: dict[str, Any]) -> list[tuple[str, str, str]]:
     mode, gates = report["mode"], report["gates"]
     before, after = report["accuracy"]["float"], report["accuracy"][mode]
     lost = {n: x - y for n, x, y in _pairs(before, after) if x is not None and y is not None}
     worst = max(lost, key=lambda name: lost[name], default=None)
     size, float_size = (report["model_bytes"][kind] / 1024 for kind in (mode, "float"))
-    tiles = (
+    return [
         ("mean IoU", points(after["miou"]), f"float {points(before['miou'])}"),
         (
             f"lost most: {worst or '-'}",
@@ -112,33 +91,20 @@ def _tiles(report: dict[str, Any]) -> str:
         _invoke_tile(report),
         ("file", f"{size:.0f} KiB", f"float {float_size:.0f} KiB"),
         ("float operators", str(len(report["float_operators"])), report["mode"]),
-    )
-    cells = "".join(
-        f"<div><span>{html.escape(title)}</span><b>{html.escape(value)}</b>"
-        f"<span>{html.escape(note)}</span></div>"
-        for title, value, note in tiles
-    )
-    return f'<div class="tiles">{cells}</div>'
+    ]
 
 
-def _repair(report: dict[str, Any]) -> str:
+def _repair(report: dict[str, Any]) -> list[Section]:
     if not report["float_layers"]:
-        return ""
-    layers = html.escape(", ".join(report["float_layers"]))
-    text = f"<h2>Layers kept in float</h2><p><b>{layers}</b></p>"
-    if report["repair"]:
-        missed = html.escape("; ".join(report["repair"]["missed_before"]))
-        text += (
-            f'<p class="note">Without them: {missed}. Found in {report["repair"]["attempts"]} '
-            "attempts; error of the layers alone, mean over channels:</p>"
-        )
-        text += bars(
-            [
-                (row["layer"], row["error"], f"{row['error']:.4f}", PLAIN)
-                for row in report["repair"]["ranking"]
-            ]
-        )
-    return text
+        return []
+    section = Section("Layers kept in float", sentences=report["float_layers"])
+    if repair := report["repair"]:
+        missed = "; ".join(repair["missed_before"])
+        section.notes = [f"Without them: {missed}. Found in {repair['attempts']} attempts."]
+        rows = [(r["layer"], r["error"], f"{r['error']:.4f}", PLAIN) for r in repair["ranking"]]
+        caption = "Error of the layers alone, mean over channels."
+        section.pictures = [Picture(caption, bars(rows))]
+    return [section]
 
 
 def _pairs(
@@ -147,7 +113,7 @@ def _pairs(
     return [(name, value, after["iou"][name]) for name, value in before["iou"].items()]
 
 
-def _lost(report: dict[str, Any]) -> str:
+def _lost(report: dict[str, Any]) -> Section:
     before, after = report["accuracy"]["float"], report["accuracy"][report["mode"]]
     intervals = report["certificate"]["intervals"]
     rows = []
@@ -158,13 +124,14 @@ def _lost(report: dict[str, Any]) -> str:
         ends = [None if v is None else 100 * v for v in (low, high)]
         rows.append((name, 100 * (x - y), ends[0], ends[1]))
     note = (
-        '<p class="note">Points of IoU that quantisation cost (left of the line: gained), with the '
-        f"95 % bootstrap interval over {after['images']} frames; the dashed line is the gate.</p>"
+        "Points of IoU that quantisation cost (left of the line: gained), with the 95 % bootstrap "
+        f"interval over {after['images']} frames; the dashed line is the gate."
     )
-    return note + ranges(rows, report["gates"]["max_category_drop"], "points")
+    plot = ranges(rows, report["gates"]["max_category_drop"], "points")
+    return Section("What each category lost", pictures=[Picture("", plot)], notes=[note])
 
 
-def _accuracy(report: dict[str, Any]) -> str:
+def _accuracy(report: dict[str, Any]) -> Section:
     before, after = report["accuracy"]["float"], report["accuracy"][report["mode"]]
     last = report["last_accepted"] or {"iou": {}, "miou": None}
     rows = [(name, x, y, last["iou"].get(name)) for name, x, y in _pairs(before, after)]
@@ -186,21 +153,14 @@ def _accuracy(report: dict[str, Any]) -> str:
         for name, x, y, z in rows
     ]
     note = (
-        f'<p class="note">Points of IoU over {after["images"]} frames of '
-        f"{html.escape(str(after['dataset']))}/{html.escape(str(after['split']))}; flicker, of "
-        f"which less is better, over {html.escape(after['flicker']['source'])}.</p>"
+        f"Points of IoU over {after['images']} frames of {after['dataset']}/{after['split']}; "
+        f"flicker, of which less is better, over {after['flicker']['source']}."
     )
-    return note + _table(("", "float", report["mode"], "lost", "last accepted"), cells)
+    header = ("", "float", report["mode"], "lost", "last accepted")
+    return Section("Accuracy", [header, *cells], notes=[note])
 
 
-def _timed(report: dict[str, Any]) -> list[str]:
-    if report["latency"] is None:
-        return ['<h2>Latency</h2><p class="note">Not measured.</p>']
-    plots = _time_plots(report["latency"][report["mode"]])
-    return ["<h2>Latency</h2>", _latency(report), *plots]
-
-
-def _latency(report: dict[str, Any]) -> str:
+def _latency(report: dict[str, Any]) -> Section:
     reference, latency = report["latency"]["float"], report["latency"][report["mode"]]
     rows = [
         (title, number(reference[key][p], 2), number(latency[key][p], 2))
@@ -230,7 +190,8 @@ def _latency(report: dict[str, Any]) -> str:
         else ""
     )
     note = f"{_device(latency)}, {latency['threads']} thread(s).{against}"
-    return f'<p class="note">{html.escape(note)}</p>' + _table(("", "float", report["mode"]), rows)
+    header = ("", "float", report["mode"])
+    return Section("Latency", [header, *rows], pictures=_time_plots(latency), notes=[note])
 
 
 def _device(latency: dict[str, Any]) -> str:
@@ -244,48 +205,45 @@ def _device(latency: dict[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def _time_plots(latency: dict[str, Any]) -> list[str]:
+def _time_plots(latency: dict[str, Any]) -> list[Picture]:
     stages = [(n, v["p50"], f"{v['p50']:.3f} ms", PLAIN) for n, v in latency["stages_ms"].items()]
-    parts = ['<p class="note">By stage, p50.</p>', bars(stages)]
+    plots = [Picture("By stage, p50.", bars(stages))]
     if types := latency["by_operator_type"]:
         rows = [
             (row["operator"], row["ms"], f"{row['ms']:.3f} ms, {row['count']} of them", PLAIN)
             for row in types
         ]
-        parts += ['<p class="note">By operator, as LiteRT\'s profiler sees them.</p>', bars(rows)]
+        plots.append(Picture("By operator, as LiteRT's profiler sees them.", bars(rows)))
     rows = []
     for row in latency["by_threads"]:
         p50, energy = row["invoke_ms"]["p50"], row["energy_mj"]
         drawn = "" if energy is None else f", {energy:.0f} mJ"
         text = f"{p50:.2f} ms ± {row['spread_ms'] / 2:.2f}{drawn}"
         rows.append((f"{row['threads']} thread(s)", p50, text, PLAIN))
-    return [
-        *parts,
-        '<p class="note">The bare network by threads, p50 ± half the spread.</p>',
-        bars(rows),
-    ]
+    caption = "The bare network by threads, p50 ± half the spread."
+    return [*plots, Picture(caption, bars(rows))]
 
 
-def _layers(layers: Sequence[dict[str, Any]]) -> str:
+def _layers(layers: Sequence[dict[str, Any]]) -> Picture:
     rows = []
     for layer in layers:
         db = layer["sqnr_db"]
         color = GOOD if db >= 20 else FAIR if db >= 10 else BAD
         text = f"{db:.1f} dB, {100 * layer['high']:.2f} %"
         rows.append((f"{layer['name']} ({layer['operator']})", db, text, color))
-    return bars(rows)
+    return Picture("", bars(rows))
 
 
-def _figure(picture: Picture, mode: str) -> str:
-    row = np.hstack([picture.image, *(colored(mask) for mask in picture.masks)])
-    name = html.escape(picture.frame_id)
-    return (
-        f'<figure><img alt="{name}" src="{_data_uri(row)}"><figcaption>{name}: frame, truth, float,'
-        f" {mode}; {100 * picture.agreement:.2f} % agree</figcaption></figure>"
-    )
+def _figure(frame: Frame, mode: str) -> Picture:
+    row = np.hstack([frame.image, *(colored(mask) for mask in frame.masks)])
+    done, data = cv2.imencode(".png", row)
+    if not done:
+        raise ValueError(f"PNG encoder refused an array of shape {row.shape}")
+    agree = f"{100 * frame.agreement:.2f} % agree"
+    return Picture(f"{frame.frame_id}: frame, truth, float, {mode}; {agree}", data.tobytes())
 
 
-def _facts(report: dict[str, Any]) -> str:
+def _facts(report: dict[str, Any]) -> list[tuple[str, str]]:
     certificate, calibration = report["certificate"], report["calibration"]
     rows = [(f"{name} digest", digest) for name, digest in certificate["digests"].items()]
     rows += [(name, version) for name, version in certificate["packages"].items()]
@@ -297,31 +255,15 @@ def _facts(report: dict[str, Any]) -> str:
         (f"golden frame {v['name']}", "as certified" if v["passed"] else "comes out otherwise")
         for v in report["golden"]
     ]
-    return _table(("", ""), rows)
+    return rows
 
 
-def _legend() -> str:
-    boxes = [
-        f'<span style="background:rgb({r},{g},{b});padding:0 .6rem">&nbsp;</span> {name} '
-        for name, (r, g, b) in zip(CATEGORY_NAMES, CATEGORY_COLORS_RGB.tolist(), strict=True)
+def _legend() -> list[tuple[str, str]]:
+    colours = CATEGORY_COLORS_RGB.tolist()
+    return [
+        (name, f"rgb({r},{g},{b})") for name, (r, g, b) in zip(CATEGORY_NAMES, colours, strict=True)
     ]
-    return f"<p>{''.join(boxes)}</p>"
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f"<th>{html.escape(cell)}</th>" for cell in header)
-    body = "".join(
-        f"<tr>{''.join(f'<td>{html.escape(str(cell))}</td>' for cell in row)}</tr>" for row in rows
-    )
-    return f"<table><tr>{head}</tr>{body}</table>"
 
 
 def _points_lost(x: float | None, y: float | None) -> str:
     return "-" if x is None or y is None else f"{100 * (x - y):+.2f}"
-
-
-def _data_uri(image: npt.NDArray[np.uint8]) -> str:
-    done, data = cv2.imencode(".png", image)
-    if not done:
-        raise ValueError(f"PNG encoder refused an array of shape {image.shape}")
-    return "data:image/png;base64," + base64.b64encode(data.tobytes()).decode()

@@ -178,7 +178,7 @@ def ablation_page(result: dict[str, Any]) -> Page:
     ]
     page = Page(f"What augmentation brings: {config['model']}")
     plot = Picture("mIoU of every seed (dots) and their mean (line), points.", _plot(result))
-    page.sections.append(Section("Recipes", recipe_table(result), sentences, plot))
+    page.sections.append(Section("Recipes", recipe_table(result), sentences, [plot]))
     return page
 
 

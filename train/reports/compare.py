@@ -84,7 +84,9 @@ def run(options: argparse.Namespace) -> int:
         dataset = open_dataset(options.dataset, options.root, options.split, size=(640, 360))
         sheet = cv2.imencode(".png", frame_sheet(runs, dataset, options.frames))[1]
         caption = f"Frames of {options.dataset}/{options.split}: frame, truth, then every network."
-        page.sections.append(Section("The same frames", picture=Picture(caption, sheet.tobytes())))
+        page.sections.append(
+            Section("The same frames", pictures=[Picture(caption, sheet.tobytes())])
+        )
     written = page.write(options.out)
     print(f"written: {', '.join(map(str, written))}")
     return EXIT_DONE
@@ -107,10 +109,10 @@ def make_page(title: str, runs: list[Run]) -> Page:
     page.sections.append(Section("Results", table(runs), [*notes(runs), *hardware(runs)]))
     if scored:
         bars = Picture("IoU by class, points.", class_bars(scored))
-        page.sections.append(Section("IoU by class", class_table(scored), picture=bars))
-    page.sections.append(Section("Curves", picture=Picture("By epoch.", curves(runs))))
+        page.sections.append(Section("IoU by class", class_table(scored), pictures=[bars]))
+    page.sections.append(Section("Curves", pictures=[Picture("By epoch.", curves(runs))]))
     if scored:
         caption = "Rows: truth; columns: prediction; per cent of the row."
         matrices = Picture(caption, confusion_matrices(scored))
-        page.sections.append(Section("Confusion matrices", picture=matrices))
+        page.sections.append(Section("Confusion matrices", pictures=[matrices]))
     return page

@@ -1,4 +1,4 @@
-"""Plots of the report, as SVG that the page holds itself."""
+"""Bars and ranges as SVG, drawn by hand: hundreds of rows that a page holds itself."""
 
 from __future__ import annotations
 
