@@ -9,33 +9,59 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    __version__: str
     from roadmask.bridge.subscriber import RemoteSubscriber
+    from roadmask.errors import (
+        CaptureError,
+        ConfigError,
+        DataError,
+        ModelError,
+        ProtocolError,
+        PublishError,
+        RoadmaskError,
+    )
     from roadmask.inference.predictor import Segmentation, load
+    from roadmask.labels.label_set import Category
     from roadmask.stream.modes import Mode, NoMask, Reason
     from roadmask.stream.subscribe.async_subscriber import AsyncSubscriber
     from roadmask.stream.subscribe.subscriber import Mask, Subscriber
 
 __all__ = [
     "AsyncSubscriber",
+    "CaptureError",
+    "Category",
+    "ConfigError",
+    "DataError",
     "Mask",
     "Mode",
+    "ModelError",
     "NoMask",
+    "ProtocolError",
+    "PublishError",
     "Reason",
     "RemoteSubscriber",
+    "RoadmaskError",
     "Segmentation",
     "Subscriber",
     "__version__",
     "load",
 ]
-__version__ = "0.1.0"
 
 _HOME = {
     "AsyncSubscriber": "roadmask.stream.subscribe.async_subscriber",
+    "CaptureError": "roadmask.errors",
+    "Category": "roadmask.labels.label_set",
+    "ConfigError": "roadmask.errors",
+    "DataError": "roadmask.errors",
     "Mask": "roadmask.stream.subscribe.subscriber",
     "Mode": "roadmask.stream.modes",
+    "ModelError": "roadmask.errors",
     "NoMask": "roadmask.stream.modes",
+    "ProtocolError": "roadmask.errors",
+    "PublishError": "roadmask.errors",
     "Reason": "roadmask.stream.modes",
     "RemoteSubscriber": "roadmask.bridge.subscriber",
+    "RoadmaskError": "roadmask.errors",
     "Segmentation": "roadmask.inference.predictor",
     "Subscriber": "roadmask.stream.subscribe.subscriber",
     "load": "roadmask.inference.predictor",
@@ -43,6 +69,10 @@ _HOME = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":  # stands in pyproject.toml alone
+        from importlib.metadata import version
+
+        return version("roadmask")
     if name not in _HOME:
         raise AttributeError(f"module 'roadmask' has no attribute {name!r}")
     from importlib import import_module

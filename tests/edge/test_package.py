@@ -39,3 +39,13 @@ def test_the_shipped_package_imports_nothing_of_the_desktop_stages() -> None:
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
                 names = [node.module or ""]
             assert not {n.split(".")[0] for n in names} & DESKTOP, f"{path}: {names}"
+
+
+def test_categories_and_errors_are_public_and_the_version_is_the_packages() -> None:
+    from importlib.metadata import version
+
+    from roadmask.labels.label_set import CATEGORY_NAMES
+
+    assert [c.name.lower() for c in roadmask.Category] == list(CATEGORY_NAMES)
+    assert issubclass(roadmask.ProtocolError, roadmask.RoadmaskError)
+    assert roadmask.__version__ == version("roadmask")

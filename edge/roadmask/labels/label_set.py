@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import cached_property
 
 import numpy as np
@@ -19,6 +20,12 @@ UNKNOWN = 255  # category of an id that a set does not have, in ``channel_table`
 
 
 CATEGORY_NAMES = ("void", "flat", "construction", "object", "nature", "sky", "human", "vehicle")
+
+
+class Category(IntEnum):
+    """What a pixel of a published mask says."""
+
+    VOID, FLAT, CONSTRUCTION, OBJECT, NATURE, SKY, HUMAN, VEHICLE = range(8)
 
 
 CATEGORY_COUNT = len(CATEGORY_NAMES)
