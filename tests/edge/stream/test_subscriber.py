@@ -88,6 +88,24 @@ def test_a_wait_holds_up_no_other_thread(publisher: Publisher, subscriber: Subsc
     assert mask is not None and mask.sequence == 2
 
 
+def test_a_look_waits_once(
+    publisher: Publisher, subscriber: Subscriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second wait would hold the frame back that ended the first, until the next comes."""
+    publish(publisher)
+    assert subscriber.receive(timeout_s=PATIENCE_S) is not None
+    waits, pump = [], subscriber._connection.pump
+
+    def counted(wait_ns: int = 0) -> None:
+        waits.append(wait_ns)
+        pump(wait_ns)
+
+    monkeypatch.setattr(subscriber._connection, "pump", counted)
+    publish(publisher, 2)
+    assert subscriber.receive(timeout_s=PATIENCE_S) is not None
+    assert len(waits) == 1
+
+
 WAITING = """
 import signal, sys
 from roadmask.stream.subscribe.subscriber import Subscriber

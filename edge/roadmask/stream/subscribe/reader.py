@@ -219,8 +219,6 @@ class MaskReader:
         stream = self._connection
         stream.check_fork()
         stream.pump(wait_ns)
-        stream.check_fork()
-        stream.pump(wait_ns)
         self._looked_ns = now_ns()
         with stream.lock:
             return self._pick(stream, limit_ns, copy, repeat)
