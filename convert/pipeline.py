@@ -16,7 +16,7 @@ from benchmarks.model.flicker import measure_flicker
 from convert.calibration.frames import Calibration, read_calibration
 from convert.judge.certificate import CERTIFICATE_NAME, certificate_bytes, certify
 from convert.judge.evaluation import Picture
-from convert.judge.foreign import fit_input, trained_score
+from convert.judge.foreign import fit_input
 from convert.judge.gates import missed_latency
 from convert.judge.golden_frames import make_golden
 from convert.judge.history import LOCAL, last_accuracy, read_history
@@ -112,7 +112,6 @@ def convert(plan: ConversionPlan) -> Conversion:
             info,
             plan,
             last_accuracy(history, frames),
-            trained_score(plan.model, dataset),
         )
         flicker = measure_flicker(bench.reference, plan.video, _VIDEO_FRAMES)
         outcome = _quantise(plan, quantiser, bench)

@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks.model.accuracy import accuracy_result
 from convert.calibration.frames import Calibration
 from convert.judge.evaluation import Evaluation, evaluate
+from convert.judge.foreign import trained_score
 from convert.judge.gates import missed_accuracy, missed_floor
 from convert.plan import ConversionPlan
 from roadmask.data.datasets import Dataset
@@ -51,7 +52,6 @@ class Bench:
         info: metadata, without which the engine does not know the labels.
         plan: what a candidate may lose.
         accepted: accuracy of the last accepted conversion, if there was one.
-        trained: mean IoU of the training run on the same frames, where it tells.
     """
 
     folder: Path
@@ -61,7 +61,6 @@ class Bench:
     info: ModelInfo
     plan: ConversionPlan
     accepted: dict[str, Any] | None = None
-    trained: float | None = None
 
     def measure(self, model: bytes, title: str = "accuracy") -> Trial:
         """Score a candidate."""
@@ -82,7 +81,7 @@ class Bench:
             self.accepted,
             evaluation.absent,
         )
-        floor = missed_floor(self.plan.gates, before, self.trained)
+        floor = missed_floor(self.plan.gates, before, trained_score(self.plan.model, self.dataset))
         return Trial(model, evaluation, before, after, missed, floor)
 
 
