@@ -52,6 +52,12 @@ def send_each(message: bytes | bytearray, sockets: list[int]) -> tuple[int, list
         When the last send began, ns CLOCK_BOOTTIME, and None or the errno of each (0: sent).
     """
 
+def accept_living(listening: int, most: int) -> int:
+    """The next waiting connection that has not hung up, non-blocking, or -errno.
+
+    ``most``: connections that are tried before it says -EAGAIN.
+    """
+
 def peer_groups(socket: int) -> list[int]:
     """The supplementary groups of the process at the other end."""
 

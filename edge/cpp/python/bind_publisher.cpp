@@ -6,6 +6,7 @@
 #include <nanobind/stl/vector.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -132,6 +133,19 @@ bool readable(int fd) {
   return ::poll(&entry, 1, 0) != 0;
 }
 
+// The next connection whose other end is still there, or -errno. Those that hung up while they
+// waited are closed on the way, `most` of them at the most.
+int accept_living(int listening, int most) {
+  for (int i = 0; i < most; ++i) {
+    const int fd = ::accept4(listening, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0) return -errno;
+    pollfd entry{fd, 0, 0};
+    if (::poll(&entry, 1, 0) == 0) return fd;
+    ::close(fd);
+  }
+  return -EAGAIN;
+}
+
 }  // namespace
 
 void bind_publisher(nb::module_& m) {
@@ -142,6 +156,9 @@ void bind_publisher(nb::module_& m) {
         "Send to each socket without blocking; when the last send began, ns CLOCK_BOOTTIME, and "
         "None, or the errno of each (0: sent).");
   m.def("readable", &readable, nb::arg("fd"), "Whether something waits there, without waiting.");
+  m.def("accept_living", &accept_living, nb::arg("listening"), nb::arg("most"),
+        nb::call_guard<nb::gil_scoped_release>(),
+        "The next connection that has not hung up, non-blocking, or -errno; at most so many tried.");
   m.def("peer_groups", &peer_groups, nb::arg("socket"),
         "The supplementary groups of the process at the other end.");
 }

@@ -10,8 +10,8 @@ from roadmask.inference.engine import Engine
 from roadmask.labels.label_set import CATEGORY_COLORS_RGB, CATEGORY_NAMES
 from roadmask.sources import Source
 from roadmask.stream.protocol import Identity
+from roadmask.stream.publish.access import Access
 from roadmask.stream.publish.frame_info import RingForm, StreamIdentity
-from roadmask.stream.publish.listener import Access
 from roadmask.stream.publish.publisher import Publisher
 
 
@@ -40,7 +40,9 @@ def open_publisher(
 
 def access_of(config: DaemonConfig) -> Access:
     """Who may read."""
-    return Access(config.socket_mode, config.allow_users, config.allow_groups)
+    return Access(
+        config.socket_mode, config.allow_users, config.allow_groups, group=config.socket_group
+    )
 
 
 def period_ns(config: DaemonConfig, source: Source) -> int:

@@ -76,6 +76,8 @@ class Pipeline:
                 taken += 1
             elif capture.ended:
                 break
+            else:
+                self.publisher.check()
         return taken
 
     def _replace_engine(self, frame: Captured, stop: threading.Event) -> None:

@@ -108,7 +108,12 @@ def create(size: int) -> tuple[int, mmap.mmap]:
 
 def open_read_only(fd: int) -> int:
     """A descriptor of the same ring for one subscriber: read-only, its file position its own."""
-    return os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_CLOEXEC)
+    path, flags = f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_CLOEXEC
+    try:
+        return os.open(path, flags)
+    except PermissionError:  # a subscriber of our own user changed the mode: no seal bars that
+        os.fchmod(fd, 0o400)
+        return os.open(path, flags)
 
 
 def checked_size(fd: int) -> int:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from roadmask.errors import PublishError
 from roadmask.stream.publish.publisher import Publisher
 
 TICK_S = 0.025  # two ticks without a frame make a heartbeat: the clients expect one in 50 ms
 
 
 class Heart:
-    """Sends a STATUS when no frame was published between two ticks.
+    """Sends a STATUS when no frame was published between two ticks, and attends to the socket.
 
     Args:
         publisher: the stream.
@@ -37,7 +38,12 @@ class Heart:
         seen = -1
         while not self._stop.wait(TICK_S):
             sequence = self._publisher.sequence
-            if sequence == seen:
-                self._idle(sequence)
-                self._publisher.heartbeat()
+            try:
+                if sequence == seen:
+                    self._idle(sequence)
+                    self._publisher.heartbeat()
+                else:
+                    self._publisher.attend()
+            except PublishError:  # the stream has ended: who publishes is told
+                return
             seen = sequence

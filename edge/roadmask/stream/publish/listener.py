@@ -1,219 +1,144 @@
-"""The socket file of the mask stream: one owner at a time, and only allowed peers."""
+"""Lets subscribers in: a few at a time, each asked who it is, none for longer than a moment."""
 
 from __future__ import annotations
 
-import fcntl
-import grp
+import contextlib
+import errno
 import logging
 import os
-import pwd
 import socket
-import stat
-import struct
-import subprocess
-import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
 from pathlib import Path
 
-from roadmask._native import peer_groups, readable
-from roadmask.errors import PublishError
+from roadmask._native import accept_living, readable
+from roadmask.stream import ring
+from roadmask.stream.modes import Reason
+from roadmask.stream.publish.access import Access, AllowList, Guest
+from roadmask.stream.publish.socket_file import SocketFile
+from roadmask.system.clock import now_ns
 
 _log = logging.getLogger(__name__)
 
-_LOCK_WAIT_S = 2.0  # a killed owner's janitor needs milliseconds
-_PATH_BYTES = 107  # sun_path without its NUL
-
-_SHELL = "/bin/sh"
-# Holds the lock (inherited) until the owner's end of the pipe closes, however the owner ends;
-# then nothing of it stays in the file system.
-_JANITOR = 'read -r _; rm -f -- "$0" "$0.lock"'
-
-
-@dataclass(frozen=True)
-class Access:
-    """Who may read a stream.
-
-    Attributes:
-        mode_bits: permission bits of the socket file.
-        users, groups: names or ids. If either is given, a peer must be one of these users, or in
-            one of these groups, or be the owner's own user or root.
-        max_clients: at once.
-    """
-
-    mode_bits: int = 0o660
-    users: Iterable[str | int] = ()
-    groups: Iterable[str | int] = ()
-    max_clients: int = 32
+PER_TURN = 4  # asked who they are, and welcomed or refused, before the publisher goes on
+_DISCARDED = 16  # of those that hung up before, for each of them
+_REPEAT_NS = 60_000_000_000  # between two lines about the same want
+_SEND_FLAGS = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
+_NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+# Some seconds of messages: a reader that polls that seldom still finds the newest frame. What an
+# unread queue holds is old, and refused by age.
+_SEND_BUFFER = 106_496
 
 
 class Listener:
-    """A listening SEQPACKET socket at ``path``, guarded by ``path.lock`` against a second owner.
+    """The stream's door; used by one thread at a time.
 
     Args:
-        path: socket file; its folder is made (0750) if it is missing.
-        access: see there.
+        path: see ``SocketFile``.
+        access: who may come in, and how many.
 
     Raises:
-        PublishError: the path is in use, too long, not writable or no socket; unknown names.
+        PublishError: see ``SocketFile``; unknown names.
     """
 
     def __init__(self, path: str | Path, access: Access) -> None:
-        self.path = Path(path).absolute()
-        self._uids = frozenset(_user_id(user) for user in access.users)
-        self._gids = frozenset(_group_id(group) for group in access.groups)
-        if len(os.fsencode(self.path)) > _PATH_BYTES:
-            raise PublishError(
-                f"socket path {self.path} is longer than {_PATH_BYTES} bytes: give a shorter one"
-            )
-        try:
-            self.path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-            self._lock = _lock(self.path)
-        except OSError as error:
-            raise _unusable(self.path, error) from error
-        try:
-            self.socket = _bind(self.path, access.mode_bits)
-            self._janitor, self._janitor_pipe = _start_janitor(self.path, self._lock)
-        except BaseException:
-            os.close(self._lock)
-            raise
+        self._allowed = AllowList(access)
+        self.files = SocketFile(path, access, self._allowed)
+        self._spare: int | None = None  # given up to refuse one when there is no other descriptor
+        self._complained_ns = 0
+        self._keep_spare()
 
     @property
     def waiting(self) -> bool:
         """Somebody waits to be let in: a fiftieth of the price of an ``accept`` that finds none."""
-        return readable(self.socket.fileno())
+        return readable(self.files.socket.fileno())
 
-    def accept(self) -> socket.socket | None:
-        """The next waiting connection, or None."""
-        try:
-            peer, _ = self.socket.accept()
-        except OSError:  # nobody waits, or who did is gone already
-            return None
-        peer.setblocking(False)
-        return peer
+    def turn(
+        self,
+        ring_fd: int,
+        present: Callable[[], Collection[Guest]],
+        welcome: Callable[[socket.socket, Guest, int], None],
+        refusal: Callable[[Reason], bytes],
+    ) -> None:
+        """Let in who waits, ``PER_TURN`` at the most: whoever floods the door waits with the rest.
 
-    def allows(self, peer: socket.socket) -> bool:
-        """Whether the allow-list admits the process at the other end."""
-        if not self._uids and not self._gids:
-            return True  # the file mode alone decides
-        credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-        _, uid, gid = struct.unpack("iII", credentials)
-        if uid in (0, os.geteuid()) or uid in self._uids or gid in self._gids:
-            return True
-        try:
-            return not self._gids.isdisjoint(peer_groups(peer.fileno()))
-        except OSError:
-            return False
+        Args:
+            ring_fd: the ring, of which each newcomer gets a descriptor of its own.
+            present: who has a place.
+            welcome: gives a newcomer its place, with the descriptor, which is closed afterwards.
+            refusal: the BYE with the reason.
+        """
+        for _ in range(PER_TURN):
+            descriptor = accept_living(self.files.socket.fileno(), _DISCARDED)
+            if -descriptor in _NO_DESCRIPTOR:
+                self._refuse_for_want(-descriptor, refusal)
+                return
+            if descriptor < 0:  # nobody waits
+                return
+            peer = socket.socket(fileno=descriptor)
+            try:
+                if not self._receive(peer, ring_fd, present, welcome, refusal):
+                    peer.close()
+            except OSError:  # it left during the handshake
+                peer.close()
 
     def close(self) -> None:
-        """Stop listening and remove the socket and its lock. Safe to call twice."""
-        if self.socket.fileno() < 0:
-            return
-        self.socket.close()
-        os.close(self._janitor_pipe)  # the janitor removes both files and lets go of the lock
-        if self._janitor is None:
-            self.path.unlink(missing_ok=True)
-            _lock_path(self.path).unlink(missing_ok=True)
-        else:
-            self._janitor.wait()
-        os.close(self._lock)
+        """Remove the files. Safe to call twice."""
+        self.files.close()
+        if self._spare is not None:
+            os.close(self._spare)
+            self._spare = None
 
-
-def _lock_path(path: Path) -> Path:
-    return path.with_name(path.name + ".lock")
-
-
-def _lock(path: Path) -> int:
-    """Take ``path.lock``; the descriptor holds it until it and its copies are closed."""
-    lock_path = _lock_path(path)
-    deadline = time.monotonic() + _LOCK_WAIT_S
-    while True:
-        fd = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
+    def _receive(
+        self,
+        peer: socket.socket,
+        ring_fd: int,
+        present: Callable[[], Collection[Guest]],
+        welcome: Callable[[socket.socket, Guest, int], None],
+        refusal: Callable[[Reason], bytes],
+    ) -> bool:
+        guest = self._allowed.look_at(peer)
+        reason = self._allowed.reason_against(guest, present())
+        if reason:
+            peer.send(refusal(reason), _SEND_FLAGS)
+            return False
+        peer.shutdown(socket.SHUT_RD)  # clients never write: who tries gets EPIPE
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # The former owner may have removed the file between our open and our lock.
-            if os.fstat(fd).st_ino == lock_path.stat().st_ino:
-                os.ftruncate(fd, 0)
-                os.write(fd, f"{os.getpid()}\n".encode())
-                return fd
-        except FileNotFoundError:
-            pass
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                owner = os.read(fd, 32).decode(errors="replace").strip() or "unknown"
-                os.close(fd)
-                raise PublishError(
-                    f"socket {path} is in use by process {owner}: stop it or give another path"
-                ) from None
-            time.sleep(0.01)
-        except BaseException:
+            fd = ring.open_read_only(ring_fd)
+        except OSError as error:
+            self._complain(error.errno or 0)
+            peer.send(refusal(Reason.TOO_MANY_CLIENTS), _SEND_FLAGS)
+            return False
+        try:
+            welcome(peer, guest, fd)
+        finally:
             os.close(fd)
-            raise
-        os.close(fd)
+        return True
 
+    def _refuse_for_want(self, error: int, refusal: Callable[[Reason], bytes]) -> None:
+        """Tell one of those who wait that there is no room, with the descriptor kept for that."""
+        self._complain(error)
+        if self._spare is not None:
+            os.close(self._spare)
+            self._spare = None
+            descriptor = accept_living(self.files.socket.fileno(), _DISCARDED)
+            if descriptor >= 0:
+                with socket.socket(fileno=descriptor) as peer, contextlib.suppress(OSError):
+                    peer.send(refusal(Reason.TOO_MANY_CLIENTS), _SEND_FLAGS)
+        self._keep_spare()
 
-def _bind(path: Path, mode_bits: int) -> socket.socket:
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    try:
-        try:
-            if not stat.S_ISSOCK(path.lstat().st_mode):
-                raise PublishError(
-                    f"path {path} exists and is no socket: remove it or give another path"
-                )
-            path.unlink()  # left behind by a killed owner: we hold the lock
-        except FileNotFoundError:
-            pass
-        listening.bind(str(path))
-        path.chmod(mode_bits)  # before listen: until then every connect is refused
-        listening.listen(64)
-        listening.setblocking(False)
-    except OSError as error:
-        listening.close()
-        raise _unusable(path, error) from error
-    except BaseException:
-        listening.close()
-        raise
-    return listening
+    def _keep_spare(self) -> None:
+        if self._spare is None:
+            with contextlib.suppress(OSError):  # the next turn tries again
+                self._spare = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
 
-
-def _start_janitor(path: Path, lock: int) -> tuple[subprocess.Popen[bytes] | None, int]:
-    """The janitor, None on a system without a shell, and our end of its pipe."""
-    read_end, write_end = os.pipe2(os.O_CLOEXEC)
-    try:
-        janitor = subprocess.Popen(
-            [_SHELL, "-c", _JANITOR, str(path)],
-            stdin=read_end,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            pass_fds=(lock,),
-            start_new_session=True,  # a Ctrl-C at the terminal is not for it
-            cwd="/",
-        )
-    except OSError as error:
-        # The next owner finds and removes what one that was killed left behind.
-        _log.warning("no %s (%s): a kill leaves %s behind", _SHELL, error.strerror, path)
-        return None, write_end
-    finally:
-        os.close(read_end)
-    return janitor, write_end
-
-
-def _unusable(path: Path, error: OSError) -> PublishError:
-    return PublishError(
-        f"socket {path} cannot be made: {error.strerror}; expected a folder that user "
-        f"{os.geteuid()} may write"
-    )
-
-
-def _user_id(user: str | int) -> int:
-    try:
-        return user if isinstance(user, int) else pwd.getpwnam(user).pw_uid
-    except KeyError:
-        raise PublishError(f"allowed user {user!r} does not exist on this system") from None
-
-
-def _group_id(group: str | int) -> int:
-    try:
-        return group if isinstance(group, int) else grp.getgrnam(group).gr_gid
-    except KeyError:
-        raise PublishError(f"allowed group {group!r} does not exist on this system") from None
+    def _complain(self, error: int) -> None:
+        now = now_ns()
+        if not self._complained_ns or now - self._complained_ns > _REPEAT_NS:
+            self._complained_ns = now
+            _log.error(
+                "%s: a subscriber cannot be let in: %s; raise the limit of open files "
+                "(ulimit -n, LimitNOFILE=)",
+                self.files.path,
+                os.strerror(error),
+            )

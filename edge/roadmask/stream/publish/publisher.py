@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import secrets
+import socket
 import threading
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +24,7 @@ from roadmask.stream.protocol import (
     encode_restarts_into,
     turn_into_status,
 )
+from roadmask.stream.publish.access import Access, Guest
 from roadmask.stream.publish.fanout import Fanout
 from roadmask.stream.publish.frame_info import (
     FrameInfo,
@@ -29,11 +33,15 @@ from roadmask.stream.publish.frame_info import (
     StreamIdentity,
     slot_views,
 )
-from roadmask.stream.publish.listener import Access, Listener
+from roadmask.stream.publish.listener import Listener
 from roadmask.stream.publish.messages import StreamMessages, refusal
 from roadmask.system.clock import now_ns
 
 __all__ = ["Access", "FrameInfo", "Publisher", "RingForm", "Slot", "StreamIdentity"]
+
+_log = logging.getLogger(__name__)
+
+_SEND_FLAGS = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
 
 
 class Publisher:
@@ -73,6 +81,8 @@ class Publisher:
         self._max_age_ms = max_age_ms
         self._checksum = form.checksum
         self._lock = threading.Lock()
+        self._door = threading.Lock()  # whoever tends it; never waited for while frames flow
+        self._ended: PublishError | None = None
         self._listener = Listener(socket_path, access)
         try:
             self._ring_fd, self._memory = ring.create(self._layout.ring_bytes)
@@ -85,7 +95,7 @@ class Publisher:
         self._slots = [slot_views(view, self._layout, index) for index in range(form.slots)]
         self._begun: Slot | None = None
         self._last_slot = 0
-        self._fanout = Fanout(self._listener, self._ring_fd, access.max_clients)
+        self._fanout = Fanout()
         self._identities: list[tuple[IdentityKind, Identity]] = []
         self._forced_mode: int | None = None
         self._skipped_total = 0
@@ -138,8 +148,9 @@ class Publisher:
 
         Raises:
             PublishError: no ``begin`` before, or a value that its field cannot hold, or a
-                sequence that is not above the last one.
+                sequence that is not above the last one; the stream has ended, see ``attend``.
         """
+        self.check()
         slot = self._begun
         if slot is None:
             raise PublishError("publish without begin: write the mask into begin()'s slot first")
@@ -172,9 +183,9 @@ class Publisher:
             self._capture_ns = info.capture_ns
             self._forced_mode = None
             self.sent_ns = self._fanout.send(self._message, now)
-            # After the others have their frame: letting in who waits takes longer than sending.
-            if self._listener.waiting:
-                self._accept(bytes(self._message))
+        # After the others have their frame, and outside the lock: this takes longer than sending.
+        if self._listener.waiting:
+            self._let_in()
         return sequence
 
     def set_mode(self, mode: Mode, reasons: Reason = Reason.NONE) -> None:
@@ -184,17 +195,52 @@ class Publisher:
             self._send_status(MessageType.STATUS, self._forced_mode)
 
     def heartbeat(self) -> None:
-        """Send a STATUS and accept new clients; due every 50 ms without a frame.
+        """Send a STATUS after what ``attend`` does; due every 50 ms without a frame.
 
         Unless ``set_mode`` said otherwise, the mode is the last frame's until that is older than
         allowed, then STALE; before the first frame it is FAULT, STARTING.
+
+        Raises:
+            PublishError: see ``attend``.
         """
+        self.attend()
         with self._lock:
+            if not self._closed:
+                self._send_status(MessageType.STATUS, self._current_mode())
+
+    def attend(self) -> None:
+        """See that socket, lock and folder are still our own, and let in who waits.
+
+        Due every 50 ms. What is gone is made again, in the same stream.
+
+        Raises:
+            PublishError: that cannot be. The stream has ended with a BYE; ``publish`` raises too.
+        """
+        self.check()
+        if not self._door.acquire(blocking=False):
+            return
+        try:
             if self._closed:
                 return
-            # Who comes between two frames gets the last one: at a low rate the next is far.
-            self._accept(bytes(self._message) if self.sequence else b"")
-            self._send_status(MessageType.STATUS, self._current_mode())
+            self._listener.files.keep()
+        except PublishError as error:
+            self._ended = error
+            _log.error("the stream ends: %s", error)
+        finally:
+            self._door.release()
+        if self._ended is not None:
+            self.close()
+            raise self._ended
+        self._let_in()
+
+    def check(self) -> None:
+        """Whether the stream goes on.
+
+        Raises:
+            PublishError: it has ended, see ``attend``.
+        """
+        if self._ended is not None:
+            raise self._ended
 
     def add_identity(self, kind: IdentityKind, identity: Identity) -> int:
         """Make ``identity`` known, and return its index for ``FrameInfo.identity``.
@@ -216,11 +262,11 @@ class Publisher:
 
     def close(self) -> None:
         """Say BYE, remove the socket, let go of the ring. Safe to call twice."""
-        with self._lock:
+        self._let_in()
+        with self._door, self._lock:
             if self._closed:
                 return
             self._closed = True
-            self._accept()
             self._send_status(MessageType.BYE, Mode.FAULT | Reason.SHUTDOWN)
             self._fanout.close()
             self._listener.close()
@@ -239,11 +285,11 @@ class Publisher:
     @property
     def socket_path(self) -> Path:
         """The socket's absolute path."""
-        return self._listener.path
+        return self._listener.files.path
 
     def fileno(self) -> int:
         """The listening socket: readable when a subscriber waits to be accepted."""
-        return self._listener.socket.fileno()
+        return self._listener.files.socket.fileno()
 
     def _current_mode(self) -> int:
         if self._forced_mode is not None:
@@ -254,18 +300,41 @@ class Publisher:
 
     def _send_status(self, kind: MessageType, mode_bits: int) -> None:
         now = now_ns()
+        self._fanout.send(self._status(kind, now, mode_bits), now)
+
+    def _status(self, kind: MessageType, now: int, mode_bits: int) -> bytearray:
         message = bytearray(self._message)
         turn_into_status(message, kind, now, mode_bits)
         encode_restarts_into(message, self.engine_restarts)
-        self._fanout.send(message, now)
+        return message
 
-    def _accept(self, last_frame: bytes = b"") -> None:
-        before = self.sequence - 1 if last_frame else self.sequence
-        self._fanout.accept(
-            lambda: self._messages.welcome(before),
-            lambda reason: refusal(self._message, reason),
-            last_frame,
-        )
+    def _let_in(self) -> None:
+        if not self._door.acquire(blocking=False):  # somebody sees to it
+            return
+        try:
+            if not self._closed:
+                self._listener.turn(
+                    self._ring_fd,
+                    lambda: self._fanout.guests,
+                    self._welcome,
+                    lambda reason: refusal(self._message, reason),
+                )
+        finally:
+            self._door.release()
+
+    def _welcome(self, client: socket.socket, guest: Guest, ring_fd: int) -> None:
+        """WELCOME, and the last frame: at a low rate the next one is far."""
+        with self._lock:
+            before = max(self.sequence - 1, 0)
+            self._fanout.add(client, guest, self._messages.welcome(before), ring_fd)
+            if not self.sequence:
+                return
+            messages = [self._message]
+            if self._forced_mode is not None:  # the frame's own word does not hold any more
+                messages.append(self._status(MessageType.STATUS, now_ns(), self._forced_mode))
+            with contextlib.suppress(OSError):  # the next message finds out that it is gone
+                for message in messages:
+                    client.send(message, _SEND_FLAGS)
 
 
 def _check_arguments(mask_size: tuple[int, int], form: RingForm, max_age_ms: int) -> None:
