@@ -32,6 +32,7 @@ bench: $(VENV)/.test  ## timings, as ratios in one run
 	$(BIN)/python -m pytest benchmarks -o python_files='bench_*.py' --benchmark-only
 	$(BIN)/python -m benchmarks.stream
 	$(BIN)/python -m benchmarks.stream.faults
+	$(BIN)/python -m benchmarks.stream.flood
 
 setup-peers: $(VENV)/.test  ## .venv-peers, which `python -m benchmarks peers` compares with
 	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers

@@ -224,7 +224,7 @@ void Connection::end(const FrameHeader& bye) {
   if (bye.reasons() & NOT_ALLOWED)
     lose(NoMask::NOT_PERMITTED, "refused by the publisher's allow-list");
   else if (bye.reasons() & TOO_MANY_CLIENTS)
-    lose(NoMask::NOT_PERMITTED, "the publisher has as many clients as it takes");
+    lose(NoMask::NO_PLACE, "it has as many clients as it takes, in all or of this user");
   else
     lose(NoMask::CLOSED, "the publisher said BYE");
 }

@@ -66,6 +66,7 @@ constexpr const char* kNoMask[] = {
     "the newest mask was made by another model",
     "this process is a fork of the one that opened the subscriber",
     "there is no memory for the mask",
+    "the publisher has no place for one more",
 };
 
 template <std::size_t N>

@@ -126,6 +126,7 @@ class NoMask(enum.IntEnum):
     WRONG_MODEL = 20  # not made by the model that this subscriber names
     FORKED = 21  # this process is a fork of the one that connected: open a subscriber here
     NO_MEMORY = 22  # no room for the ring or for a copy
+    NO_PLACE = 23  # the publisher has as many clients as it takes
 
 
 NO_MASK_TEXT = {
@@ -152,4 +153,5 @@ NO_MASK_TEXT = {
     NoMask.WRONG_MODEL: "the newest mask was made by another model",
     NoMask.FORKED: "this process is a fork of the one that opened the subscriber",
     NoMask.NO_MEMORY: "there is no memory for the mask",
+    NoMask.NO_PLACE: "the publisher has no place for one more",
 }

@@ -189,7 +189,7 @@ def test_refusals_are_told(path: Path) -> None:
 
         def told() -> bool:
             publisher.heartbeat()
-            return reader.ask("latest") is None and reader.reason is NoMask.NOT_PERMITTED
+            return reader.ask("latest") is None and reader.reason is NoMask.NO_PLACE
 
         wait_for(told, "refused")
         assert "as many clients" in reader.text

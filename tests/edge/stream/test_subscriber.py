@@ -346,7 +346,7 @@ def test_who_is_not_allowed_is_told(path: Path) -> None:
         subscriber.latest()
         publisher.heartbeat()
         assert subscriber.latest() is None
-        assert subscriber.reason is NoMask.NOT_PERMITTED
+        assert subscriber.reason is NoMask.NO_PLACE
         assert "as many clients" in subscriber.reason_text
 
 

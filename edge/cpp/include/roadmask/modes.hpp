@@ -97,6 +97,7 @@ enum class NoMask : std::uint32_t {
   WRONG_MODEL = 20,        // not made by the model that this subscriber names
   FORKED = 21,             // this process is a fork of the one that connected: open a subscriber here
   NO_MEMORY = 22,          // no room for the ring or for a copy
+  NO_PLACE = 23,           // the publisher has as many clients as it takes
 };
 
 inline constexpr std::size_t kCategories = 8;

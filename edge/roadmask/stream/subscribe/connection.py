@@ -250,7 +250,9 @@ class Connection(Stream):
         if bye.reasons & Reason.NOT_ALLOWED:
             self._lose(NoMask.NOT_PERMITTED, "refused by the publisher's allow-list")
         elif bye.reasons & Reason.TOO_MANY_CLIENTS:
-            self._lose(NoMask.NOT_PERMITTED, "the publisher has as many clients as it takes")
+            self._lose(
+                NoMask.NO_PLACE, "it has as many clients as it takes, in all or of this user"
+            )
         else:
             self._lose(NoMask.CLOSED, "the publisher said BYE")
 
