@@ -20,14 +20,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.results import write_result
 from roadmask.stream.publish.access import Access
 from roadmask.stream.publish.heartbeat import Heart
 from roadmask.stream.publish.publisher import FrameInfo, Publisher
 from roadmask.stream.subscribe.subscriber import Subscriber
 from roadmask.system.clock import now_ns
 from roadmask.system.command_line import EXIT_DONE, EXIT_GATE, entry_point, run_command
-from roadmask.system.files import check_writable
+from roadmask.system.files import check_writable, write_json
 from roadmask.system.scheduling import use_realtime
 
 _LIMIT_MS = 0.5
@@ -135,7 +134,7 @@ def main(arguments: list[str] | None = None) -> int:
         check_writable(options.json)
         result = measure(options.connectors, options.rounds, options.rate, options.realtime)
         if options.json:
-            write_result(options.json, result)
+            write_json(options.json, result)
         print(result)
         return EXIT_GATE if result["p99_moved_ms"] > _LIMIT_MS else EXIT_DONE
 
