@@ -9,7 +9,6 @@ from typing import Any
 from benchmarks.model.accuracy import accuracy_result
 from convert.calibration.frames import Calibration
 from convert.judge.evaluation import Evaluation, evaluate
-from convert.judge.foreign import trained_score
 from convert.judge.gates import missed_accuracy, missed_floor
 from convert.plan import ConversionPlan
 from roadmask.data.datasets import Dataset
@@ -64,6 +63,8 @@ class Bench:
 
     def measure(self, model: bytes, title: str = "accuracy") -> Trial:
         """Score a candidate."""
+        from convert.judge.foreign import trained_score  # which opens engines as this module does
+
         path = self.folder / "candidate.tflite"
         block = {METADATA_NAME: self.info.to_json().encode()}
         path.write_bytes(write_metadata(model, block))
