@@ -15,7 +15,7 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("ROADMASK_CPP_BUILD", REPOSITORY / "build" / "cpp-tests"))
-_PLACES = {"subscribe": "edge/cpp/examples"}
+_PLACES = {"subscribe": "edge/cpp/examples", "subscribe_c": "edge/cpp/examples"}
 
 
 def tool(name: str) -> str:
@@ -33,7 +33,7 @@ def built() -> Path:
     cmake = tool("cmake")
     generator = ["-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={tool('ninja')}"]
     options = ["-DROADMASK_PYTHON=OFF", "-DROADMASK_TESTS=ON"]
-    targets = ["--target", "codec", "probe", "calls", "subscribe"]
+    targets = ["--target", "codec", "probe", "calls", "subscribe", "subscribe_c"]
     for command in (
         [cmake, "-S", str(REPOSITORY), "-B", str(BUILD), *generator, *options],
         [cmake, "--build", str(BUILD), *targets],

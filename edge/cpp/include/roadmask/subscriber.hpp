@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "roadmask/protocol.hpp"
+#include "roadmask/version.h"
 
 namespace roadmask {
 
