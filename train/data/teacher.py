@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from roadmask.data.datasets import Dataset, Sample
 from roadmask.errors import ConfigError, DataError, ModelError
-from roadmask.imaging.reading import IMAGE_SUFFIXES, read_image
+from roadmask.imaging.reading import IMAGE_SUFFIXES, pictures_under, read_image
 from roadmask.labels.catalogue import CITYSCAPES_8
 from roadmask.labels.label_set import LabelSet
 from train.keras_file import load_keras
@@ -41,8 +41,7 @@ class Unlabelled(Dataset):
     def __init__(self, root: Path, labels: LabelSet = CITYSCAPES_8) -> None:
         if not root.is_dir():
             raise DataError(f"--unlabelled {root}: no such folder")
-        found = (p for p in root.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
-        self._files = sorted(p for p in found if not p.name.startswith("."))
+        self._files = pictures_under(root)
         if not self._files:
             raise DataError(f"--unlabelled {root}: no picture ({', '.join(IMAGE_SUFFIXES)}) in it")
         self.name, self.labels = "unlabelled", labels

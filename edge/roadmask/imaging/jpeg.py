@@ -11,7 +11,8 @@ Bytes = bytes | bytearray | memoryview
 MAX_SCANS = 100  # of a picture: encoders write about ten, and each costs a pass over all of it
 _MAX_SEGMENTS = 10_000
 # The next marker, wherever fill bytes and what decoders pass over end (B.1.1.2, B.1.1.3).
-_MARKER = re.compile(rb"\xff([\x01-\xfe])")
+_MARKER = re.compile(rb"\xff[\x01-\xfe]")
+_SIZES = struct.Struct(">HHB")
 _SCAN = b"\xff\xda"  # never by chance in a picture's data, where 0xFF is followed by 0
 _SOI, _EOI, _SOS, _TEM = 0xD8, 0xD9, 0xDA, 0x01
 # Start-of-frame markers, which carry the size: all of C0-CF but DHT, JPG and DAC.
@@ -37,22 +38,28 @@ class JpegHeader(NamedTuple):
 
 def jpeg_header(data: Bytes) -> JpegHeader | None:
     """The header of a JPEG, None where no frame and scan begin or the size is 0."""
-    at, frame = 2, None
+    at, end, frame = 2, len(data) - 4, None
     for _ in range(_MAX_SEGMENTS):
-        found = _MARKER.search(data, at)
-        if found is None or found.end() + 2 > len(data):
+        if at > end:
             return None
-        marker, at = data[found.end() - 1], found.end()
+        marker = data[at + 1]
+        if data[at] != 0xFF or marker in (0, 0xFF):
+            found = _MARKER.search(data, at)
+            if found is None or found.start() > end:
+                return None
+            at = found.start()
+            marker = data[at + 1]
+        at += 2
         if marker in _ALONE:
             continue
+        if marker == _SOS:
+            return _begun(frame, data, at)
         if marker in (_SOI, _EOI):
             return None
         if marker in _FRAMES and at + 8 <= len(data):
-            height, width, parts = struct.unpack_from(">HHB", data, at + 3)
+            height, width, parts = _SIZES.unpack_from(data, at + 3)
             frame = width, height, parts, marker in _PROGRESSIVE
-        if marker == _SOS:
-            return _begun(frame, data, at)
-        at += max(2, struct.unpack_from(">H", data, at)[0])
+        at += max(2, data[at] << 8 | data[at + 1])
     return None
 
 

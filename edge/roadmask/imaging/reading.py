@@ -28,6 +28,12 @@ def picture_files(folder: Path) -> list[Path]:
     return [p for p in visible(folder.iterdir()) if p.suffix.lower() in IMAGE_SUFFIXES]
 
 
+def pictures_under(root: Path) -> list[Path]:
+    """The same of a folder and all below it, by path."""
+    inside = [p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")]
+    return sorted([*picture_files(root), *(p for folder in inside for p in pictures_under(folder))])
+
+
 def visible(paths: Iterable[Path]) -> list[Path]:
     """Sorted, without hidden files such as those that macOS leaves beside each (``._a.png``)."""
     return sorted(path for path in paths if not path.name.startswith("."))

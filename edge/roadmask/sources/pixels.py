@@ -19,6 +19,7 @@ from roadmask.sources.buffers import BufferPool
 from roadmask.sources.source import Picture, PictureError
 
 _END_OF_JPEG = b"\xff\xd9"
+_MAX_PIXELS = 1 << 27  # of a JPEG, 400 MB decoded
 _PADDING = 64  # bytes behind the end mark in which it is looked for first
 
 # Pixel format -> (bytes of a line per pixel, lines per line of the picture, OpenCV's conversion).
@@ -99,6 +100,8 @@ def _decode_jpeg(data: Image, end_mark: bool, needed: tuple[int, int] | None) ->
     header = jpeg_header(data.data)
     if header is not None and (scans := too_many_scans(data.data, header)):
         raise PictureError(f"JPEG of {data.size} bytes has {scans} scans: {MAX_SCANS} are taken")
+    if header is not None and header.width * header.height > _MAX_PIXELS:
+        raise PictureError(f"JPEG says {header.width}x{header.height} px, which no camera has")
     size = (header.width, header.height) if header else None
     image = cv2.imdecode(data, _JPEG_SCALES[_jpeg_scale(size, needed)]) if size else None
     if size is None or image is None:

@@ -13,7 +13,7 @@ import pytest
 from roadmask.arrays import U8
 from roadmask.errors import DataError
 from roadmask.imaging.jpeg import MAX_SCANS, jpeg_header
-from roadmask.imaging.reading import picture_files, read_image, read_mask
+from roadmask.imaging.reading import picture_files, pictures_under, read_image, read_mask
 from roadmask.sources import open_source
 
 IDS = np.arange(12, dtype=np.uint8).repeat(4).reshape(4, 12) % 4
@@ -99,6 +99,10 @@ def test_hidden_files_are_no_pictures(tmp_path: Path) -> None:
     for name in ("._a.png", ".b.png"):
         (tmp_path / name).write_bytes(b"x")
     assert [p.name for p in picture_files(tmp_path)] == ["a.png"]
+    for name in ("below/a.png", "below/._a.png", ".trash/a.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    assert pictures_under(tmp_path) == [tmp_path / "a.png", tmp_path / "below/a.png"]
     with open_source(f"{tmp_path}?realtime=0") as source:
         assert len(list(source)) == 1
 

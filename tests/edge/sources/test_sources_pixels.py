@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import cv2
@@ -119,6 +120,10 @@ def test_fill_bytes_and_scans_of_a_camera(town: np.ndarray) -> None:
     np.testing.assert_array_equal(decoder(filled).image, decoder(jpeg(town)).image)
     slow = cv2.imencode(".jpg", town, (cv2.IMWRITE_JPEG_PROGRESSIVE, 1))[1].tobytes()
     assert decoder(np.frombuffer(slow, np.uint8)).size == (WIDTH, HEIGHT)
+    for side in (30_000, 65_000):
+        told = plain.replace(struct.pack(">HH", HEIGHT, WIDTH), struct.pack(">HH", side, side), 1)
+        with pytest.raises(PictureError, match=f"says {side}x{side} px"):
+            decoder(np.frombuffer(told, np.uint8))
     at = slow.rfind(b"\xff\xda")
     slow = slow[:-2] + slow[at : at + 2 + slow[at + 3]] * MAX_SCANS + slow[-2:]
     with pytest.raises(PictureError, match="scans"):
