@@ -45,7 +45,7 @@ def page(report: dict[str, Any], frames: Sequence[Frame]) -> str:
         f"{report['model']['name']}: {report['mode']} conversion",
         sections,
         verdict="accepted" if report["accepted"] else "rejected",
-        reason="; ".join(report["missed"]) or _headline(report),
+        reason="; ".join(report["missed"] or [_headline(report), *report["warnings"]]),
         tiles=_tiles(report),
     ).to_html()
 
