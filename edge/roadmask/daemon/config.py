@@ -114,6 +114,9 @@ class DaemonConfig(ReadAs):
     delegate_required: bool = setting(
         False, "end (exit code 2) rather than fall back to the processor", group=_MACHINE
     )
+    no_verify: bool = setting(
+        False, "start without the golden frames; every mask is UNVERIFIED", group=_MACHINE
+    )
     realtime: int = setting(
         0,
         "SCHED_FIFO priority of every thread",

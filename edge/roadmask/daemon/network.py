@@ -10,6 +10,7 @@ from roadmask.errors import ConfigError
 from roadmask.inference.engine import Engine
 from roadmask.inference.geometry import Geometry, geometry
 from roadmask.inference.postprocess import Postprocess
+from roadmask.inference.proof import Standing, prove
 
 
 @dataclass(frozen=True)
@@ -21,18 +22,21 @@ class Network:
         view: which part of the picture it sees, and where its masks lie in that picture.
         tensors: its inputs, going round between capture and inference.
         postprocess: its output into the subscribers' memory.
+        standing: how far it is proved on this board.
     """
 
     engine: Engine
     view: Geometry
     tensors: TensorPool
     postprocess: Postprocess
+    standing: Standing
 
 
 def fit_network(engine: Engine, camera: tuple[int, int], config: DaemonConfig) -> Network:
-    """``engine`` behind a camera of (width, height) px.
+    """``engine``, proved on this board, behind a camera of (width, height) px.
 
     Raises:
+        ModelError: it answers its golden frames otherwise than certified.
         ConfigError: a crop outside the picture; a confidence plane that the network cannot give.
     """
     view = geometry(
@@ -48,4 +52,5 @@ def fit_network(engine: Engine, camera: tuple[int, int], config: DaemonConfig) -
             f"--confidence: model {engine.name} ends in class ids, which tell no confidence; "
             "leave the option out or give a model with logits"
         )
-    return Network(engine, view, TensorPool(engine, view), postprocess)
+    standing = prove(engine, skip=config.no_verify)
+    return Network(engine, view, TensorPool(engine, view), postprocess, standing)

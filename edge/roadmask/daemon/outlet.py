@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from roadmask.daemon.config import DaemonConfig
-from roadmask.inference.engine import Engine
+from roadmask.daemon.network import Network
 from roadmask.labels.label_set import CATEGORY_COLORS_RGB, CATEGORY_NAMES
 from roadmask.sources import Source
 from roadmask.stream.protocol import Identity
@@ -15,23 +15,21 @@ from roadmask.stream.publish.frame_info import RingForm, StreamIdentity
 from roadmask.stream.publish.publisher import Publisher
 
 
-def open_publisher(
-    config: DaemonConfig, engine: Engine, source: Source, mask_size: tuple[int, int]
-) -> Publisher:
-    """The stream of ``engine``'s masks, (width, height) px, of what ``source`` shows.
+def open_publisher(config: DaemonConfig, network: Network, source: Source) -> Publisher:
+    """The stream of a network's masks of what ``source`` shows.
 
     Raises:
         PublishError: the socket cannot be made.
     """
     return Publisher(
         Path(config.socket),
-        mask_size=mask_size,
-        identity=_identity(engine, source),
+        mask_size=network.postprocess.mask_size,
+        identity=_identity(network, source),
         frame_period_ns=period_ns(config, source),
         max_age_ms=config.max_age_ms,
         form=RingForm(
             confidence=config.confidence,
-            preview_size=engine.input_size if config.preview else None,
+            preview_size=network.engine.input_size if config.preview else None,
             checksum=config.checksum,
         ),
         access=access_of(config),
@@ -51,7 +49,8 @@ def period_ns(config: DaemonConfig, source: Source) -> int:
     return round(1e9 / min(rates)) if rates else 0
 
 
-def _identity(engine: Engine, source: Source) -> StreamIdentity:
+def _identity(network: Network, source: Source) -> StreamIdentity:
+    engine, standing = network.engine, network.standing
     calibration = engine.info.calibration if engine.info else {}
     return StreamIdentity(
         model=Identity(engine.name, bytes.fromhex(engine.digest)),
@@ -64,4 +63,5 @@ def _identity(engine: Engine, source: Source) -> StreamIdentity:
             hashlib.sha256(" ".join(CATEGORY_NAMES).encode()).digest(),
             tuple((int(r), int(g), int(b)) for r, g, b in CATEGORY_COLORS_RGB),
         ),
+        verification=Identity(standing.text, standing.digest),
     )

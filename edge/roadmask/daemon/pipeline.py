@@ -119,9 +119,7 @@ def open_pipeline(
         open_part = stack.enter_context
         source = open_part(source or open_camera(config))
         network = fit_network(engine, source.size, config)
-        publisher = publisher or open_part(
-            open_publisher(config, engine, source, network.postprocess.mask_size)
-        )
+        publisher = publisher or open_part(open_publisher(config, network, source))
         capture = open_part(
             CaptureThread(source, preparation=network.tensors, max_fps=config.max_fps)
         )

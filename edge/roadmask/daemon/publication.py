@@ -57,6 +57,7 @@ class Publication:
         times: StageTimes | None = None,
     ) -> None:
         self._publisher, self._engine = publisher, network.engine
+        self._standing = network.standing
         self._postprocess, self._tensors = network.postprocess, network.tensors
         self._scene, self._health, self._times = scene, health, times
         geometry, output = network.view, network.engine.output
@@ -152,8 +153,11 @@ class Publication:
             self._tensors.preprocess.preview(frame.prepared.tensor, slot.preview)
         postprocessed_ns = now_ns()
         seen = self._scene.reasons
-        if self._engine.placement.fallback:
+        placement = self._engine.placement
+        if placement.fallback:
             seen |= Reason.CPU_FALLBACK
+        if not self._standing.verified or self._standing.ran_on != placement.latency_class:
+            seen |= Reason.UNVERIFIED
         mode, reasons = self._health.judge(
             frame, seen, postprocessed_ns, self._postprocess.invalid / self._postprocess.claimed
         )

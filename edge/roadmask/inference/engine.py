@@ -25,7 +25,14 @@ from roadmask.inference.accelerator import (
 )
 from roadmask.inference.contract import read_contract
 from roadmask.inference.int8_input import int8_input
-from roadmask.inference.model_file import check_seal, digest, model_path, read_model
+from roadmask.inference.model_file import (
+    GOLDEN_NAME,
+    check_seal,
+    digest,
+    model_path,
+    read_block,
+    read_model,
+)
 from roadmask.inference.pixels import plain_table
 from roadmask.inference.reading.graph import GraphTensor
 from roadmask.inference.reading.input import InputForm
@@ -80,6 +87,7 @@ class Engine:
         pixel_table: ``(3, 256)``, see ``pixel_table``.
         ends_in: ``logits``, ``softmax``, ``sigmoid`` or ``argmax``.
         sealed: whether the file carries the digest of its own bytes, which was right.
+        golden_block: what the file holds for ``proof``, None where it holds nothing.
         direct_input: what the network itself reads, for ``invoke_direct``; where it is not
             ``input``, it is int8, the pixel less 128.
         late: called when an answer is later than usual, by who waits for it.
@@ -100,6 +108,7 @@ class Engine:
         self.path = model_path(model)
         data = read_model(self.path)
         self.digest, self.sealed = digest(data), check_seal(data, self.path)
+        self.golden_block = read_block(data, GOLDEN_NAME)
         contract = read_contract(data, labels, read_as)
         given, made, self.labels = contract.settled(self.path)
         self.info, self.ends_in, self.threads = contract.info, made.ends_in, threads
@@ -186,6 +195,19 @@ class Engine:
     def placement(self) -> Placement:
         """Who runs which operators now."""
         return self._placement or self._runner.placement
+
+    def give_up_accelerator(self, reason: str) -> bool:
+        """Go on on the processor, which every header says; False where it runs there already.
+
+        Raises:
+            ModelError: the accelerator is required.
+        """
+        if self._runner is self._processor:
+            return False
+        if self._required:
+            raise ModelError(f"model {self.path} on {self.placement.accelerator}: {reason}")
+        self._fall_back(f"{self.placement.accelerator}: {reason}")
+        return True
 
     def _accelerate(self, accelerator: Accelerator, data: bytes) -> None:
         try:

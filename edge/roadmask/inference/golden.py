@@ -25,11 +25,10 @@ import numpy.typing as npt
 from roadmask.arrays import U8
 from roadmask.errors import ModelError
 from roadmask.inference.engine import Engine
-from roadmask.inference.model_file import read_block
+from roadmask.inference.model_file import GOLDEN_NAME, read_block
 from roadmask.inference.predictor import Predictor
 from roadmask.labels.label_set import CATEGORY_COUNT
 
-GOLDEN_NAME = "ROADMASK_GOLDEN"
 # Steps of the int8 logits that any network may be off; one that rounding disturbs more has its own
 # tolerance, see convert.judge.golden_frames. LiteRT's optimised kernels were seen to differ from
 # its reference kernels by up to 5 over the 50 operators of the shipped network (x86-64, AVX-512).

@@ -19,6 +19,7 @@ from roadmask.storage.address import is_address
 from roadmask.storage.fetch import fetch
 
 METADATA_NAME = "ROADMASK"
+GOLDEN_NAME = "ROADMASK_GOLDEN"  # see ``golden``
 # SHA-256 over every byte of the file, these counted as zeros.
 SEAL_NAME, SEAL_BYTES = "ROADMASK_SEAL", 32
 MODELS_FOLDER = Path(__file__).parents[1] / "models"
@@ -172,14 +173,16 @@ def write_metadata(data: bytes, blocks: dict[str, bytes]) -> bytes:
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.ModelT.InitFromPackedBuf(data, 0)
-    blocks = blocks | {SEAL_NAME: bytes(SEAL_BYTES)}
-    model.metadata = [m for m in model.metadata or [] if (m.name or b"").decode() not in blocks]
-    for name, content in sorted(blocks.items()):
-        entry, buffer = schema.MetadataT(), schema.BufferT()
-        buffer.data = list(content)
-        model.buffers.append(buffer)
-        entry.name, entry.buffer = name, len(model.buffers) - 1
-        model.metadata.append(entry)
+    model.metadata = model.metadata or []
+    entries = {(entry.name or b"").decode(): entry for entry in model.metadata}
+    for name, content in sorted((blocks | {SEAL_NAME: bytes(SEAL_BYTES)}).items()):
+        entry = entries.get(name)
+        if entry is None:
+            entry = schema.MetadataT()
+            entry.name, entry.buffer = name, len(model.buffers)
+            model.metadata.append(entry)
+            model.buffers.append(schema.BufferT())
+        model.buffers[entry.buffer].data = list(content)
     builder = flatbuffers.Builder(len(data) + (1 << 16))
     builder.Finish(model.Pack(builder), b"TFL3")
     return sealed(bytes(builder.Output()))

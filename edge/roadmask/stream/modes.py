@@ -62,7 +62,6 @@ RESERVED = (
     | Reason.IMPLAUSIBLE
     | Reason.FLICKER
     | Reason.DRIFT
-    | Reason.UNVERIFIED
     | Reason.REDUCED
 )
 

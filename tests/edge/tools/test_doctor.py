@@ -8,7 +8,7 @@ import pytest
 
 from roadmask.cli.main import main
 from roadmask.inference.golden import GOLDEN_NAME, pack, read_golden
-from roadmask.inference.model_file import read_model, write_metadata
+from roadmask.inference.model_file import read_model, sealed, write_metadata
 from roadmask.tools.doctor import examine
 
 
@@ -78,7 +78,8 @@ def test_models_without_frames_are_refused(
     shipped_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bare = tmp_path / "bare.tflite"
-    bare.write_bytes(read_model(shipped_model).replace(b"ROADMASK_GOLDEN", b"ROADMASK_NOTHNG"))
+    without = read_model(shipped_model).replace(b"ROADMASK_GOLDEN", b"ROADMASK_NOTHNG")
+    bare.write_bytes(sealed(without))
     damaged = tmp_path / "damaged.tflite"
     damaged.write_bytes(write_metadata(read_model(shipped_model), {GOLDEN_NAME: b"RMGFnonsense"}))
     for model, message in (

@@ -53,8 +53,7 @@ enum Reason : std::uint32_t {
 };
 
 // Bits that no part of roadmask sets yet.
-inline constexpr std::uint32_t kReserved =
-    LOW_CONFIDENCE | IMPLAUSIBLE | FLICKER | DRIFT | UNVERIFIED | REDUCED;
+inline constexpr std::uint32_t kReserved = LOW_CONFIDENCE | IMPLAUSIBLE | FLICKER | DRIFT | REDUCED;
 
 // Reasons for which a subscriber gives no mask unless it is told otherwise.
 inline constexpr std::uint32_t kRefusedByDefault =

@@ -1,0 +1,82 @@
+"""What a network must show on this board before its masks may be OK."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from roadmask.errors import ModelError
+from roadmask.inference.engine import Engine
+from roadmask.inference.golden import Verdict, unpack, verify
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a network is proved here.
+
+    Attributes:
+        verified: its file is sealed, and its golden frames were answered as certified.
+        text: how that came, in at most 88 bytes: its name in the stream's identity table.
+        digest: SHA-256 of the golden frames; zeros where there are none.
+        ran_on: ``Placement.latency_class`` of what answered them.
+    """
+
+    verified: bool
+    text: str
+    digest: bytes = bytes(32)
+    ran_on: str = ""
+
+
+def prove(engine: Engine, *, skip: bool = False) -> Standing:
+    """Run the network's golden frames where it runs, before its first mask.
+
+    An accelerator that answers otherwise than certified is given up for the processor, like one
+    that fails, unless it is required.
+
+    Args:
+        engine: the network.
+        skip: say that nothing is proved, and prove nothing.
+
+    Raises:
+        ModelError: they are damaged, or answered otherwise than certified.
+    """
+    standing = Standing(False, "unverified: --no-verify") if skip else _prove(engine)
+    log = _log.info if standing.verified else _log.warning
+    log("%s: %s", engine.name, standing.text)
+    return standing
+
+
+def _prove(engine: Engine) -> Standing:
+    block = engine.golden_block
+    if block is None:
+        return Standing(False, "unverified: the model holds no golden frames")
+    golden = unpack(block)
+    wrong = _wrong(verify(engine, golden))
+    if wrong and engine.give_up_accelerator(wrong):
+        wrong = _wrong(verify(engine, golden))
+    if wrong:
+        raise ModelError(
+            f"model {engine.path}: {wrong}: this board, or an option that was given, makes "
+            "something else of it; `roadmask doctor --verify` shows each frame"
+        )
+    ran_on = engine.placement.latency_class
+    text = f"{len(golden.frames)} golden frames as certified on {ran_on}"
+    digest = hashlib.sha256(block).digest()
+    if not engine.sealed:
+        return Standing(False, f"unverified: the model carries no digest; {text}", digest, ran_on)
+    return Standing(True, f"verified: {text}", digest, ran_on)
+
+
+def _wrong(verdicts: Sequence[Verdict]) -> str:
+    """What is wrong with the answers, empty for nothing."""
+    wrong = [verdict for verdict in verdicts if not verdict.passed]
+    if not wrong:
+        return ""
+    return (
+        f"{len(wrong)} of {len(verdicts)} golden frames are not answered as certified "
+        f"({wrong[0].name}: {wrong[0].wrong_pixels} wrong pixels)"
+    )
