@@ -32,8 +32,14 @@ from roadmask.arrays import U8, Image
 from roadmask.data.datasets import open_dataset
 from roadmask.errors import ConfigError, ModelError
 from roadmask.inference.engine import Engine, TensorSpec
-from roadmask.inference.golden import GOLDEN_NAME, Golden, pack, verify
-from roadmask.inference.model_file import METADATA_NAME, ModelInfo, digest, write_metadata
+from roadmask.inference.golden import Golden, pack, verify
+from roadmask.inference.model_file import (
+    GOLDEN_NAME,
+    METADATA_NAME,
+    ModelInfo,
+    digest,
+    write_metadata,
+)
 from roadmask.inference.pixels import Pixels, plain_table
 from roadmask.inference.preprocess import Preprocess
 from roadmask.labels.catalogue import LABEL_SETS

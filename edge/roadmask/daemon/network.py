@@ -52,5 +52,5 @@ def fit_network(engine: Engine, camera: tuple[int, int], config: DaemonConfig) -
             f"--confidence: model {engine.name} ends in class ids, which tell no confidence; "
             "leave the option out or give a model with logits"
         )
-    standing = prove(engine, skip=config.no_verify)
+    standing = engine.standing or prove(engine, skip=config.no_verify)
     return Network(engine, view, TensorPool(engine, view), postprocess, standing)

@@ -21,6 +21,7 @@ from roadmask.inference.accelerator import Accelerator
 from roadmask.inference.engine import EngineLostError
 from roadmask.inference.engine_process import ProcessEngine
 from roadmask.inference.engine_worker import EngineOrder
+from roadmask.inference.proof import prove
 from roadmask.inference.reading.read_as import ReadAs
 from roadmask.sources import FaultCode, Source, SourceError
 from roadmask.stream.modes import Mode, Reason
@@ -98,10 +99,15 @@ def await_parts(
         try:
             if source is not None:
                 _await_engine(engine, room, stop)
+                # The waiting room is still there: to crash or hang over golden frames is told too.
+                if not stop.is_set():
+                    engine.standing = prove(engine, skip=config.no_verify)
         except BaseException:
             if source is not None:
                 source.close()
             raise
+        finally:
+            engine.late = lambda: None  # the room closes
     yield None if stop.is_set() else source
 
 

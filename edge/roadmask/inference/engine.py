@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,14 +25,7 @@ from roadmask.inference.accelerator import (
 )
 from roadmask.inference.contract import read_contract
 from roadmask.inference.int8_input import int8_input
-from roadmask.inference.model_file import (
-    GOLDEN_NAME,
-    check_seal,
-    digest,
-    model_path,
-    read_block,
-    read_model,
-)
+from roadmask.inference.model_file import check_seal, digest, model_path, read_model
 from roadmask.inference.pixels import plain_table
 from roadmask.inference.reading.graph import GraphTensor
 from roadmask.inference.reading.input import InputForm
@@ -42,6 +35,9 @@ from roadmask.labels.label_set import LabelSet
 from roadmask.system.clock import now_ns
 from roadmask.system.ranges import THREADS
 from roadmask.system.scheduling import require_threads
+
+if TYPE_CHECKING:
+    from roadmask.inference.proof import Standing
 
 _log = logging.getLogger(__name__)
 
@@ -87,10 +83,10 @@ class Engine:
         pixel_table: ``(3, 256)``, see ``pixel_table``.
         ends_in: ``logits``, ``softmax``, ``sigmoid`` or ``argmax``.
         sealed: whether the file carries the digest of its own bytes, which was right.
-        golden_block: what the file holds for ``proof``, None where it holds nothing.
         direct_input: what the network itself reads, for ``invoke_direct``; where it is not
             ``input``, it is int8, the pixel less 128.
         late: called when an answer is later than usual, by who waits for it.
+        standing: how far it is proved on this board; None until ``proof.prove`` was asked.
         output: ``(h, w, C)`` logits or ``(h, w)`` ids, its own output buffer: read after invoke.
     """
 
@@ -105,10 +101,10 @@ class Engine:
         self.late: Callable[[], None] = lambda: None
         THREADS.check(threads, "--threads")
         require_threads(threads)
+        self.standing: Standing | None = None
         self.path = model_path(model)
         data = read_model(self.path)
         self.digest, self.sealed = digest(data), check_seal(data, self.path)
-        self.golden_block = read_block(data, GOLDEN_NAME)
         contract = read_contract(data, labels, read_as)
         given, made, self.labels = contract.settled(self.path)
         self.info, self.ends_in, self.threads = contract.info, made.ends_in, threads
@@ -176,7 +172,7 @@ class Engine:
             self._fall_back(f"{self.placement.accelerator} failed: {reason}")
             self.invoke_direct()
 
-    def recover(self, stop: threading.Event) -> None:
+    def recover(self, stop: threading.Event | None = None) -> None:
         """Make good for ``EngineLostError``, which a network in this process never raises."""
 
     def timed(self) -> tuple[int, int]:

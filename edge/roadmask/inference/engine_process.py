@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from roadmask.errors import RoadmaskError
+from roadmask.errors import ModelError, RoadmaskError
 from roadmask.inference.accelerator import Accelerator, Placement
 from roadmask.inference.engine import Engine, EngineLostError
 from roadmask.inference.engine_worker import (
@@ -76,6 +76,7 @@ class ProcessEngine(Engine):
         self._times: list[int] = []
         self._losses = self._in_a_row = self.restarts = 0
         self.late: Callable[[], None] = lambda: None
+        self.standing = None
         self._begin()
 
     def __enter__(self) -> ProcessEngine:
@@ -138,8 +139,12 @@ class ProcessEngine(Engine):
             return replace(self._placed, accelerator=name, fallback=self._fallback)
         return self._placed
 
-    def recover(self, stop: threading.Event) -> None:
-        """Put a fresh engine in the place of one that was lost; returns early on ``stop``."""
+    def recover(self, stop: threading.Event | None = None) -> None:
+        """Put a fresh engine in the place of one that was lost; returns early on ``stop``.
+
+        ``stop`` is by default that of ``load``.
+        """
+        stop = stop or self._stop
         self._end()
         if now_ns() - self._ready_ns > _STEADY_NS:
             self._in_a_row = 0
@@ -160,6 +165,17 @@ class ProcessEngine(Engine):
             self.restarts += 1
             _log.warning("%s: engine started anew, the %d. time", self.name, self.restarts)
             return
+
+    def give_up_accelerator(self, reason: str) -> bool:
+        """As of ``Engine``: a fresh process, on the processor."""
+        accelerator = self._order.accelerator
+        if not accelerator.name or self.placement.fallback:
+            return False
+        if accelerator.required:
+            raise ModelError(f"model {self.path} on {accelerator.name}: {reason}")
+        self._go_on_without(f"{accelerator.name}: {reason}")
+        self.recover()
+        return True
 
     def _begin(self) -> None:
         self._peer, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -272,11 +288,13 @@ class ProcessEngine(Engine):
     def _give_up_accelerator(self) -> None:
         accelerator = self._order.accelerator
         if accelerator.name and not accelerator.required and self._losses >= _LAST_CHANCE:
-            reason = f"{accelerator.name} was lost {self._losses} times"
-            _log.error("%s: on the processor from now on: %s", self.name, reason)
-            # The arrays stay what they are, and an accelerator is shown the network as it is.
-            self._order = replace(self._order, accelerator=Accelerator(), direct=False)
-            self._fallback = reason
+            self._go_on_without(f"{accelerator.name} was lost {self._losses} times")
+
+    def _go_on_without(self, reason: str) -> None:
+        _log.error("%s: on the processor from now on: %s", self.name, reason)
+        # The arrays stay what they are, and an accelerator is shown the network as it is.
+        self._order = replace(self._order, accelerator=Accelerator(), direct=False)
+        self._fallback = reason
 
     def _end(self) -> None:
         self._peer.close()

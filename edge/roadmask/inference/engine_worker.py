@@ -45,6 +45,7 @@ _HERE = {
     "output",
     "direct_input",
     "late",
+    "standing",
 }  # of an engine: native memory
 _PR_SET_PDEATHSIG = 1
 

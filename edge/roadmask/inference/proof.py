@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from roadmask.errors import ModelError
-from roadmask.inference.engine import Engine
-from roadmask.inference.golden import Verdict, unpack, verify
+from roadmask.inference.engine import Engine, EngineLostError
+from roadmask.inference.golden import Golden, Verdict, unpack, verify
+from roadmask.inference.model_file import GOLDEN_NAME, digest, read_block, read_model
 
 _log = logging.getLogger(__name__)
+_TRIES = 3  # of an engine that crashes over them, or takes longer than a mask may be old
 
 
 @dataclass(frozen=True)
@@ -51,13 +53,16 @@ def prove(engine: Engine, *, skip: bool = False) -> Standing:
 
 
 def _prove(engine: Engine) -> Standing:
-    block = engine.golden_block
+    data = read_model(engine.path)
+    if digest(data) != engine.digest:
+        raise ModelError(f"model {engine.path} was replaced meanwhile: start again")
+    block = read_block(data, GOLDEN_NAME)
     if block is None:
         return Standing(False, "unverified: the model holds no golden frames")
     golden = unpack(block)
-    wrong = _wrong(verify(engine, golden))
+    wrong = _ask(engine, golden)
     if wrong and engine.give_up_accelerator(wrong):
-        wrong = _wrong(verify(engine, golden))
+        wrong = _ask(engine, golden)
     if wrong:
         raise ModelError(
             f"model {engine.path}: {wrong}: this board, or an option that was given, makes "
@@ -65,14 +70,26 @@ def _prove(engine: Engine) -> Standing:
         )
     ran_on = engine.placement.latency_class
     text = f"{len(golden.frames)} golden frames as certified on {ran_on}"
-    digest = hashlib.sha256(block).digest()
+    certified = hashlib.sha256(block).digest()
     if not engine.sealed:
-        return Standing(False, f"unverified: the model carries no digest; {text}", digest, ran_on)
-    return Standing(True, f"verified: {text}", digest, ran_on)
+        return Standing(
+            False, f"unverified: the model carries no digest; {text}", certified, ran_on
+        )
+    return Standing(True, f"verified: {text}", certified, ran_on)
+
+
+def _ask(engine: Engine, golden: Golden) -> str:
+    """What is wrong with the answers, empty for nothing; an engine that is lost gets others."""
+    for _ in range(_TRIES - 1):
+        try:
+            return _wrong(verify(engine, golden))
+        except EngineLostError as error:
+            _log.error("%s", error)
+            engine.recover()
+    return _wrong(verify(engine, golden))
 
 
 def _wrong(verdicts: Sequence[Verdict]) -> str:
-    """What is wrong with the answers, empty for nothing."""
     wrong = [verdict for verdict in verdicts if not verdict.passed]
     if not wrong:
         return ""

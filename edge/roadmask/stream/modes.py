@@ -58,11 +58,7 @@ class Reason(enum.IntFlag):
 
 # Bits that no part of roadmask sets yet; a test holds that this is true of exactly these.
 RESERVED = (
-    Reason.LOW_CONFIDENCE
-    | Reason.IMPLAUSIBLE
-    | Reason.FLICKER
-    | Reason.DRIFT
-    | Reason.REDUCED
+    Reason.LOW_CONFIDENCE | Reason.IMPLAUSIBLE | Reason.FLICKER | Reason.DRIFT | Reason.REDUCED
 )
 
 

@@ -8,13 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from daemon_parts import daemon
+from delegate_parts import compiled_delegate
 from network_parts import HEIGHT, WIDTH, constant_output
 
 from roadmask.daemon.config import DaemonConfig
 from roadmask.errors import ModelError
+from roadmask.inference.accelerator import Accelerator
 from roadmask.inference.engine import Engine
-from roadmask.inference.golden import GOLDEN_NAME, pack, unpack
+from roadmask.inference.golden import pack, unpack
 from roadmask.inference.model_file import (
+    GOLDEN_NAME,
     METADATA_NAME,
     SEAL_NAME,
     ModelInfo,
@@ -93,6 +96,20 @@ def test_another_answer_than_certified_does_not_start(shipped_model: Path, tmp_p
     assert check_seal(path.read_bytes(), path)
     with pytest.raises(ModelError, match="1 of 3 golden frames are not answered as certified"):
         prove(Engine(path))
+
+
+def test_an_accelerator_that_answers_nonsense_is_given_up(
+    shipped_model: Path, tmp_path: Path
+) -> None:
+    library = compiled_delegate(tmp_path)  # it takes every operator and computes nothing
+    engine = Engine(shipped_model, accelerator=Accelerator(library))
+    assert engine.placement.accelerated and not engine.placement.fallback
+    standing = prove(engine)
+    assert standing.verified and standing.ran_on == "cpu-fallback"
+    assert "golden frames are not answered as certified" in engine.placement.fallback
+    required = Engine(shipped_model, accelerator=Accelerator(library, required=True))
+    with pytest.raises(ModelError, match="golden frames are not answered"):
+        prove(required)
 
 
 @pytest.mark.parametrize("way", ["verified", "--no-verify", "no golden frames", "no digest"])

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from roadmask.cli.main import main
-from roadmask.inference.golden import GOLDEN_NAME, pack, read_golden
-from roadmask.inference.model_file import read_model, sealed, write_metadata
+from roadmask.inference.golden import pack, read_golden
+from roadmask.inference.model_file import GOLDEN_NAME, read_model, sealed, write_metadata
 from roadmask.tools.doctor import examine
 
 
