@@ -3,6 +3,8 @@
  *   spin -a ring.pml && cc -O2 -o pan pan.c && ./pan
  *   spin -a -DNO_FENCE ring.pml ...        must fail: the writer's full fence is missing
  *   -DNO_RELEASE, -DNO_ACQUIRE, -DNO_READ_FENCE, -DNO_CLEAR   likewise
+ *   -DVIEWS                                a view in place of a copy; with it must fail:
+ *   -DNO_VIEW_ACQUIRE, -DNO_VIEW_FENCE, and the writer's
  *
  * What is modelled (edge/cpp/include/roadmask/ring.hpp):
  *   begin   generation <- 0, relaxed; full fence
@@ -82,6 +84,54 @@ active proctype Writer() {
   od
 }
 
+#ifdef VIEWS
+/* A view: asked, used, asked, used again, asked. What was used counts if the asking after it finds
+ * the same generation as the one before all use: the first must be an acquire, as still_holds is. */
+inline use() {
+  if
+  :: first = word[0]; second = word[1]
+  :: second = word[1]; first = word[0]
+  fi
+}
+
+inline ask() {
+  after = generation;
+  if
+  :: before != 0 && before == after ->
+     assert(first == before && second == before);
+     accepted = before
+  :: else
+  fi
+}
+
+active proctype View() {
+  byte before, after, first, second, uses;
+#ifdef NO_VIEW_ACQUIRE
+  if                                 /* a word may be loaded before the first asking */
+  :: first = word[0]; before = generation; second = word[1]
+  :: second = word[1]; before = generation; first = word[0]
+  :: before = generation; use()
+  fi;
+#else
+  before = generation;
+  use();
+#endif
+#ifdef NO_VIEW_FENCE
+  if                                 /* a word may be loaded after the last asking */
+  :: after = generation; first = word[0]
+  :: after = generation; second = word[1]
+  fi;
+  assert(!(before != 0 && before == after) || (first == before && second == before));
+#else
+  ask();
+  uses = 1;
+  do
+  :: uses < 3 -> use(); ask(); uses++
+  :: else -> break
+  od
+#endif
+}
+#else
 active proctype Reader() {
   byte before, after, first, second, round;
   round = 0;
@@ -121,6 +171,7 @@ active proctype Reader() {
   :: else -> break
   od
 }
+#endif
 
 #ifdef SOME_READ_SUCCEEDS            /* must fail: else the claim above would be empty */
 never { do :: assert(accepted < FRAMES) od }

@@ -27,8 +27,18 @@ def test_no_torn_read_is_accepted(tmp_path: Path) -> None:
     assert errors(tmp_path) == 0
 
 
-def test_the_claim_is_not_empty(tmp_path: Path) -> None:
-    assert errors(tmp_path, "SOME_READ_SUCCEEDS") == 1
+def test_no_torn_view_is_valid(tmp_path: Path) -> None:
+    assert errors(tmp_path, "VIEWS") == 0
+
+
+@pytest.mark.parametrize("missing", ["NO_VIEW_ACQUIRE", "NO_VIEW_FENCE"])
+def test_a_view_needs_both_orderings(tmp_path: Path, missing: str) -> None:
+    assert errors(tmp_path, "VIEWS", missing) == 1
+
+
+@pytest.mark.parametrize("kind", [(), ("VIEWS",)])
+def test_the_claim_is_not_empty(tmp_path: Path, kind: tuple[str, ...]) -> None:
+    assert errors(tmp_path, "SOME_READ_SUCCEEDS", *kind) == 1
 
 
 @pytest.mark.slow
