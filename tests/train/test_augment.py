@@ -27,7 +27,7 @@ def only(name: str, **values: object) -> Recipe:
 
 
 def test_the_recipes_that_come_with_the_project() -> None:
-    assert recipe_names() == ["flip", "full", "geometry", "none", "photometric", "weather"]
+    assert recipe_names() == ["flip", "full", "geometry", "none", "photometric", "weather", "wide"]
     full, geometry, photometric = map(load_recipe, ("full", "geometry", "photometric"))
     assert full.steps == geometry.steps + photometric.steps
     assert load_recipe() == full

@@ -9,9 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from roadmask.errors import ModelError
 from train.__main__ import main
+from train.keras_file import load_keras, packed_keras
 from train.models import build_model
 from train.reports.page import markdown_table
 from train.reports.plots import row_shares
@@ -141,6 +144,26 @@ def test_a_record_is_small_and_enough_for_a_report(other_run: Path, tmp_path: Pa
     )
     assert after.conversion == before.conversion
     assert main(["compare", str(record), "--out", str(tmp_path / "r.html")]) == 0
+
+
+def test_a_record_with_its_network_holds_it_at_half_the_size(
+    tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "record"
+    assert main(["record", str(tiny_run), "--network", "--out", str(out)]) == 0
+    packed, whole = out / "unet_mini.keras", tiny_run / "unet_mini.keras"
+    assert packed.stat().st_size < 0.6 * whole.stat().st_size
+    kept = zip(load_keras(packed).get_weights(), load_keras(whole).get_weights(), strict=True)
+    for rounded, weight in kept:
+        np.testing.assert_array_equal(rounded, weight.astype(np.float16))
+    huge = load_keras(packed)
+    huge.set_weights([w + 1e5 for w in huge.get_weights()])
+    with pytest.raises(ModelError, match="65504"):
+        packed_keras(huge)
+    assert main(["record", str(out), "--network", "--out", str(out)]) == 0
+    (out / "unet_mini.keras").unlink()
+    assert main(["record", str(out), "--network", "--out", str(tmp_path / "none")]) == 2
+    assert "no finished network" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

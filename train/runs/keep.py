@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from roadmask.errors import DataError
 from roadmask.system.command_line import EXIT_DONE, Parser
 from roadmask.system.files import write_bytes, write_json
-from train.runs.files import CONVERSION, RECORD_FILES, read_run
+from train.runs.files import CONVERSION, RECORD_FILES, Run, read_run
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -21,6 +22,9 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("run", type=Path, metavar="RUN", help="--out folder of a training")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="of the record")
+    parser.add_argument(
+        "--network", action="store_true", help="the network too, in float16 and compressed"
+    )
     parser.add_argument("--convert-json", type=Path, help="where the conversion's .json lies")
     parser.add_argument("-v", "--verbose", action="store_true", help="show tracebacks")
     return parser
@@ -36,7 +40,20 @@ def run(options: argparse.Namespace) -> int:
     for name in RECORD_FILES:
         if (options.run / name).is_file():
             write_bytes(options.out / name, (options.run / name).read_bytes())
+    if options.network:
+        _write_network(found, options.out)
     if found.conversion:
         write_json(options.out / CONVERSION, found.conversion)
     print(f"written: {options.out}")
     return EXIT_DONE
+
+
+def _write_network(found: Run, out: Path) -> None:
+    if found.network is None:
+        raise DataError(f"run {found.folder} holds no finished network: let it train to its end")
+    from train.keras_import import import_keras
+
+    import_keras()
+    from train.keras_file import load_keras, packed_keras
+
+    write_bytes(out / found.network.name, packed_keras(load_keras(found.network)))
