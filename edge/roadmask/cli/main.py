@@ -18,6 +18,7 @@ from roadmask.cli.replay import add_replay
 from roadmask.cli.run import RUN_EXAMPLES, RUN_TEXT, add_run
 from roadmask.cli.serve import SERVE_EXAMPLES, SERVE_TEXT, add_serve
 from roadmask.cli.subcommand import _add
+from roadmask.cli.testing import TESTING_EXAMPLES, TESTING_TEXT, add_testing
 from roadmask.cli.top import TOP_EXAMPLES, TOP_TEXT, add_top
 from roadmask.cli.watch import WATCH_TEXT, add_watch
 from roadmask.system.command_line import Parser, entry_point, run_command
@@ -32,6 +33,7 @@ _COMMANDS = (
     ("serve", SERVE_TEXT, add_serve, SERVE_EXAMPLES, True),
     ("doctor", DOCTOR_TEXT, add_doctor, DOCTOR_EXAMPLES, True),
     ("inspect", INSPECT_TEXT, add_inspect, INSPECT_EXAMPLES, True),
+    ("testing", TESTING_TEXT, add_testing, TESTING_EXAMPLES, True),
     ("top", TOP_TEXT, add_top, TOP_EXAMPLES, True),
     ("models", MODELS_TEXT, add_models, MODELS_EXAMPLES, True),
     ("config", CONFIG_TEXT, add_config, CONFIG_EXAMPLES, True),

@@ -180,7 +180,7 @@ def test_both_vocabularies_are_the_same(name: str) -> None:
 
 
 def test_both_agree_on_the_reserved_reasons() -> None:
-    body = re.search(r"kReserved = ([^;]+);", (HEADERS / "modes.hpp").read_text())
+    body = re.search(r"kReserved =\s+([^;]+);", (HEADERS / "modes.hpp").read_text())
     assert body is not None
     assert set(re.findall(r"\w+", body[1])) == {r.name for r in modes.Reason if r in modes.RESERVED}
 
