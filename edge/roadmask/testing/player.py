@@ -96,7 +96,7 @@ class StreamPlayer:
         good = decode_header(bytes(self.publisher._message))
         changes = _BROKEN[self._hostile % len(_BROKEN)]
         self._hostile += 1
-        record = encode(good._replace(sequence=good.sequence + 1, **changes))
+        record = encode(good._replace(**{"sequence": good.sequence + 1, **changes}))
         self.publisher._fanout.send(record, now_ns())
 
     def restart(self) -> None:

@@ -13,6 +13,7 @@ from roadmask.errors import ConfigError
 from roadmask.stream.modes import NoMask
 from roadmask.stream.subscribe.subscriber import Subscriber
 from roadmask.testing import SCENES, StreamPlayer
+from roadmask.testing.player import _BROKEN
 
 SAYS = {
     "dark": NoMask.REFUSED,
@@ -57,6 +58,21 @@ def test_each_scene_is_answered_as_documented(tmp_path: Path, scene: str) -> Non
 
 def test_every_scene_has_its_answer() -> None:
     assert set(SAYS) | GIVES == set(SCENES)
+
+
+def test_every_hostile_record_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "m.sock"
+    with StreamPlayer(path, (64, 48)) as player, Subscriber(path) as subscriber:
+        for number in range(len(_BROKEN)):
+
+            def connected() -> bool:
+                player.play("ok", 0)
+                return subscriber.latest() is not None
+
+            wait_for(connected, "a good stream")
+            player.attack()
+            assert subscriber.latest() is None, _BROKEN[number]
+            assert subscriber.reason is NoMask.MALFORMED, _BROKEN[number]
 
 
 def test_an_unknown_scene_names_the_known_ones(
