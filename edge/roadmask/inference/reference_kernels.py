@@ -5,6 +5,8 @@ Tests and ``roadmask doctor`` compare the kernels with these functions; the daem
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -82,7 +84,8 @@ def argmax_upsample(
     """
     width, height = size
     whole = logits.astype(np.int32 if logits.dtype == np.int8 else np.float32)
-    blended = _blend(_blend(whole, 1, width, columns), 0, height, rows)
+    blended_rows = _blend(whole, 1, width, columns)
+    blended = _blend(blended_rows, 0, height, rows)
     best = blended[..., first].copy()
     category = np.full((height, width), table[first], np.uint8)
     lowest = -32768 if logits.dtype == np.int8 else np.float32(-np.inf)
@@ -103,10 +106,18 @@ def argmax_upsample(
             confidence = _share(best, rival, step, scores == "sigmoid")
         if threshold > 0:
             category = np.where(confidence < threshold, np.uint8(0), category)
-    unknown = (category == UNKNOWN) | ~np.isfinite(blended).all(2)
+    unknown = (category == UNKNOWN) | _odd(blended_rows, height, rows)
     category = np.where(unknown, np.uint8(0), category)
     confidence = np.where(unknown, np.uint8(0), confidence)
     return category, confidence, category_counts(category), int(unknown.sum())
+
+
+def _odd(blended_rows: npt.NDArray[np.generic], height: int, rows: tuple[int, int, int]) -> Any:
+    """Where a class is NaN, infinite, or so large that a blend of the two rows may be."""
+    with np.errstate(over="ignore"):
+        odd = ~np.isfinite(blended_rows.dtype.type(LOGIT_STEPS) * blended_rows).all(2)
+    lower, _ = bilinear_positions(len(odd), height, window=rows)
+    return odd[lower] | odd[np.minimum(lower + 1, len(odd) - 1)]
 
 
 def _share(

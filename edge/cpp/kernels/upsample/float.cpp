@@ -37,6 +37,18 @@ void blend_columns(const float* row, int classes, int last, const std::int32_t* 
   }
 }
 
+// Where a class is NaN, infinite, or so large that a blend of rows may be: NaN in `odd`, else 0.
+bool find_odd(const float* planes, int classes, int width, float* odd) {
+  std::fill(odd, odd + width, 0.0F);
+  for (int k = 0; k < classes; ++k) {
+    const float* plane = planes + static_cast<std::ptrdiff_t>(k) * width;
+    for (int x = 0; x < width; ++x) odd[x] += 16.0F * plane[x] * 0.0F;
+  }
+  int found = 0;
+  for (int x = 0; x < width; ++x) found += odd[x] != 0.0F;
+  return found == 0;
+}
+
 }  // namespace
 
 Filled UpsamplePlan::run(const float* logits, Plane mask, Plane confidence) {
@@ -45,11 +57,13 @@ Filled UpsamplePlan::run(const float* logits, Plane mask, Plane confidence) {
   const int width = o.mask.width;
   const std::size_t plane = static_cast<std::size_t>(width) * static_cast<std::size_t>(o.classes);
   // Sized at the first run: a plan for int8 logits never needs them.
-  float_rows_.resize(2 * plane + 3 * static_cast<std::size_t>(width));
+  float_rows_.resize(2 * plane + 4 * static_cast<std::size_t>(width));
   float* const rows[2] = {float_rows_.data(), float_rows_.data() + plane};
   float* const best = float_rows_.data() + 2 * plane;
   float* const rival = best + width;
-  float* const odd = rival + width;  // 0 where every class has a finite value, NaN elsewhere
+  // Of each held row: 0 where every class can be blended further, NaN elsewhere.
+  float* const odd[2] = {rival + width, rival + 2 * width};
+  std::array<bool, 2> sound{{true, true}};  // no such NaN
   const bool margins = !o.confidence_table.empty() && (confidence.data || o.threshold > 0);
   const bool logit = o.scores == Scores::logits, sigmoid = o.scores == Scores::sigmoid;
   const float one = 256.0F / o.step;
@@ -64,6 +78,7 @@ Filled UpsamplePlan::run(const float* logits, Plane mask, Plane confidence) {
       blend_columns(logits + pixels * o.classes, o.classes, o.logits.width - 1, lower_.data(),
                     sixteenths_.data(), width, rows[slot]);
       held[slot] = row;
+      sound[slot] = find_odd(rows[slot], o.classes, width, odd[slot]);
     }
     return rows[slot];
   };
@@ -74,15 +89,13 @@ Filled UpsamplePlan::run(const float* logits, Plane mask, Plane confidence) {
     const float* bottom = row_of(std::min(p.lower + 1, o.logits.height - 1));
     const float w = static_cast<float>(p.sixteenths);
     std::uint8_t* category = mask.row(y);
-    std::fill(odd, odd + width, 0.0F);
-    for (int k = 0; k < o.classes; ++k) {
+    for (int k = o.first; k < o.classes; ++k) {
       const float* a = top + static_cast<std::ptrdiff_t>(k) * width;
       const float* b = bottom + static_cast<std::ptrdiff_t>(k) * width;
       const std::uint8_t mine = o.categories[k];
-      if (k <= o.first) {
+      if (k == o.first) {
         for (int x = 0; x < width; ++x) {
           best[x] = (16.0F - w) * a[x] + w * b[x];
-          odd[x] += best[x] * 0.0F;
           rival[x] = -__builtin_inff();
           category[x] = mine;
         }
@@ -90,7 +103,6 @@ Filled UpsamplePlan::run(const float* logits, Plane mask, Plane confidence) {
       }
       for (int x = 0; x < width; ++x) {
         const float v = (16.0F - w) * a[x] + w * b[x];
-        odd[x] += v * 0.0F;
         const float loser = v > best[x] ? best[x] : v;
         rival[x] = category[x] != mine && loser > rival[x] ? loser : rival[x];
         category[x] = v > best[x] ? mine : category[x];
@@ -104,7 +116,10 @@ Filled UpsamplePlan::run(const float* logits, Plane mask, Plane confidence) {
       if (confidence.data) confidence.row(y)[x] = c;
       if (c < o.threshold) category[x] = 0;
     }
-    for (int x = 0; x < width; ++x) category[x] = odd[x] == 0.0F ? category[x] : kUnknown;
+    const int lower = p.lower & 1, upper = std::min(p.lower + 1, o.logits.height - 1) & 1;
+    if (!sound[lower] || !sound[upper])
+      for (int x = 0; x < width; ++x)
+        category[x] = odd[lower][x] + odd[upper][x] == 0.0F ? category[x] : kUnknown;
     filled.invalid += clear_unknown(category, confidence.data ? confidence.row(y) : nullptr, width);
     upsample_scalar.count(category, width, filled.counts.data());
   }
