@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from roadmask.daemon.board_watch import BoardWatch
 from roadmask.daemon.frame_slot import Captured
+from roadmask.inference.postprocess import MOST_INVALID
 from roadmask.sources import SourceKind
 from roadmask.stream.modes import Mode, Reason
 
 # The rate is low above so many nominal periods, averaged, until it is back under the second.
 _LOW_RATE, _RATE_RECOVERED = 2.0, 1.6
 _SMOOTHING = 0.1
-MOST_INVALID = 0.001  # share of a mask where the network knows nothing; above it there is no mask
 
 
 class Health:

@@ -108,7 +108,8 @@ def inspection_lines(found: dict[str, Any]) -> Iterator[str]:
         )
     yield f"labels    {found['labels'] or 'not known'}"
     operators = sum(found["operators"].values())
-    yield f"operators {operators}, of which XNNPACK runs {found['on_xnnpack'] or 0}"
+    loaded = f"XNNPACK runs {found['on_xnnpack']}" if found["runs"] else "not loaded"
+    yield f"operators {operators}, {loaded}"
     if found["without_xnnpack"]:
         yield f"          XNNPACK is left out: {found['without_xnnpack']}"
     proof = "its own digest is right" if found["sealed"] else "carries no digest of itself"

@@ -15,6 +15,8 @@ from roadmask.inference.reading.ends import ARGMAX
 from roadmask.inference.scores import Scores, confidence_table
 from roadmask.labels.label_set import VOID
 
+MOST_INVALID = 0.001  # fraction of a mask where nothing is known; above it there is no mask
+
 
 class Postprocess:
     """Bilinear upsampling, argmax and the map to categories in one kernel.

@@ -34,11 +34,15 @@ class Segmentation:
         confidence: ``(H, W) uint8``: how sure the network is of each pixel, 255 for certain;
             None for a network that ends in class ids, which tell none.
         shares: name of each of the 8 categories → fraction of the pixels, 0 to 1.
+        invalid: fraction that is void because the network gave nothing that can be read: NaN,
+            infinity, a class that its label set does not have. The daemon publishes no mask over
+            ``MOST_INVALID``.
     """
 
     mask: U8
     confidence: U8 | None
     shares: dict[str, float]
+    invalid: float
 
 
 class Predictor:
@@ -93,9 +97,11 @@ class Predictor:
             started = time.perf_counter()
             self.engine.invoke()
             self.invoke_ms = 1e3 * (time.perf_counter() - started)
-            counts = self._at((width, height)).into(mask, plane)
+            postprocess = self._at((width, height))
+            counts = postprocess.into(mask, plane)
+            invalid = postprocess.invalid / mask.size
         shares = {name: n / mask.size for name, n in zip(CATEGORY_NAMES, counts, strict=True)}
-        return Segmentation(mask, plane, shares)
+        return Segmentation(mask, plane, shares, invalid)
 
     def mask(self, image: Image) -> Mask:
         """``(H, W, 3) uint8`` BGR → ``(H, W) uint8``, of the picture's size."""

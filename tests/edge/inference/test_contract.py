@@ -26,6 +26,7 @@ from roadmask.inference.contract import read_contract
 from roadmask.inference.engine import Engine
 from roadmask.inference.model_file import METADATA_NAME, ModelInfo, write_metadata
 from roadmask.inference.postprocess import Postprocess
+from roadmask.inference.predictor import Predictor
 from roadmask.inference.preprocess import Preprocess
 from roadmask.inference.reading.read_as import ReadAs
 from roadmask.labels.label_set import LabelClass, LabelSet
@@ -339,3 +340,13 @@ def test_an_output_is_chosen_by_name_number_or_because_it_alone_fits(tmp_path: P
     assert engine.output_spec.shape == (1, HEIGHT, WIDTH, 8)
     mask, _ = answer(engine, np.zeros((HEIGHT, WIDTH, 3), np.uint8))
     assert (mask == 7).all()
+
+
+def test_a_picture_says_how_much_of_it_nobody_knows(tmp_path: Path) -> None:
+    values = np.zeros((1, HEIGHT, WIDTH, 8), np.float32)
+    values[..., 5], values[0, : HEIGHT // 2, :, 2] = 1, np.nan
+    predictor = Predictor(engine_of(Row("", constant_output(values)), tmp_path))
+    made = predictor.segment(np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+    # The row in the middle blends with the one above at the same size: its weight is 0, no number.
+    assert 0.5 <= made.invalid <= 0.55
+    assert made.shares["void"] == pytest.approx(made.invalid) and made.shares["flat"] == 0

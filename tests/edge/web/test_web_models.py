@@ -33,7 +33,7 @@ def test_labels_are_for_the_model_that_names_none(shipped_model: Path, tmp_path:
 
 def test_names_that_are_no_plain_words() -> None:
     mask = np.zeros((2, 2), np.uint8)
-    outcome = Outcome(mask, None, {}, "netz\r\nSet-Cookie: größe", "", 1.0)
+    outcome = Outcome(mask, None, {}, 0.0, "netz\r\nSet-Cookie: größe", "", 1.0)
     assert headers_of(outcome)["X-Roadmask-Model"].isascii()
     assert "\n" not in headers_of(outcome)["X-Roadmask-Model"]
     assert links("a #1?").image == "/gallery/a%20%231%3F/image"

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from roadmask.arrays import U8
-from roadmask.errors import ConfigError, DataError
+from roadmask.errors import ConfigError, DataError, ModelError
 from roadmask.inference.engine import Engine
 from roadmask.inference.model_file import (
     MODELS_FOLDER,
@@ -19,6 +19,7 @@ from roadmask.inference.model_file import (
     read_metadata,
     read_model,
 )
+from roadmask.inference.postprocess import MOST_INVALID
 from roadmask.inference.predictor import Predictor
 from roadmask.web.networks.outcome import Outcome
 from roadmask.web.pictures.decode import decode_picture
@@ -92,6 +93,11 @@ class LocalNetwork:
             if confidence and not self.predictor.gives_confidence:
                 raise DataError(f"model {self.name} ends in class ids, which tell no confidence")
             made = self.predictor.segment(image, confidence)
+            if made.invalid > MOST_INVALID:
+                raise ModelError(
+                    f"model {self.name} gave nothing that can be read for {made.invalid:.1%} of "
+                    "the pixels (NaN, infinity or unknown classes): `roadmask inspect` it"
+                )
             digest, invoke_ms = self.predictor.engine.digest, self.predictor.invoke_ms
             return finish(
                 image, Outcome(**vars(made), model=self.name, digest=digest, invoke_ms=invoke_ms)

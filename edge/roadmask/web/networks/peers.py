@@ -145,7 +145,9 @@ class PeerNetwork:
             shares = {
                 name: float(n) / mask.size for name, n in zip(CATEGORY_NAMES, counts, strict=True)
             }
-            outcome = Outcome(mask, plane, shares, self.name, answer.digest[:64], answer.invoke_ms)
+            outcome = Outcome(
+                mask, plane, shares, 0.0, self.name, answer.digest[:64], answer.invoke_ms
+            )
             return finish(image, outcome)
 
         return await self._peer.worker.run(work)
