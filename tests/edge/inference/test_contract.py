@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,7 @@ from network_parts import (
 )
 
 from roadmask.errors import ConfigError, ModelError
+from roadmask.inference import litert
 from roadmask.inference.contract import read_contract
 from roadmask.inference.engine import Engine
 from roadmask.inference.model_file import METADATA_NAME, ModelInfo, write_metadata
@@ -350,3 +352,25 @@ def test_a_picture_says_how_much_of_it_nobody_knows(tmp_path: Path) -> None:
     # The row in the middle blends with the one above at the same size: its weight is 0, no number.
     assert 0.5 <= made.invalid <= 0.55
     assert made.shares["void"] == pytest.approx(made.invalid) and made.shares["flat"] == 0
+
+
+def test_xnnpack_is_left_out_where_it_alone_cannot_prepare_a_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    module, _ = litert.runtime()
+
+    def refuse_with_xnnpack(**options: object) -> object:
+        if "experimental_op_resolver_type" not in options:
+            raise RuntimeError("XNNPACK: failed to create runtime")
+        return module.Interpreter(**options)
+
+    stand_in = SimpleNamespace(
+        Interpreter=refuse_with_xnnpack, OpResolverType=module.OpResolverType
+    )
+    monkeypatch.setattr(litert, "runtime", lambda: (stand_in, "ai-edge-litert"))
+    engine = engine_of(Row("", U8), tmp_path)
+    image, mask = expected(U8, engine.labels)
+    np.testing.assert_array_equal(answer(engine, image)[0], mask)
+    assert engine.placement.on_xnnpack == 0
+    assert "failed to create runtime" in engine.placement.describe()
+    assert "XNNPACK cannot prepare this network" in caplog.text
