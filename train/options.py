@@ -38,6 +38,7 @@ _TEACHER = (
 _TEACHER_WIDTH = (
     "frames are this wide for the teacher, in their own proportions (default: its size)"
 )
+_OWN_BONNET = "share of such frames' height, from below, where it is not asked (default 0)"
 _UNLABELLED = (
     "folder of pictures that the teacher labels, and their share of an epoch (default 0.3)"
 )
@@ -66,6 +67,7 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("distillation").add_argument
     add("--teacher", nargs="+", default=[], type=Path, metavar="RUN", help=_TEACHER)
     add("--teacher-width", type=int, metavar="PX", help=_TEACHER_WIDTH)
+    add("--own-bonnet", type=float, default=0.0, metavar="SHARE", help=_OWN_BONNET)
     add("--unlabelled", metavar="DIR[=SHARE]", help=_UNLABELLED)
     add = parser.add_argument_group("fitting").add_argument
     add("--epochs", type=int, default=60, help="default: 60")
@@ -132,6 +134,8 @@ def _open_unlabelled(options: argparse.Namespace) -> tuple[Dataset | None, float
 
     if bool(options.teacher) != bool(options.unlabelled):
         raise ConfigError("--teacher and --unlabelled go together: one labels what the other holds")
+    if not 0 <= options.own_bonnet < 1:
+        raise ConfigError(f"--own-bonnet {options.own_bonnet}: expected 0 or more and less than 1")
     if not options.unlabelled:
         return None, 0.0
     folder, share = _parse_unlabelled(options.unlabelled)
@@ -183,7 +187,7 @@ def _teacher(options: argparse.Namespace) -> Teacher:
     from train.data.teacher import Teacher, teacher_file
 
     files = tuple(teacher_file(run) for run in options.teacher)
-    return Teacher(files, options.teacher_width, label_set(options.labels))
+    return Teacher(files, options.teacher_width, label_set(options.labels), options.own_bonnet)
 
 
 def _parse_mix(text: str) -> tuple[str, str | None, float]:

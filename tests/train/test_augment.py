@@ -58,7 +58,7 @@ def test_every_transform_changes_the_image_and_no_label_is_made_up(
     image, augmented = Augment(SIZE, only(name))(*frame, 1)
     assert not np.array_equal(image, plain)
     assert set(np.unique(augmented)) <= set(np.unique(frame[1])) | {0}
-    if name not in ("crop", "flip", "affine"):
+    if name not in ("crop", "flip", "affine", "bonnet"):
         np.testing.assert_array_equal(augmented, mask)
 
 
@@ -76,6 +76,22 @@ def test_flip_mirrors_image_and_mask_together(frame: tuple[U8, U8]) -> None:
     image, mirrored = Augment(SIZE, only("flip"))(*frame, 1)
     np.testing.assert_array_equal(image, plain[:, ::-1])
     np.testing.assert_array_equal(mirrored, mask[:, ::-1])
+
+
+def test_a_bonnet_is_void_and_the_road_above_it_stays(frame: tuple[U8, U8]) -> None:
+    image, mask = frame
+    plain, truth = Augment(SIZE, Recipe("none", ()))(image, mask, 1)
+    recipe = only("bonnet", height=(0.2, 0.2))
+    seen, ids = Augment(SIZE, recipe, void=255)(image, mask, 1)
+    hidden = ids == 255
+    assert 0.08 < hidden.mean() < 0.3
+    assert hidden[-1].all() and not hidden[: SIZE[1] // 2].any()
+    np.testing.assert_array_equal(ids[~hidden], truth[~hidden])
+    np.testing.assert_array_equal(seen[~hidden], plain[~hidden])
+    assert np.abs(seen[hidden].astype(int) - plain[hidden]).mean() > 10
+    planes = np.repeat(mask[..., None], 8, -1)
+    _, soft = Augment(SIZE, recipe)(image, planes, 1)
+    assert not soft[hidden].any()
 
 
 def test_fog_thickens_towards_the_horizon(frame: tuple[U8, U8]) -> None:

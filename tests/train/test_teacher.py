@@ -1,6 +1,7 @@
 """Soft labels from a teacher for frames that nobody labelled, and training on them."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -67,6 +68,13 @@ def test_a_width_keeps_the_frames_proportions(pictures: Path, tiny_run: Path) ->
     assert teacher.digest == teach(tiny_run).digest
 
 
+def test_the_cars_own_bonnet_stays_void(pictures: Path, tiny_run: Path) -> None:
+    teacher = replace(teach(tiny_run), bottom=0.25)
+    soft, whole = (t.soft_labels(Unlabelled(pictures))[0] for t in (teacher, teach(tiny_run)))
+    assert not soft[24:].any()
+    np.testing.assert_array_equal(soft[:24], whole[:24])
+
+
 def test_batches_hold_one_plane_a_class(
     pictures: Path, camvid_folder: Path, tiny_run: Path
 ) -> None:
@@ -122,6 +130,7 @@ def test_a_run_with_a_teacher_is_recorded_and_resumed(
         (["--unlabelled", "DIR"], "go together"),
         (["--teacher", "RUN", "--unlabelled", "DIR=2"], "more than 0 and less than 1"),
         (["--teacher", "RUN", "--unlabelled", "none"], "no such folder"),
+        (["--teacher", "RUN", "--unlabelled", "DIR", "--own-bonnet", "1"], "--own-bonnet 1.0"),
         (["--teacher", "DIR", "--unlabelled", "DIR"], "folder of a finished run"),
         (["--teacher", "RUN", "--unlabelled", "DIR", "--labels", "cityscapes-19"], "trained in"),
     ],

@@ -62,11 +62,14 @@ class Teacher:
         width: of the frame as they see it, px; None: their own input size. With a width the frame
             keeps its proportions, which is what a network trained on crops of any aspect sees best.
         labels: the set that they and the student are trained in.
+        bottom: share of the frame's height, from below, that stays void: the car's own bonnet,
+            which no network of ours was ever told of.
     """
 
     files: tuple[Path, ...]
     width: int | None
     labels: LabelSet
+    bottom: float = 0.0
 
     @property
     def digest(self) -> str:
@@ -117,6 +120,7 @@ class Teacher:
         mean = np.mean(answers, axis=0)
         whole = np.zeros((*mean.shape[:2], mean.shape[2] + first), np.float32)
         whole[..., first:] = mean
+        whole[round((1 - self.bottom) * len(whole)) :] = 0
         return np.asarray(np.rint(whole * _WHOLE), np.uint8)
 
 

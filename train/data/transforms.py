@@ -9,6 +9,7 @@ from typing import Any
 import albumentations as A
 import cv2
 
+from train.data.bonnet import Bonnet
 from train.data.fog import Fog
 
 Pair = tuple[float, float]
@@ -163,6 +164,11 @@ TRANSFORMS: dict[str, Transform] = {
     "fog": Transform(
         lambda target, p, v: Fog(v["density"], p=p),
         {"density": Parameter((0.4, 0.95), 0.0, 1.0)},
+    ),
+    # Share of the frame's height that one's own bonnet or dashboard takes; void in the mask.
+    "bonnet": Transform(
+        lambda target, p, v: Bonnet(v["height"], target.void, p=p),
+        {"height": Parameter((0.06, 0.3), 0.0, 0.9)},
     ),
     "snow": Transform(
         lambda target, p, v: A.RandomSnow(snow_point_range=v["cover"], brightness_coeff=2.0, p=p),

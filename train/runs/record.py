@@ -60,7 +60,9 @@ class RunRecord:
 def _taught(part: Part) -> dict[str, Any]:
     if part.teacher is None:
         return {}
-    return {"teacher": part.teacher.digest, "teacher_width": part.teacher.width}
+    teacher = part.teacher
+    record = {"teacher": teacher.digest, "teacher_width": teacher.width}
+    return record | {"own_bonnet": teacher.bottom}
 
 
 def _describe(dataset: Dataset) -> dict[str, Any]:
