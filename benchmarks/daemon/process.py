@@ -81,6 +81,7 @@ def run_daemon(
 def roadmask_run(arguments: Sequence[str], socket: Path) -> list[str]:
     """The command of a daemon that publishes at ``socket``, and what a slow network gives too."""
     command = [sys.executable, "-m", "roadmask", "run", *arguments, "--socket", str(socket)]
+    command += ["--log-level", "warning"]
     return [*command, "--max-age-ms", str(_MAX_AGE_MS)]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import logging
+import faulthandler
 import sys
 from pathlib import Path
 
@@ -43,20 +43,26 @@ def _run(options: argparse.Namespace) -> int:
     from roadmask.daemon.config import DaemonConfig
     from roadmask.daemon.stage_times import StageTimes
     from roadmask.daemon.start import await_parts, start_engine
+    from roadmask.system.logs import set_up_logs
+    from roadmask.system.service_manager import ServiceManager
 
-    if options.verbose:
-        logging.basicConfig(level=logging.INFO, format="roadmask: %(message)s")
     config = daemon_config(options.config, given(DaemonConfig, options))
+    set_up_logs(config.log_format, config.log_level)
+    faulthandler.enable()  # a crash in a driver or library names the thread that it came from
+    manager = ServiceManager()
     times = StageTimes() if options.times else None
     stop = stop_on_signal()
     published = 0
     with start_engine(config) as engine:
         from roadmask.daemon.pipeline import open_pipeline  # beside the engine's start
 
-        with await_parts(config, engine, stop) as source:
+        with await_parts(config, engine, stop, manager) as source:
             if source is not None:
-                with open_pipeline(config, engine=engine, source=source, times=times) as pipeline:
+                with open_pipeline(
+                    config, engine=engine, source=source, times=times, manager=manager
+                ) as pipeline:
                     published = pipeline.run(stop)
+                    manager.stopping()
     if times is not None:
         times.save(options.times)
     if config.frames and published < config.frames and not stop.is_set():

@@ -20,7 +20,9 @@ A scene lasts its seconds, by default one. docs/testing.md names them.
 def add_testing(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``roadmask testing``."""
     parser.add_argument("--socket", required=True, help="path of the socket to publish at")
-    parser.add_argument("--rate", type=float, default=30.0, help="frames a second (default: 30)")
+    parser.add_argument(
+        "--rate", type=between(0.1, 1000.0), default=30.0, help="frames a second (default: 30)"
+    )
     parser.add_argument("scenes", nargs="+", metavar="SCENE[:SECONDS]")
     parser.set_defaults(body=_testing)
 

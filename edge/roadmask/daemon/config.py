@@ -8,6 +8,7 @@ from roadmask.inference.model_file import DEFAULT_MODEL
 from roadmask.inference.reading.read_as import ReadAs
 from roadmask.stream.checks import MAX_LIMIT_MS
 from roadmask.stream.protocol import DEFAULT_SOCKET
+from roadmask.system.logs import FORMATS
 from roadmask.system.ranges import COUNT, LATENCY_MS, SECONDS, THREADS, between
 from roadmask.system.settings import check, setting
 
@@ -97,6 +98,18 @@ class DaemonConfig(ReadAs):
     )
     allow_groups: tuple[str, ...] = setting(
         (), "a group whose members may read", option="--allow-group", metavar="NAME"
+    )
+    log_level: str = setting(
+        "info",
+        "least that is logged",
+        choices=("debug", "info", "warning", "error"),
+        metavar="LEVEL",
+    )
+    log_format: str = setting(
+        "auto",
+        "lines for people, for journald (auto: where it reads), or JSON",
+        choices=FORMATS,
+        metavar="FORM",
     )
     cores: str = setting("", "of the network", form=_CORES, metavar="LIST", group=_MACHINE)
     delegate: str = setting(

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -26,6 +27,7 @@ from roadmask.daemon.config import DaemonConfig
 from roadmask.daemon.frame_slot import Captured
 from roadmask.daemon.health import Health
 from roadmask.daemon.inlet import open_camera
+from roadmask.daemon.mode_log import ModeLog
 from roadmask.daemon.network import Network, fit_network
 from roadmask.daemon.outlet import open_publisher, period_ns
 from roadmask.daemon.publication import Publication
@@ -39,6 +41,7 @@ from roadmask.stream.modes import Mode, Reason
 from roadmask.stream.publish.heartbeat import TICK_S, Heart
 from roadmask.stream.publish.publisher import Publisher
 from roadmask.system.scheduling import lock_memory, parse_cores, pinned, use_realtime
+from roadmask.system.service_manager import NO_MANAGER, ServiceManager
 
 _log = logging.getLogger(__name__)
 
@@ -52,6 +55,7 @@ class Pipeline:
     publisher: Publisher
     capture: CaptureThread
     publication: Publication
+    manager: ServiceManager = NO_MANAGER
 
     def run(self, stop: threading.Event) -> int:
         """Segment and publish until ``stop``, the source's end, or ``config.frames``.
@@ -74,10 +78,13 @@ class Pipeline:
                     continue
                 publication.put(frame, began_ns, ended_ns, beside=capture.waiting)
                 taken += 1
+                self.manager.alive()
             elif capture.ended:
                 break
             else:
                 self.publisher.check()
+                if capture.fault_code is not None:  # which the heart tells
+                    self.manager.alive()
         return taken
 
     def _replace_engine(self, frame: Captured, stop: threading.Event) -> None:
@@ -96,6 +103,7 @@ def open_pipeline(
     source: Source | None = None,
     publisher: Publisher | None = None,
     times: StageTimes | None = None,
+    manager: ServiceManager = NO_MANAGER,
 ) -> Iterator[Pipeline]:
     """The daemon's parts, started; at the end the last frame is out and all are closed.
 
@@ -105,6 +113,7 @@ def open_pipeline(
         source: a camera in its place; it is closed at the end.
         publisher: a stream in its place, for masks of this camera and network; it stays open.
         times: takes down when each frame passed each stage.
+        manager: is told that the stream is there, and of each frame or fault that proves it.
 
     Raises:
         RoadmaskError: a part that cannot be made, or that failed while the last frame was
@@ -120,6 +129,7 @@ def open_pipeline(
         source = open_part(source or open_camera(config))
         network = fit_network(engine, source.size, config)
         publisher = publisher or open_part(open_publisher(config, network, source))
+        publisher.mode_changed = ModeLog().note
         capture = open_part(
             CaptureThread(source, preparation=network.tensors, max_fps=config.max_fps)
         )
@@ -134,7 +144,21 @@ def open_pipeline(
         )
         scene = SceneCheck(config.scene, source.kind is SourceKind.LIVE)
         publication = open_part(Publication(publisher, network, source.kind, scene, health, times))
-        yield Pipeline(config, network, publisher, capture, publication)
+        _announce(network, source, publisher)
+        manager.ready(f"masks at {publisher.socket_path}")
+        yield Pipeline(config, network, publisher, capture, publication, manager)
+
+
+def _announce(network: Network, source: Source, publisher: Publisher) -> None:
+    """What a healthy start is; the network's own lines are said by who loads it."""
+    from roadmask import __version__
+
+    engine, (width, height) = network.engine, network.postprocess.mask_size
+    _log.info("version %s, process %d", __version__, os.getpid())
+    _log.info("model %s, %s: %s", engine.name, engine.digest[:12], engine.placement.describe())
+    _log.info(engine.standing.text if engine.standing else "unverified")
+    _log.info("camera %s", source.describe())
+    _log.info("masks of %dx%d px at %s", width, height, publisher.socket_path)
 
 
 def _load(config: DaemonConfig) -> Engine:

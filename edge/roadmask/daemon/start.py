@@ -16,6 +16,7 @@ from pathlib import Path
 from roadmask.daemon.camera_faults import FAULTS
 from roadmask.daemon.config import DaemonConfig
 from roadmask.daemon.inlet import open_camera
+from roadmask.daemon.mode_log import ModeLog
 from roadmask.daemon.outlet import access_of
 from roadmask.inference.accelerator import Accelerator
 from roadmask.inference.engine import EngineLostError
@@ -24,10 +25,11 @@ from roadmask.inference.engine_worker import EngineOrder
 from roadmask.inference.proof import prove
 from roadmask.inference.reading.read_as import ReadAs
 from roadmask.sources import FaultCode, Source, SourceError
-from roadmask.stream.modes import Mode, Reason
+from roadmask.stream.modes import Mode, Reason, names
 from roadmask.stream.publish.heartbeat import Heart
 from roadmask.stream.publish.publisher import Publisher
 from roadmask.system.scheduling import parse_cores
+from roadmask.system.service_manager import ServiceManager
 
 _log = logging.getLogger(__name__)
 _RETRY_S = 0.25  # a camera is opened that soon after its device is there
@@ -55,8 +57,9 @@ def start_engine(config: DaemonConfig) -> ProcessEngine:
 class WaitingRoom:
     """A stream without a mask, which says why there is none yet; opened when first needed."""
 
-    def __init__(self, config: DaemonConfig) -> None:
-        self._config = config
+    def __init__(self, config: DaemonConfig, manager: ServiceManager) -> None:
+        self._config, self._manager = config, manager
+        self._modes = ModeLog()
         self._stack = ExitStack()
         self._publisher: Publisher | None = None
 
@@ -81,20 +84,24 @@ class WaitingRoom:
                     access=access_of(self._config),
                 )
             )
+            self._publisher.mode_changed = self._modes.note
             self._stack.enter_context(Heart(self._publisher))
         self._publisher.set_mode(mode, reason)
+        self._manager.ready(f"no masks yet: {names(reason)}")
+        self._manager.alive()
 
 
 @contextmanager
 def await_parts(
-    config: DaemonConfig, engine: ProcessEngine, stop: threading.Event
+    config: DaemonConfig, engine: ProcessEngine, stop: threading.Event, manager: ServiceManager
 ) -> Iterator[Source | None]:
     """Wait until the camera is open and the network loaded; None when told to stop before.
 
     Raises:
         RoadmaskError: what no time mends.
     """
-    with WaitingRoom(config) as room:
+    engine.waiting = manager.alive
+    with WaitingRoom(config, manager) as room:
         source = _await_source(config, room, stop)
         try:
             if source is not None:

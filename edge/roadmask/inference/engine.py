@@ -246,7 +246,7 @@ class Engine:
         )
 
     def _announce(self) -> None:
-        _log.info("%s: %s", self.name, self.placement.describe())
+        _log.debug("%s: %s", self.name, self.placement.describe())
         if self.placement.without_xnnpack:
             _log.warning(
                 "%s: XNNPACK cannot prepare this network (%s); it runs on LiteRT's own kernels",

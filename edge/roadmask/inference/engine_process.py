@@ -47,7 +47,7 @@ _KNOWN = 100  # so many times tell what is usual
 _TIMES_USUAL = 4
 _SHORTEST_MS = 20.0  # less is the scheduler's business
 _STEADY_NS = 10_000_000_000  # an engine that lived so long does not belong to a crash loop
-_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 5.0
+_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 2.0
 _LAST_CHANCE = 2  # losses with an accelerator, then the processor takes over
 
 
@@ -64,6 +64,7 @@ class ProcessEngine(Engine):
     Attributes:
         restarts: engines that were replaced.
         late: called when an answer is late, by whoever waits for it.
+        waiting: called again and again while an engine loads.
     """
 
     def __init__(self, order: EngineOrder, max_age_ms: float = 250.0) -> None:
@@ -76,6 +77,7 @@ class ProcessEngine(Engine):
         self._times: list[int] = []
         self._losses = self._in_a_row = self.restarts = 0
         self.late: Callable[[], None] = lambda: None
+        self.waiting: Callable[[], None] = lambda: None
         self.standing = None
         self._begin()
 
@@ -212,6 +214,7 @@ class ProcessEngine(Engine):
     def _wait(self, kind: bytes, stop: threading.Event) -> bytes | None:
         """The body of the next message, of this kind; None when told to stop."""
         for turn in range(round(_LOAD_S / _SLICE_S)):
+            self.waiting()
             if turn == _LATE_LOAD:
                 self.late()
             answer = self._answer(_SLICE_S)

@@ -47,7 +47,7 @@ def prove(engine: Engine, *, skip: bool = False) -> Standing:
         ModelError: they are damaged, or answered otherwise than certified.
     """
     standing = Standing(False, "unverified: --no-verify") if skip else _prove(engine)
-    log = _log.info if standing.verified else _log.warning
+    log = _log.debug if standing.verified else _log.warning  # a start says it in its own lines
     log("%s: %s", engine.name, standing.text)
     return standing
 

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import json
 import logging
 import os
+import queue
 import sys
+import threading
 import time
 from collections.abc import Callable
+from logging.handlers import QueueHandler
 
 FORMATS = ("auto", "text", "journal", "json")
+_WAITING_LINES, _LAST_WORDS_S = 1000, 1.0
 _BURST, _SPAN_S = 10, 10.0  # so many lines of one kind in such a time, then a count
 # journald reads the priority off the line's beginning, as syslog numbers it.
 _PRIORITY = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3}
 
 
-def set_up_logs(kind: str = "auto", level: int = logging.INFO) -> None:
-    """Write the log of this process to standard error.
+def set_up_logs(kind: str = "auto", level: str = "info") -> None:
+    """Write the log of this process to standard error, in a thread of its own.
+
+    A reader of standard error that stops reading blocks that thread alone: what is logged
+    meanwhile is lost, and no frame waits.
 
     Args:
         kind: one of ``FORMATS``; ``auto`` is ``journal`` where systemd reads, else ``text``.
@@ -24,10 +33,37 @@ def set_up_logs(kind: str = "auto", level: int = logging.INFO) -> None:
     """
     if kind == "auto":
         kind = "journal" if _journald_reads() else "text"
-    handler = _QuietHandler(sys.stderr)
-    handler.setFormatter(_Line(kind))
+    writer = _QuietHandler(sys.stderr)
+    writer.setFormatter(_Line(kind))
+    handler = _BackgroundHandler(writer)
     handler.addFilter(RateLimitFilter())
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    handler.setFormatter(logging.Formatter("%(message)s"))  # the writer makes the line
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    atexit.register(handler.finish)
+
+
+class _BackgroundHandler(QueueHandler):
+    def __init__(self, writer: logging.Handler) -> None:
+        self._lines: queue.Queue[logging.LogRecord | None] = queue.Queue(_WAITING_LINES)
+        super().__init__(self._lines)
+        self._writer = writer
+        self._thread = threading.Thread(target=self._run, name="log", daemon=True)
+        self._thread.start()
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        """Lost where too many wait."""
+        with contextlib.suppress(queue.Full):
+            self._lines.put_nowait(record)
+
+    def finish(self) -> None:
+        """Write what waits, as far as somebody reads."""
+        with contextlib.suppress(queue.Full):
+            self._lines.put_nowait(None)
+            self._thread.join(_LAST_WORDS_S)
+
+    def _run(self) -> None:
+        while (record := self._lines.get()) is not None:
+            self._writer.handle(record)
 
 
 def _journald_reads() -> bool:

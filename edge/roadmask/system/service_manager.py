@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import time
 
 from roadmask.system.clock import now_ns
 
@@ -63,7 +64,8 @@ class ServiceManager:
             peer.sendto(text.encode(), address)
 
 
-def _monotonic_us() -> int:
-    import time
+NO_MANAGER = ServiceManager({})
 
+
+def _monotonic_us() -> int:
     return time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000

@@ -90,6 +90,7 @@ def _daemon(socket: str, model: str) -> Iterator[subprocess.Popen[str]]:
     width, height = _SIZE
     source = f"synthetic:town?seed={_SEED}&width={width}&height={height}"
     command = [sys.executable, "-m", "roadmask", "run", "--source", source]
+    command += ["--log-level", "warning"]
     command += ["--model", model, "--socket", socket]
     # Its own session: Ctrl-C reaches this process alone, which then stops the daemon in order.
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)

@@ -111,7 +111,17 @@ def test_a_subscriber_is_not_handed_a_file_unless_it_asks(video: Path, socket: P
 
 
 def test_frames_ends_by_itself_and_sigterm_ends_in_order(video: Path, socket: Path) -> None:
-    result = run("run", "--source", f"{video}?realtime=0", "--socket", socket, "--frames", 3)
+    result = run(
+        "run",
+        "--source",
+        f"{video}?realtime=0",
+        "--socket",
+        socket,
+        "--frames",
+        3,
+        "--log-level",
+        "warning",
+    )
     assert (result.returncode, result.stderr) == (0, "")
     assert not socket.exists()
     with (

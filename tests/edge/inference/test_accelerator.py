@@ -208,7 +208,6 @@ def test_the_stream_says_when_the_accelerator_is_lost(
         "--delegate-option",
         "lives=21",  # one is the warm-up's
         "--no-verify",  # it would be given up at once, for it computes nothing
-        "-v",
     )
     with (
         daemon(shipped_model, socket, *options) as process,

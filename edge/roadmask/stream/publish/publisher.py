@@ -8,6 +8,7 @@ import os
 import secrets
 import socket
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -98,6 +99,8 @@ class Publisher:
         self._fanout = Fanout()
         self._identities: list[tuple[IdentityKind, Identity]] = []
         self._forced_mode: int | None = None
+        self._told_bits = -1
+        self.mode_changed: Callable[[int], None] = lambda mode_bits: None  # waits for nothing
         self._skipped_total = 0
         self._closed = False
         self.stream_id = secrets.randbits(64) | 1
@@ -183,6 +186,8 @@ class Publisher:
             self._capture_ns = info.capture_ns
             self._forced_mode = None
             self.sent_ns = self._fanout.send(self._message, now)
+        if self._mode_bits != self._told_bits:
+            self._tell_mode(self._mode_bits)
         # After the others have their frame, and outside the lock: this takes longer than sending.
         if self._listener.waiting:
             self._let_in()
@@ -193,6 +198,7 @@ class Publisher:
         with self._lock:
             self._forced_mode = int(mode) | int(reasons)
             self._send_status(MessageType.STATUS, self._forced_mode)
+        self._tell_mode(int(mode) | int(reasons))
 
     def heartbeat(self) -> None:
         """Send a STATUS after what ``attend`` does; due every 50 ms without a frame.
@@ -290,6 +296,11 @@ class Publisher:
     def fileno(self) -> int:
         """The listening socket: readable when a subscriber waits to be accepted."""
         return self._listener.files.socket.fileno()
+
+    def _tell_mode(self, mode_bits: int) -> None:
+        if mode_bits != self._told_bits:
+            self._told_bits = mode_bits
+            self.mode_changed(mode_bits)
 
     def _current_mode(self) -> int:
         if self._forced_mode is not None:
