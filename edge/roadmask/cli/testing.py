@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable
 
 from roadmask.errors import ConfigError
+from roadmask.system.ranges import between
 
 TESTING_TEXT = "play a scripted stream: ok, stale, torn, frozen, silent, restarted, hostile, ..."
 TESTING_EXAMPLES = """\
