@@ -90,8 +90,8 @@ class Pipeline:
     def _replace_engine(self, frame: Captured, stop: threading.Event) -> None:
         """A fresh engine; the stream says meanwhile that there is none."""
         self.publisher.set_mode(Mode.FAULT, Reason.INFERENCE_FAILED)
-        self.network.tensors.release(frame.prepared)
         self.network.engine.recover(stop)
+        self.network.tensors.release(frame.prepared)  # it may be the input, where golden frames go
         self.publisher.engine_restarts += 1
 
 

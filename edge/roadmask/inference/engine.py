@@ -87,6 +87,8 @@ class Engine:
             ``input``, it is int8, the pixel less 128.
         late: called when an answer is later than usual, by who waits for it.
         standing: how far it is proved on this board; None until ``proof.prove`` was asked.
+        ask_again: what is wrong with its answers to the golden frames that proved it, empty for
+            nothing; None where nothing proved it. For who replaces what runs it.
         output: ``(h, w, C)`` logits or ``(h, w)`` ids, its own output buffer: read after invoke.
     """
 
@@ -102,6 +104,7 @@ class Engine:
         THREADS.check(threads, "--threads")
         require_threads(threads)
         self.standing: Standing | None = None
+        self.ask_again: Callable[[], str] | None = None
         self.path = model_path(model)
         data = read_model(self.path)
         self.digest, self.sealed = digest(data), check_seal(data, self.path)

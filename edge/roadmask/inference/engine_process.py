@@ -37,15 +37,13 @@ from roadmask.inference.engine_worker import (
     memory_bytes,
     shared_arrays,
 )
+from roadmask.inference.patience import Patience
 from roadmask.system.clock import now_ns
 
 _log = logging.getLogger(__name__)
 _SLICE_S = 0.1  # between two looks whether to stop
 _LATE_LOAD = 10  # slices after which a load is told
 _LOAD_S = 30.0  # a board's first load from a slow card; a hang in there is one too
-_KNOWN = 100  # so many times tell what is usual
-_TIMES_USUAL = 4
-_SHORTEST_MS = 20.0  # less is the scheduler's business
 _STEADY_NS = 10_000_000_000  # an engine that lived so long does not belong to a crash loop
 _PAUSE_S, _LONGEST_PAUSE_S = 0.05, 2.0
 _LAST_CHANCE = 2  # losses with an accelerator, then the processor takes over
@@ -59,7 +57,7 @@ class ProcessEngine(Engine):
 
     Args:
         order: what the process loads.
-        max_age_ms: a mask that is older is useless, so no answer is waited for longer.
+        max_age_ms: a mask that is older is useless, see ``Patience``.
 
     Attributes:
         restarts: engines that were replaced.
@@ -68,17 +66,16 @@ class ProcessEngine(Engine):
     """
 
     def __init__(self, order: EngineOrder, max_age_ms: float = 250.0) -> None:
-        self._order, self._limit_s = order, max_age_ms / 1000
+        self._order, self._patience = order, Patience(max_age_ms / 1000)
         self._fallback, self._span = "", b""
         self._placed: Placement
         self._operators: dict[str, int] = {}
         self._stop = threading.Event()
-        self._deadline_s, self._ready_ns = self._limit_s, 0
-        self._times: list[int] = []
+        self._ready_ns = 0
         self._losses = self._in_a_row = self.restarts = 0
         self.late: Callable[[], None] = lambda: None
         self.waiting: Callable[[], None] = lambda: None
-        self.standing = None
+        self.standing, self.ask_again = None, None
         self._begin()
 
     def __enter__(self) -> ProcessEngine:
@@ -105,23 +102,26 @@ class ProcessEngine(Engine):
         Raises:
             EngineLostError: it crashed, hung, or failed: see ``recover``.
         """
+        patience, moved = self._patience, False
         try:
             self._peer.send(RUN)
-            answer = self._within(self._deadline_s)
+            answer = self._within(patience.late_s)
             if answer is None:
                 self.late()
-                answer = self._within(self._limit_s - self._deadline_s)
+                answer = self._within(patience.lost_s - patience.late_s)
             if answer is not None and answer[:1] == MOVED:
                 self._note_move(pickle.loads(answer[1:]))
-                answer = self._answer(self._limit_s)
+                moved, answer = True, self._within(patience.lost_s)
         except OSError as error:
             raise self._lost(f"ended: {error.strerror}") from error
         if answer is None:
-            raise self._lost(f"did not answer within {1000 * self._limit_s:.0f} ms")
+            raise self._lost(f"did not answer within {1000 * patience.lost_s:.0f} ms")
         if answer[:1] != DONE:
             raise self._lost(_reason(answer))
         _, began_ns, ended_ns = STAMPS.unpack(answer)
-        self._learn(ended_ns - began_ns)
+        if moved and (wrong := self._asked_again()):
+            raise self._lost(f"is on the processor: {wrong}")
+        patience.learn(ended_ns - began_ns)
         return began_ns, ended_ns
 
     def invoke_direct(self) -> None:
@@ -144,9 +144,11 @@ class ProcessEngine(Engine):
     def recover(self, stop: threading.Event | None = None) -> None:
         """Put a fresh engine in the place of one that was lost; returns early on ``stop``.
 
-        ``stop`` is by default that of ``load``.
+        Where the network was proved, the fresh one has answered the golden frames too, or there is
+        none yet. ``stop`` is by default that of ``load``.
         """
-        stop = stop or self._stop
+        self._stop = stop = stop or self._stop
+        self._losses += 1
         self._end()
         if now_ns() - self._ready_ns > _STEADY_NS:
             self._in_a_row = 0
@@ -159,6 +161,7 @@ class ProcessEngine(Engine):
                 self._give_up_accelerator()
                 self._begin()
                 self._finish(stop)
+                self._prove_again()
             except RoadmaskError as error:
                 _log.error("%s; again in %.1f s", error, min(2 * pause_s, _LONGEST_PAUSE_S))
                 self._losses += 1
@@ -179,6 +182,27 @@ class ProcessEngine(Engine):
         self.recover()
         return True
 
+    def _prove_again(self) -> None:
+        wrong = self._asked_again()
+        if not wrong or self._stop.is_set():
+            return
+        accelerator = self._order.accelerator
+        if accelerator.name and not accelerator.required:
+            self._go_on_without(f"{accelerator.name}: {wrong}")
+        raise ModelError(f"model {self.path}, started anew: {wrong}")
+
+    def _asked_again(self) -> str:
+        """What is wrong with its answers to the golden frames; the arrays are left as they are."""
+        if self.ask_again is None or self._stop.is_set():
+            return ""
+        arrays = self.input, self.direct_input, self.output
+        kept = [array.copy() for array in arrays]
+        try:
+            return self.ask_again()
+        finally:
+            for array, before in zip(arrays, kept, strict=True):
+                array[...] = before
+
     def _begin(self) -> None:
         self._peer, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
@@ -198,7 +222,8 @@ class ProcessEngine(Engine):
             facts, self._operators, self._placed, forms = pickle.loads(loaded)
             self._share(facts, forms)
             socket.send_fds(self._peer, [RUN], [self._memory])
-            if self._wait(READY, stop) is None:
+            warmed = self._wait(READY, stop)
+            if warmed is None:
                 return
         except OSError as error:
             raise EngineLostError(
@@ -208,8 +233,7 @@ class ProcessEngine(Engine):
             self._note_move(self._placed)
         self._announce()
         self._ready_ns = now_ns()
-        self._times.clear()
-        self._deadline_s = self._limit_s
+        self._patience.begin(pickle.loads(warmed))
 
     def _wait(self, kind: bytes, stop: threading.Event) -> bytes | None:
         """The body of the next message, of this kind; None when told to stop."""
@@ -272,17 +296,7 @@ class ProcessEngine(Engine):
             left_s = (end_ns - now_ns()) * 1e-9
         return None
 
-    def _learn(self, taken_ns: int) -> None:
-        """Four times the 99th percentile is late."""
-        self._times.append(taken_ns)
-        if len(self._times) == _KNOWN:
-            usual_ms = float(np.percentile(self._times, 99)) / 1e6
-            late_ms = max(_TIMES_USUAL * usual_ms, _SHORTEST_MS)
-            self._deadline_s = min(late_ms / 1000, self._limit_s)
-            self._times.clear()
-
     def _lost(self, what: str) -> EngineLostError:
-        self._losses += 1
         code = self._process.poll()
         if code is not None and code < 0:
             what += f", signal {-code}"

@@ -46,6 +46,7 @@ _HERE = {
     "direct_input",
     "late",
     "standing",
+    "ask_again",
 }  # of an engine: native memory
 _PR_SET_PDEATHSIG = 1
 
@@ -124,8 +125,9 @@ def _serve(peer: socket.socket, engine: Engine, direct: bool) -> None:
         return
     given, answer = (flat_bytes(array) for array in shared_arrays(descriptors[0], forms))
     tensor, output = (flat_bytes(array) for array in tensors)
+    began_ns = now_ns()
     invoke()  # warm
-    peer.send(READY)
+    peer.send(READY + pickle.dumps(now_ns() - began_ns))
     placement = engine.placement
     while peer.recv(1):
         tensor[:] = given

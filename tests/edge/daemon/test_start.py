@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from delegate_parts import compiled_delegate
+from delegate_parts import compiled_delegate, damaged_engines
 from stream_parts import PATIENCE_S, connect, header_of, wait_for, welcome_of
 
 from roadmask.errors import ProtocolError
@@ -100,6 +100,21 @@ def test_a_network_that_ends_or_hangs_is_told_and_replaced_in_the_same_stream(
         _, errors = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0
     assert "the network's process" in errors and "engine started anew, the 1. time" in errors
+
+
+def test_a_network_slower_than_its_masks_may_be_old_is_stale_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was ended as hung at its own golden frames."""
+    damaged_engines(tmp_path, monkeypatch, "time.sleep(0.3)").touch()
+    path = tmp_path / "masks.sock"
+    with daemon(path, "--source", TOWN, "--max-age-ms", "250") as process, Reader(path) as client:
+        header = client.until(lambda h: h.sequence > 3)
+        assert header.engine_restarts == 0 and header.mode is not Mode.OK
+        assert client.until(lambda h: h.mode is Mode.STALE).engine_restarts == 0
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=PATIENCE_S)
+        assert process.returncode == 0
 
 
 def test_a_delegate_that_hangs_again_and_again_is_left_for_the_processor(tmp_path: Path) -> None:

@@ -6,11 +6,12 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from delegate_parts import compiled_delegate
+from delegate_parts import compiled_delegate, damaged_engines
 from stream_parts import wait_for
 
 from roadmask.errors import ModelError
@@ -18,6 +19,7 @@ from roadmask.inference.accelerator import Accelerator
 from roadmask.inference.engine import Engine, EngineLostError
 from roadmask.inference.engine_process import ProcessEngine
 from roadmask.inference.engine_worker import EngineOrder
+from roadmask.inference.proof import prove
 from roadmask.system.clock import now_ns
 
 LONG_MS = 60_000.0  # no answer of a healthy network is late, however loaded the machine
@@ -86,21 +88,20 @@ def test_after_a_crash_a_fresh_one_goes_on_in_the_same_arrays(
 def test_a_hang_is_told_and_ended(engine: ProcessEngine, stop: threading.Event) -> None:
     told = threading.Event()
     engine.late = told.set
-    engine._limit_s = engine._deadline_s = 0.05
+    engine._patience.late_s = engine._patience.lost_s = 0.05
     os.kill(process_id(engine), signal.SIGSTOP)
     with pytest.raises(EngineLostError, match="did not answer within 50 ms"):
         engine.invoke()
     assert told.is_set()
-    engine._limit_s = LONG_MS / 1000
     engine.recover(stop)
     engine.invoke()
 
 
-def test_what_is_late_is_four_times_what_is_usual(engine: ProcessEngine) -> None:
-    assert engine._deadline_s == LONG_MS / 1000  # not known yet
+def test_what_is_late_is_learned_from_the_answers(engine: ProcessEngine) -> None:
+    assert engine._patience.late_s == LONG_MS / 1000  # not known yet
     for _ in range(100):
         engine.invoke()
-    assert 0.02 <= engine._deadline_s < LONG_MS / 1000
+    assert 0.02 <= engine._patience.late_s < LONG_MS / 1000
 
 
 def test_an_engine_that_nobody_reads_ends_with_its_daemon(engine: ProcessEngine) -> None:
@@ -120,18 +121,114 @@ def test_a_delegate_that_is_lost_twice_is_left_for_the_processor(
         engine.load(stop)
         for lost in range(2):
             assert engine.placement.latency_class == "libtestdelegate.so"
-            engine._limit_s = engine._deadline_s = LONG_MS / 1000
             engine.invoke()
-            engine._limit_s = engine._deadline_s = LONG_MS / 1000 if ending == "crash=1" else 0.1
+            if ending == "hang=1":
+                engine._patience.late_s = engine._patience.lost_s = 0.1
             with pytest.raises(EngineLostError):
                 engine.invoke()
-            engine._limit_s = LONG_MS / 1000
             engine.recover(stop)
             assert engine.restarts == lost + 1
         assert engine.placement.latency_class == "cpu-fallback"
         assert "was lost 2 times" in engine.placement.fallback
         for _ in range(5):
             engine.invoke()
+
+
+def test_a_fresh_engine_counts_only_when_it_answers_as_certified(
+    shipped_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    stop: threading.Event,
+) -> None:
+    """One whose libraries were damaged meanwhile passed as OK."""
+    damage = damaged_engines(tmp_path, monkeypatch, "self.output[:] = self.output[::-1].copy()")
+    with ProcessEngine(EngineOrder(str(shipped_model)), LONG_MS) as engine:
+        engine.load(stop)
+        assert prove(engine).verified
+        engine.input[:] = 90
+        engine.invoke()
+        expected, given = engine.output.copy(), engine.direct_input.copy()
+        damage.touch()
+        os.kill(process_id(engine), signal.SIGKILL)
+        with pytest.raises(EngineLostError):
+            engine.invoke()
+        restarts = []
+
+        def repair() -> None:
+            wait_for(lambda: caplog.text.count("are not answered as certified") > 1, "two tries")
+            restarts.append(engine.restarts)
+            damage.unlink()
+
+        repairer = threading.Thread(target=repair)
+        repairer.start()
+        engine.recover(stop)
+        repairer.join()
+        assert restarts == [0] and engine.restarts == 1
+        np.testing.assert_array_equal(engine.direct_input, given)  # of the frame that was lost
+        engine.invoke()
+        np.testing.assert_array_equal(engine.output, expected)
+
+
+@pytest.mark.parametrize("required", [False, True])
+def test_a_delegate_that_answers_nonsense_after_a_restart_is_given_up(
+    shipped_model: Path,
+    delegate: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    stop: threading.Event,
+    required: bool,
+) -> None:
+    spare = tmp_path / "spare"
+    accelerator = Accelerator(delegate, (f"spare={spare}",))
+    spare.touch()
+    with ProcessEngine(EngineOrder(str(shipped_model), accelerator=accelerator), LONG_MS) as engine:
+        engine.load(stop)
+        assert prove(engine).ran_on == "cpu-fallback"
+        spare.unlink()
+        engine._order = replace(engine._order, accelerator=replace(accelerator, required=required))
+        os.kill(process_id(engine), signal.SIGKILL)
+        refused = threading.Thread(
+            target=lambda: (
+                wait_for(lambda: "not answered as certified" in caplog.text, "a refusal"),
+                stop.set() if required else None,
+            )
+        )
+        refused.start()
+        engine.recover(stop)
+        refused.join()
+        assert stop.is_set() or "not answered as certified" in engine.placement.fallback
+        assert required or (engine.restarts == 1 and prove(engine).verified)
+
+
+@pytest.mark.parametrize("wrong", ["", "3 of 3 golden frames are not answered"])
+def test_what_takes_an_accelerators_place_is_asked_before_its_first_frame(
+    shipped_model: Path, delegate: str, stop: threading.Event, wrong: str
+) -> None:
+    order = EngineOrder(str(shipped_model), accelerator=Accelerator(delegate, ("lives=1",)))
+    with ProcessEngine(order, LONG_MS) as engine:
+        engine.load(stop)
+        asked: list[str] = []
+
+        def ask() -> str:
+            engine.direct_input[:] = 77
+            engine.output[:] = 77
+            asked.append(engine.placement.latency_class)
+            return wrong
+
+        engine.ask_again = ask
+        engine.input[:] = 90
+        if wrong:
+            with pytest.raises(EngineLostError, match="on the processor: 3 of 3 golden frames"):
+                engine.invoke()
+        else:
+            engine.invoke()
+            here = Engine(shipped_model)
+            here.input[:] = 90
+            here.invoke()
+            np.testing.assert_array_equal(engine.output, here.output)
+            engine.invoke()
+        assert asked == ["cpu-fallback"]
 
 
 def test_recovery_ends_when_it_is_told_to_stop(

@@ -1,0 +1,44 @@
+"""How long an answer of the network's process is waited for."""
+
+from __future__ import annotations
+
+import numpy as np
+
+_KNOWN = 100  # so many times tell what is usual
+_TIMES_USUAL = 4
+_SHORTEST_MS = 20.0  # less is the scheduler's business
+_UNKNOWN_S = 1.0
+
+
+class Patience:
+    """Generous with a fresh engine, then by what is usual on this board.
+
+    A network that is slower than its masks may be old is late with each frame, which the stream
+    says, but does not hang.
+
+    Args:
+        limit_s: a mask that is older is useless.
+
+    Attributes:
+        late_s: an answer that takes longer is told.
+        lost_s: one that takes longer is waited for no more; at least ``late_s``.
+    """
+
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
+        self._times: list[int] = []
+        self.begin(0)
+
+    def begin(self, first_ns: int) -> None:
+        """A fresh engine, whose first, warming invocation took so long."""
+        self._times.clear()
+        self.late_s = self.lost_s = max(self._limit_s, _UNKNOWN_S, _TIMES_USUAL * first_ns * 1e-9)
+
+    def learn(self, taken_ns: int) -> None:
+        """An invocation's time; four times the 99th percentile is late."""
+        self._times.append(taken_ns)
+        if len(self._times) == _KNOWN:
+            usual_ms = float(np.percentile(self._times, 99)) / 1e6
+            late_s = max(_TIMES_USUAL * usual_ms, _SHORTEST_MS) / 1000
+            self.late_s, self.lost_s = min(late_s, self._limit_s), max(late_s, self._limit_s)
+            self._times.clear()

@@ -1,0 +1,39 @@
+"""What counts as a hang: nothing before it is known what is usual, then what no mask waits for."""
+
+from __future__ import annotations
+
+import pytest
+
+from roadmask.inference.patience import Patience
+
+MS = 1_000_000
+
+
+def learned(limit_s: float, taken_ns: int) -> Patience:
+    patience = Patience(limit_s)
+    for _ in range(100):
+        patience.learn(taken_ns)
+    return patience
+
+
+def test_a_fresh_engine_is_given_a_second_or_what_its_warm_up_tells() -> None:
+    patience = Patience(0.25)
+    assert patience.late_s == patience.lost_s == 1.0
+    for _ in range(99):
+        patience.learn(5 * MS)
+    assert patience.lost_s == 1.0
+    patience.learn(5 * MS)
+    assert patience.lost_s == 0.25
+    patience.begin(600 * MS)
+    assert patience.late_s == patience.lost_s == pytest.approx(2.4)
+    assert Patience(5.0).lost_s == 5.0
+
+
+@pytest.mark.parametrize(
+    ("taken_ms", "late_s", "lost_s"),
+    [(1, 0.02, 0.25), (20, 0.08, 0.25), (100, 0.25, 0.4), (400, 0.25, 1.6)],
+)
+def test_a_slow_network_is_late_but_not_lost(taken_ms: int, late_s: float, lost_s: float) -> None:
+    patience = learned(0.25, taken_ms * MS)
+    assert patience.late_s == pytest.approx(late_s)
+    assert patience.lost_s == pytest.approx(lost_s)
