@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from roadmask.bridge.subscriber import RemoteSubscriber
     from roadmask.errors import (
         CaptureError,
+        Check,
         ConfigError,
         DataError,
         ModelError,
@@ -30,6 +31,7 @@ __all__ = [
     "AsyncSubscriber",
     "CaptureError",
     "Category",
+    "Check",
     "ConfigError",
     "DataError",
     "Mask",
@@ -51,6 +53,7 @@ _HOME = {
     "AsyncSubscriber": "roadmask.stream.subscribe.async_subscriber",
     "CaptureError": "roadmask.errors",
     "Category": "roadmask.labels.label_set",
+    "Check": "roadmask.errors",
     "ConfigError": "roadmask.errors",
     "DataError": "roadmask.errors",
     "Mask": "roadmask.stream.subscribe.subscriber",

@@ -14,6 +14,8 @@ A message says what was given, what was expected and what to do. A time-out is a
 
 from __future__ import annotations
 
+import enum
+
 
 class RoadmaskError(Exception):
     """Base of every error that a user can mend."""
@@ -39,15 +41,52 @@ class PublishError(RoadmaskError):
     """A socket path that is in use or cannot be written."""
 
 
+class Check(str, enum.Enum):
+    """The check that a message, a ring or an answer of the bridge failed; it is its name too.
+
+    ``edge/cpp/include/roadmask/protocol.hpp`` has the same, but those of the bridge, which only
+    Python speaks.
+    """
+
+    SIZE = "size"
+    MAGIC = "magic"
+    VERSION = "version"
+    WELCOME = "welcome"
+    DESCRIPTOR = "descriptor"
+    SEALS = "seals"
+    RING_SIZE = "ring_size"
+    RING_LAYOUT = "ring_layout"
+    LIMITS = "limits"
+    CLOCK = "clock"
+    STREAM_ID = "stream_id"
+    SEQUENCE = "sequence"
+    SLOT = "slot"
+    MASK_SIZE = "mask_size"
+    MASK_BOUNDS = "mask_bounds"
+    CONFIDENCE_BOUNDS = "confidence_bounds"
+    PREVIEW_BOUNDS = "preview_bounds"
+    TRANSFORM = "transform"
+    CAMERA_SIZE = "camera_size"
+    IDENTITY = "identity"
+    SOCKET = "socket"
+    CRC = "crc"
+    # Of the bridge:
+    TYPE = "type"
+    ABOUT = "about"
+    PNG = "png"
+
+    __str__ = str.__str__
+
+
 class ProtocolError(RoadmaskError):
     """A message or ring that breaks the protocol.
 
     Args:
-        check: short name of the check that failed, for example ``"magic"``.
+        check: the check that failed, for example ``Check.MAGIC``, which equals ``"magic"``.
         message: what was seen and what was expected.
     """
 
-    def __init__(self, check: str, message: str) -> None:
+    def __init__(self, check: Check, message: str) -> None:
         super().__init__(f"{check}: {message}")
         self.check = check
 

@@ -12,7 +12,7 @@ from roadmask.arrays import U8
 from roadmask.bridge import wire
 from roadmask.bridge.clock_offset import ClockOffset, SuspendWatch
 from roadmask.bridge.inbox import RemoteInbox
-from roadmask.errors import ProtocolError
+from roadmask.errors import Check, ProtocolError
 from roadmask.stream.checks import check_frame, check_message, check_welcome
 from roadmask.stream.modes import MessageType, NoMask
 from roadmask.stream.protocol import (
@@ -149,7 +149,7 @@ class RemoteStream(Stream):
         if kind == wire.MASK:
             epoch, header = wire.decode_header(attachment)
             if header.type != MessageType.FRAME:
-                raise ProtocolError("type", f"message {header.type} on the key of masks")
+                raise ProtocolError(Check.TYPE, f"message {header.type} on the key of masks")
             if self._is_newer(epoch, header.sent_ns):
                 size = header.mask_width, header.mask_height
                 self._pixels = wire.decode_mask(payload.to_bytes(), size)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from roadmask.errors import ProtocolError
+from roadmask.errors import Check, ProtocolError
 from roadmask.stream.checks import MAX_SIDE_PX
 from roadmask.stream.modes import Flag, MessageType, NoMask
 from roadmask.stream.protocol import (
@@ -79,10 +79,10 @@ def decode_header(data: bytes) -> tuple[int, FrameHeader]:
         ProtocolError: ``size``, ``magic``, ``version`` or ``type``.
     """
     if len(data) < MESSAGE_BYTES + _EPOCH.size:
-        raise ProtocolError("size", f"attachment of {len(data)} bytes, expected 264")
+        raise ProtocolError(Check.SIZE, f"attachment of {len(data)} bytes, expected 264")
     header = decode(data[:MESSAGE_BYTES])
     if not isinstance(header, FrameHeader):
-        raise ProtocolError("type", "the attachment is neither FRAME nor STATUS")
+        raise ProtocolError(Check.TYPE, "the attachment is neither FRAME nor STATUS")
     return _EPOCH.unpack_from(data, MESSAGE_BYTES)[0], header
 
 
@@ -123,17 +123,17 @@ def decode_about(data: bytes) -> About:
         ProtocolError: ``about``, or as ``protocol.decode``.
     """
     if len(data) < _ABOUT.size:
-        raise ProtocolError("about", f"answer of {len(data)} bytes")
+        raise ProtocolError(Check.ABOUT, f"answer of {len(data)} bytes")
     magic, version, _, epoch, clock_ns = _ABOUT.unpack_from(data)
     if magic != _ABOUT_MAGIC or version != _ABOUT_VERSION:
-        raise ProtocolError("about", f"{magic!r} version {version}: update the older end")
+        raise ProtocolError(Check.ABOUT, f"{magic!r} version {version}: update the older end")
     rest = data[_ABOUT.size :]
     if not rest:
         return About(epoch, clock_ns, None, b"")
     welcome = decode(rest[:MESSAGE_BYTES])
     identities = rest[MESSAGE_BYTES:]
     if not isinstance(welcome, Welcome) or len(identities) % IDENTITY_BYTES:
-        raise ProtocolError("about", "neither WELCOME nor whole identities")
+        raise ProtocolError(Check.ABOUT, "neither WELCOME nor whole identities")
     return About(epoch, clock_ns, welcome, identities)
 
 
@@ -154,12 +154,12 @@ def decode_mask(data: bytes, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
     """
     head = _PNG_HEAD.unpack_from(data) if len(data) >= _PNG_HEAD.size else ()
     if head != (_PNG_START, *size, 8, 0) or max(size) > MAX_SIDE_PX:
-        raise ProtocolError("png", f"expected 8-bit greyscale PNG of {size[0]} x {size[1]} px")
+        raise ProtocolError(Check.PNG, f"expected 8-bit greyscale PNG of {size[0]} x {size[1]} px")
     try:
         pixels: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:
         pixels = None
     if pixels is None or pixels.shape != (size[1], size[0]):
-        raise ProtocolError("png", f"damaged picture of {len(data)} bytes")
+        raise ProtocolError(Check.PNG, f"damaged picture of {len(data)} bytes")
     checked: npt.NDArray[np.uint8] = pixels
     return checked

@@ -10,7 +10,7 @@ import enum
 import struct
 from typing import NamedTuple
 
-from roadmask.errors import ProtocolError
+from roadmask.errors import Check, ProtocolError
 from roadmask.stream.modes import Flag, MessageType, Mode, Reason
 
 MAGIC = b"RMSK"
@@ -252,14 +252,18 @@ def decode(data: bytes | bytearray | memoryview, size: int | None = None) -> Mes
     """
     size = len(data) if size is None else size
     if size < MESSAGE_BYTES:
-        raise ProtocolError("size", f"message of {size} bytes, expected at least {MESSAGE_BYTES}")
+        raise ProtocolError(
+            Check.SIZE, f"message of {size} bytes, expected at least {MESSAGE_BYTES}"
+        )
     magic, kind, length, major, _ = _PREFIX.unpack_from(data)
     if magic != MAGIC:
-        raise ProtocolError("magic", f"message begins with {magic!r}, expected {MAGIC!r}")
+        raise ProtocolError(Check.MAGIC, f"message begins with {magic!r}, expected {MAGIC!r}")
     if major != MAJOR:
-        raise ProtocolError("version", f"protocol {major}, this client speaks {MAJOR}: update it")
+        raise ProtocolError(
+            Check.VERSION, f"protocol {major}, this client speaks {MAJOR}: update it"
+        )
     if length != size:
-        raise ProtocolError("size", f"message announces {length} bytes and has {size}")
+        raise ProtocolError(Check.SIZE, f"message announces {length} bytes and has {size}")
     if kind == MessageType.WELCOME:
         return Welcome._make(_WELCOME.unpack_from(data))
     if MessageType.FRAME <= kind <= MessageType.BYE:
@@ -297,10 +301,12 @@ def decode_identity(data: bytes | memoryview) -> tuple[int, Identity]:
         ProtocolError: ``identity``.
     """
     if len(data) < IDENTITY_BYTES:
-        raise ProtocolError("identity", f"entry of {len(data)} bytes, expected {IDENTITY_BYTES}")
+        raise ProtocolError(
+            Check.IDENTITY, f"entry of {len(data)} bytes, expected {IDENTITY_BYTES}"
+        )
     kind, count, digest, name, colors = _IDENTITY.unpack_from(data)
     if kind > IdentityKind.GEOMETRY or count > 32:
-        raise ProtocolError("identity", f"entry of kind {kind} with {count} colours")
+        raise ProtocolError(Check.IDENTITY, f"entry of kind {kind} with {count} colours")
     text = name.split(b"\0", 1)[0].decode(errors="replace")
     rgb = tuple((colors[4 * i], colors[4 * i + 1], colors[4 * i + 2]) for i in range(count))
     return kind, Identity(text, digest, rgb)

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from roadmask._native import ring_populate
-from roadmask.errors import ProtocolError
+from roadmask.errors import Check, ProtocolError
 from roadmask.stream.protocol import IDENTITY_BYTES
 
 GENERATION_STRIDE = 64
@@ -125,9 +125,9 @@ def checked_size(fd: int) -> int:
     try:
         seals = fcntl.fcntl(fd, _F_GET_SEALS)
     except OSError as error:
-        raise ProtocolError("seals", f"the descriptor is no memfd: {error.strerror}") from error
+        raise ProtocolError(Check.SEALS, f"the descriptor is no memfd: {error.strerror}") from error
     if seals & SEALS != SEALS:
-        raise ProtocolError("seals", f"ring has seals {seals:#x}, expected {SEALS:#x}")
+        raise ProtocolError(Check.SEALS, f"ring has seals {seals:#x}, expected {SEALS:#x}")
     return os.fstat(fd).st_size
 
 
@@ -142,11 +142,11 @@ def check_memory(fd: int, size: int, most: int) -> None:
     """
     if size > most:
         raise ProtocolError(
-            "ring_size", f"ring of {size} bytes, this reader maps {most}: see max_ring_bytes"
+            Check.RING_SIZE, f"ring of {size} bytes, this reader maps {most}: see max_ring_bytes"
         )
     there = os.fstat(fd).st_blocks * _BLOCK
     if there < size:
-        raise ProtocolError("ring_size", f"ring of {size} bytes, of which {there} exist")
+        raise ProtocolError(Check.RING_SIZE, f"ring of {size} bytes, of which {there} exist")
 
 
 def map_read_only(fd: int, size: int) -> npt.NDArray[np.uint8]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from message_parts import FRAME, NOW_NS, WELCOME
 
 from roadmask._native import crc32c
-from roadmask.errors import ProtocolError
+from roadmask.errors import Check, ProtocolError
 from roadmask.stream import modes
 from roadmask.stream.checks import check_frame, check_message, check_welcome
 from roadmask.stream.protocol import (
@@ -199,24 +199,25 @@ def test_exactly_the_reserved_reasons_are_set_by_nothing() -> None:
     assert unsaid == set(re.findall(r"\b([A-Z_]+) \| reserved", document))
 
 
+BRIDGE = {Check.TYPE, Check.ABOUT, Check.PNG}
+
+
 def test_both_sets_of_checks_are_the_same() -> None:
     body = re.search(r"enum class Check {(.*?)}", (HEADERS / "protocol.hpp").read_text(), re.S)
     assert body is not None
-    in_cpp = {name.strip() for name in body[1].split(",") if name.strip()} - {"none", "crc"}
-    sources = (REPOSITORY / "edge" / "roadmask" / "stream" / f for f in _CHECKING)
-    text = "".join(source.read_text() for source in sources)
-    in_python = set(re.findall(r'ProtocolError\(\s*"(\w+)"', text))
-    planes = {f"{plane}_bounds" for plane in ("mask", "confidence", "preview")}
-    assert in_cpp == in_python | planes
+    in_cpp = [name.strip() for name in body[1].split(",") if name.strip()]
+    assert in_cpp == ["none", *(check.value for check in Check if check not in BRIDGE)]
+    assert all(check.value == check.name.lower() == str(check) == f"{check}" for check in Check)
 
 
-_CHECKING = (
-    "checks.py",
-    "subscribe/connection.py",
-    "subscribe/dialling.py",
-    "protocol.py",
-    "ring.py",
-)
+@pytest.mark.parametrize("folders", [("roadmask/stream", "roadmask/bridge"), ("cpp/src",)])
+def test_every_check_is_made(folders: tuple[str, ...]) -> None:
+    paths = [path for folder in folders for path in (REPOSITORY / "edge" / folder).rglob("*.[pc]*")]
+    text = "".join(path.read_text() for path in paths if path.suffix in (".py", ".cpp"))
+    text = re.sub(r"case Check::.*", "", text)  # their names
+    used = set(re.findall(r"\bCheck(?:\.|::)(\w+)", text))
+    mine = {c.value if "cpp/src" in folders else c.name for c in Check}
+    assert used - {"none"} == mine - ({c.value for c in BRIDGE} if "cpp/src" in folders else set())
 
 
 def test_the_texts_are_the_same() -> None:

@@ -13,8 +13,10 @@ from hostile_parts import LAYOUT, HostilePublisher, Record, Sendable, good_frame
 from message_parts import FRAME, WELCOME
 from stream_parts import wait_for
 
+from roadmask._native import ring_commit
 from roadmask.stream.modes import NoMask
 from roadmask.stream.protocol import encode
+from roadmask.stream.ring import GENERATION_STRIDE
 from roadmask.stream.subscribe.subscriber import Subscriber
 from roadmask.system.clock import now_ns
 
@@ -144,6 +146,19 @@ def test_a_frame_that_was_never_written(publisher: HostilePublisher, ask: Ask) -
         return ask()[0] is NoMask.OVERWRITTEN
 
     wait_for(said, "overwritten")
+
+
+def test_a_mask_of_other_bytes_than_its_checksum(publisher: HostilePublisher, ask: Ask) -> None:
+    """The stream goes on; the check has its name in both clients."""
+    frame = good_frame()
+    ring_commit(publisher.memory, frame.slot * GENERATION_STRIDE, frame.sequence)
+
+    def said() -> bool:
+        frame = encode(good_frame())
+        publisher.serve((encode(good_welcome()), [publisher.sealed]), (frame, []))
+        return ask() == (NoMask.MALFORMED, "crc")
+
+    wait_for(said, "the checksum differs")
 
 
 def test_a_future_stamp_never_becomes_fresh(publisher: HostilePublisher, ask: Ask) -> None:

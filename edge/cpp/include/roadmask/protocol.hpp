@@ -148,7 +148,7 @@ struct Identity {
   std::array<std::array<std::uint8_t, 3>, 32> colors_rgb;
 };
 
-// The check that a message or a ring failed; the names are those of Python's ProtocolError.check.
+// The check that a message or a ring failed; the names are the values of Python's roadmask.Check.
 enum class Check {
   none, size, magic, version, welcome, descriptor, seals, ring_size, ring_layout, limits, clock,
   stream_id, sequence, slot, mask_size, mask_bounds, confidence_bounds, preview_bounds, transform,

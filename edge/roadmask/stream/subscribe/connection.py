@@ -24,7 +24,7 @@ from roadmask._native import (
     Policy,
     foreign_publisher,
 )
-from roadmask.errors import ProtocolError
+from roadmask.errors import Check, ProtocolError
 from roadmask.stream import ring
 from roadmask.stream.checks import check_frame, check_message, check_welcome
 from roadmask.stream.modes import MessageType, NoMask, Reason
@@ -186,9 +186,9 @@ class Connection(Stream):
                 self._end(message)
                 return
             if not isinstance(message, Welcome):
-                raise ProtocolError("welcome", "the first message is no WELCOME")
+                raise ProtocolError(Check.WELCOME, "the first message is no WELCOME")
             if len(descriptors) != 1:
-                raise ProtocolError("descriptor", f"{len(descriptors)} descriptors, expected 1")
+                raise ProtocolError(Check.DESCRIPTOR, f"{len(descriptors)} descriptors, expected 1")
             if self._open(message, descriptors[0]):
                 self._inbox = Inbox(data, self.max_ring_bytes // _FRAMES_IN_RING)
                 self._heard(message, data)
@@ -202,7 +202,7 @@ class Connection(Stream):
         here = ring.time_namespace()
         if welcome.time_namespace and here and welcome.time_namespace != here:
             raise ProtocolError(
-                "clock",
+                Check.CLOCK,
                 "the publisher lives in another time namespace: its CLOCK_BOOTTIME is not ours",
             )
         try:
@@ -285,8 +285,7 @@ def _explain(inbox: Inbox, welcome: Welcome, most_bytes: int) -> None:
         check_message(message, welcome, inbox.last_sequence, now_ns())
         if message.type == MessageType.FRAME:
             check_frame(message, welcome, inbox.last_sequence)
-    if inbox.check == "mask_size":
-        raise ProtocolError(
-            inbox.check, f"a frame of more than {most_bytes} bytes: see max_ring_bytes"
-        )
-    raise ProtocolError(inbox.check, f"check {inbox.check} failed")
+    check = Check(inbox.check)
+    if check is Check.MASK_SIZE:
+        raise ProtocolError(check, f"a frame of more than {most_bytes} bytes: see max_ring_bytes")
+    raise ProtocolError(check, f"check {check} failed")

@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 
 from roadmask._native import unusable_path
-from roadmask.errors import ProtocolError
+from roadmask.errors import Check, ProtocolError
 from roadmask.stream.modes import NoMask
 
 _MOST_PATH_BYTES = 107
@@ -40,7 +40,7 @@ def refusal(path: str, error: OSError) -> tuple[NoMask, str, ProtocolError | Non
     if isinstance(error, BlockingIOError):  # its queue is full of connections
         return NoMask.SILENT, "it accepts nobody", None
     if error.errno == errno.EPROTOTYPE:
-        wrong = ProtocolError("socket", f"{path} is a socket of another type, not SEQPACKET")
+        wrong = ProtocolError(Check.SOCKET, f"{path} is a socket of another type, not SEQPACKET")
         return NoMask.MALFORMED, str(wrong), wrong
     if isinstance(error, ConnectionRefusedError):
         detail = _what_lies_at(path) or detail
@@ -50,7 +50,7 @@ def refusal(path: str, error: OSError) -> tuple[NoMask, str, ProtocolError | Non
 def _check_path(path: str) -> None:
     encoded = os.fsencode(path)
     if wrong := unusable_path(encoded):
-        raise ProtocolError("socket", wrong)
+        raise ProtocolError(Check.SOCKET, wrong)
     if (size := len(encoded)) > _MOST_PATH_BYTES:
         raise OSError(
             errno.ENAMETOOLONG, f"a path of {size} bytes, a socket's has at most {_MOST_PATH_BYTES}"

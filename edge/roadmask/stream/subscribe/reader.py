@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from roadmask._native import crc32c
-from roadmask.errors import ConfigError, ProtocolError
+from roadmask.errors import Check, ConfigError, ProtocolError
 from roadmask.stream.checks import MAX_LIMIT_MS
 from roadmask.stream.modes import NO_MASK_TEXT, NOT_LIVE, Flag, NoMask, names
 from roadmask.stream.protocol import DEFAULT_SOCKET, KEY, FrameHeader, decode_header
@@ -154,6 +154,8 @@ class MaskReader:
     @property
     def error(self) -> ProtocolError | None:
         """The check that failed, while ``reason`` is MALFORMED."""
+        if self._reason is NoMask.MALFORMED and self._connection.error is None:
+            return ProtocolError(Check.CRC, self._detail)  # of one mask: the stream goes on
         return self._connection.error
 
     @property
