@@ -14,7 +14,7 @@ DEMO_TEXT = "segment the synthetic town and score it, live"
 def add_demo(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``roadmask demo``."""
     parser.add_argument("--seconds", type=between(0.1, 86_400.0), default=15.0, help="default: 15")
-    parser.add_argument("--model", help="a .tflite file, or the name of a shipped model")
+    parser.add_argument("--model", help="a .tflite file, or a shipped model: s, m, l or its name")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was measured")
     parser.add_argument(
         "--picture", type=Path, default=Path("roadmask-demo.png"), help="the overlay picture"

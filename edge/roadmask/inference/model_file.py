@@ -24,6 +24,8 @@ GOLDEN_NAME = "ROADMASK_GOLDEN"  # see ``golden``
 SEAL_NAME, SEAL_BYTES = "ROADMASK_SEAL", 32
 MODELS_FOLDER = Path(__file__).parents[1] / "models"
 DEFAULT_MODEL = "roadnet-480x352"
+# The edge family by its sizes, smallest and fastest first.
+FAMILY = {"s": "roadlite-288x224", "m": "roadlite-384x256", "l": "roadlite-512x384"}
 # Slots of the Model, Metadata and Buffer tables in TensorFlow Lite's schema.fbs.
 _MODEL_BUFFERS, _MODEL_METADATA = 4, 6
 _METADATA_NAME, _METADATA_BUFFER = 0, 1
@@ -79,7 +81,7 @@ class ModelInfo:
 
 
 def model_path(name: str | Path) -> Path:
-    """A path as it is, an address fetched, or a shipped model by its stem.
+    """A path as it is, an address fetched, or a shipped model by stem, ``s``, ``m`` or ``l``.
 
     Raises:
         ModelError: no such file.
@@ -88,12 +90,12 @@ def model_path(name: str | Path) -> Path:
     if is_address(name):
         return fetch(name)
     path = Path(name)
-    shipped = MODELS_FOLDER / f"{name}.tflite"
+    shipped = MODELS_FOLDER / f"{FAMILY.get(str(name), name)}.tflite"
     if path.is_file():
         return path
     if shipped.is_file():
         return shipped
-    stems = ", ".join(sorted(p.stem for p in MODELS_FOLDER.glob("*.tflite"))) or "none"
+    stems = ", ".join([*FAMILY, *sorted(p.stem for p in MODELS_FOLDER.glob("*.tflite"))])
     raise ModelError(f"model {name} is missing: give a .tflite file or a shipped one ({stems})")
 
 

@@ -1,9 +1,12 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from roadmask.errors import ModelError
+from roadmask.inference.engine import Engine
 from roadmask.inference.model_file import (
+    FAMILY,
     METADATA_NAME,
     ModelInfo,
     digest,
@@ -23,6 +26,31 @@ def test_the_shipped_model_describes_itself(shipped_model: Path) -> None:
     assert info.labels == "cityscapes-8"
     assert shipped_model.stem.endswith(f"{info.input_size[0]}x{info.input_size[1]}")
     assert info.output_stride == 4
+
+
+@pytest.mark.parametrize("alias", FAMILY)
+def test_the_family_by_its_sizes(alias: str) -> None:
+    path = model_path(alias)
+    info = read_metadata(read_model(alias))
+    assert info is not None and path.stem == f"{info.name}" == FAMILY[alias]
+    width, height = info.input_size
+    assert path.stem.endswith(f"-{width}x{height}")
+    engine = Engine(path)
+    assert engine.labels.name == "cityscapes-8" and engine.output_spec.dtype == np.int8
+    for word in ("not", "NC", "away"):  # what it must not be used for, licence, unseen roads
+        assert word in path.with_suffix(".md").read_text(encoding="utf-8")
+
+
+def test_a_file_of_an_aliass_name_is_taken_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s").write_bytes(b"somebody's own")
+    assert model_path("s") == Path("s")
+
+
+def test_the_family_is_small_enough_to_ship() -> None:
+    assert sum(model_path(alias).stat().st_size for alias in FAMILY) <= 12e6
 
 
 def test_a_block_comes_back_as_written_and_replaces_its_former(shipped_model: Path) -> None:
