@@ -19,9 +19,6 @@ from roadmask.labels.catalogue import CITYSCAPES_8
 from roadmask.labels.label_set import LabelSet
 from train.loop.keras_engine import KerasEngine
 
-# The kernel keeps 0 for what is unknown; a class is drawn as its id and one.
-_DRAWN = np.arange(1, 257).astype(np.uint8)
-
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -55,16 +52,15 @@ def evaluate(
     Raises:
         ConfigError: the data set has no class of ``labels``, which the network is trained in.
     """
-    predictor = Predictor(KerasEngine(model, labels), _DRAWN)
+    predictor = Predictor(KerasEngine(model, labels), classes=True)
     matrix, total = ConfusionMatrix(labels), 0.0
     table = labels.table_from(dataset.labels)
-    ids = np.append(np.uint8(labels.void_id), _DRAWN[:-1] - 1)
     for samples in _batches(dataset, batch_size):
         logits = _predict(model, predictor, samples)
         truths = [np.asarray(cv2.LUT(s.label_ids, table), np.uint8) for s in samples]
         for sample, truth, frame_logits in zip(samples, truths, logits, strict=True):
             mask = predictor.draw(frame_logits, (truth.shape[1], truth.shape[0]))
-            matrix.update(truth, ids[mask], sample.instances)
+            matrix.update(truth, mask, sample.instances)
         seen = np.stack([nearest(truth, predictor.engine.input_size) for truth in truths])
         total += float(loss(seen.astype(np.int32), logits)) * len(samples)
     return Evaluation(matrix, total / max(1, len(dataset)))

@@ -20,7 +20,7 @@ from roadmask.inference.engine import Engine
 from roadmask.inference.model_file import DEFAULT_MODEL
 from roadmask.inference.postprocess import Postprocess
 from roadmask.inference.preprocess import Preprocess
-from roadmask.labels.label_set import CATEGORY_NAMES, LabelSet
+from roadmask.labels.label_set import CATEGORY_NAMES, UNKNOWN, LabelSet
 
 _LARGEST_SIDE_PX = 16384  # that the kernels take
 
@@ -33,7 +33,8 @@ class Segmentation:
         mask: ``(H, W) uint8`` categories, 0 (void: no claim) to 7, see ``Category``.
         confidence: ``(H, W) uint8``: how sure the network is of each pixel, 255 for certain;
             None for a network that ends in class ids, which tell none.
-        shares: name of each of the 8 categories → fraction of the pixels, 0 to 1.
+        shares: name of each of the 8 categories → fraction of the pixels, 0 to 1; of a mask of
+            classes they say nothing.
         invalid: fraction that is void because the network gave nothing that can be read: NaN,
             infinity, a class that its label set does not have. The daemon publishes no mask over
             ``MOST_INVALID``.
@@ -50,18 +51,22 @@ class Predictor:
 
     Args:
         engine: the network, or what stands in for one.
-        table: ``(C,) uint8``: what the mask shows for each class; its category by default.
+        classes: masks hold the ids of the label set's classes in place of categories, its
+            ``void_id`` where nothing is known.
 
     Attributes:
         invoke_ms: of the last picture, the network alone.
     """
 
-    def __init__(self, engine: Engine, table: U8 | None = None) -> None:
+    def __init__(self, engine: Engine, *, classes: bool = False) -> None:
         self.engine = engine
         self.invoke_ms = 0.0
-        self._table = table
+        self._table: U8 | None = None
+        self._ids: U8 | None = None
+        if classes:
+            self._table, self._ids = _class_tables(engine.labels)
         self._preprocess = Preprocess(engine, engine.input_size)
-        self._postprocess = Postprocess(engine, table=table)
+        self._postprocess = Postprocess(engine, table=self._table)
         self._lock = threading.Lock()
 
     @property
@@ -100,6 +105,7 @@ class Predictor:
             postprocess = self._at((width, height))
             counts = postprocess.into(mask, plane)
             invalid = postprocess.invalid / mask.size
+        mask = mask if self._ids is None else self._ids[mask]
         shares = {name: n / mask.size for name, n in zip(CATEGORY_NAMES, counts, strict=True)}
         return Segmentation(mask, plane, shares, invalid)
 
@@ -119,12 +125,23 @@ class Predictor:
         """The mask of an output of the network's, ``(h, w, C)`` logits or ``(h, w)`` ids."""
         mask = np.empty(size[::-1], np.uint8)
         self._at(size).into(mask, output=output)
-        return mask
+        return mask if self._ids is None else self._ids[mask]
 
     def _at(self, size: tuple[int, int]) -> Postprocess:
         if self._postprocess.mask_size != size:
             self._postprocess = Postprocess(self.engine, size, self._table)
         return self._postprocess
+
+
+def _class_tables(labels: LabelSet) -> tuple[U8, U8]:
+    """What the kernel draws for each class, and the class of what it drew.
+
+    It draws 0 where nothing is known, which is road in cityscapes-19: a class is its id and one.
+    """
+    ids = np.arange(UNKNOWN).astype(np.uint8)
+    drawn = np.full(UNKNOWN + 1, UNKNOWN, np.uint8)
+    drawn[:UNKNOWN] = np.where(labels.known_ids[:UNKNOWN], ids + 1, UNKNOWN)
+    return drawn, np.append(np.uint8(labels.void_id), ids)
 
 
 def load(

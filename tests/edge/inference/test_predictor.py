@@ -12,15 +12,17 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+from network_parts import HEIGHT, WIDTH, constant_output
 
 import roadmask
 from roadmask.errors import ConfigError, DataError, ModelError
 from roadmask.inference import reference_kernels as kernels_reference
-from roadmask.inference.engine import TensorSpec
+from roadmask.inference.engine import Engine, TensorSpec
 from roadmask.inference.pixels import plain_table
 from roadmask.inference.postprocess import confidence_table
 from roadmask.inference.predictor import Predictor, load
 from roadmask.labels.catalogue import CITYSCAPES_8
+from roadmask.labels.lookup import label_set
 from roadmask.town.town import Town
 
 REPOSITORY = Path(__file__).parents[3]
@@ -144,10 +146,31 @@ def test_ids_are_nearest_at_pixel_centres_in_one_step() -> None:
     assert made.shares["vehicle"] == 0.25
 
 
-def test_a_table_shows_finer_ids_than_the_categories() -> None:
-    ids = np.arange(256, dtype=np.uint8)
-    predictor = Predictor(Ids(np.array([[200, 30]], np.int64)), ids)  # type: ignore[arg-type]
-    assert predictor.mask(np.zeros((1, 2, 3), np.uint8)).tolist() == [[200, 30]]
+@pytest.mark.parametrize(("labels", "void"), [("cityscapes-19", 255), ("cityscapes-8", 0)])
+def test_a_mask_of_classes_has_the_sets_void_where_nothing_is_known(labels: str, void: int) -> None:
+    """Unknown pixels were 0, which in cityscapes-19 is road."""
+    engine = Ids(np.array([[0, 7, 19, 200, 254, 255]], np.int64))
+    engine.labels = label_set(labels)
+    last = 18 if labels == "cityscapes-19" else 5
+    engine.output[0, 1] = last
+    predictor = Predictor(engine, classes=True)  # type: ignore[arg-type]
+    made = predictor.segment(np.zeros((1, 6, 3), np.uint8))
+    assert made.mask.tolist() == [[0, last, void, void, void, void]]
+    assert made.invalid == pytest.approx(4 / 6)
+    assert predictor.draw(engine.output, (6, 1)).tolist() == made.mask.tolist()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_scores_by_class_count_what_is_no_number_as_void(bad: float, tmp_path: Path) -> None:
+    logits = np.zeros((1, HEIGHT, WIDTH, 19), np.float32)
+    logits[..., 13] = 5
+    logits[:, :, : WIDTH // 2] = bad
+    path = tmp_path / "net.tflite"
+    path.write_bytes(constant_output(logits))
+    predictor = Predictor(Engine(path, labels="cityscapes-19"), classes=True)
+    mask = predictor.mask(np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+    assert set(np.unique(mask[:, : WIDTH // 2 - 1])) == {255}
+    assert set(np.unique(mask[:, WIDTH // 2 + 1 :])) == {13}
 
 
 def test_the_example_writes_the_mask(tmp_path: Path, predictor: Predictor) -> None:

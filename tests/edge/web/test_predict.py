@@ -14,11 +14,13 @@ import httpx
 import numpy as np
 import pytest
 from daemon_parts import daemon
-from web_parts import decoded, encoded, engines_own, town_picture
+from network_parts import HEIGHT, WIDTH, constant_output
+from web_parts import decoded, encoded, engines_own, server, town_picture
 
 from roadmask.daemon.config import DaemonConfig
 from roadmask.evaluation.metrics import ConfusionMatrix
 from roadmask.imaging.overlay import colours, overlay
+from roadmask.inference.model_file import METADATA_NAME, ModelInfo, write_metadata
 from roadmask.stream.subscribe.subscriber import Subscriber
 from roadmask.town.town import Town
 
@@ -131,3 +133,30 @@ def test_the_mask_is_what_the_daemon_publishes(
         mask = subscriber.receive(timeout_s=60)
         assert mask is not None, subscriber.reason_text
     assert np.array_equal(decoded(post(client, data).content), mask.pixels)
+
+
+def test_a_picture_of_which_too_much_is_unknown_gets_no_mask(tmp_path: Path) -> None:
+    """As in the daemon: over 0.1 % of the pixels without an answer, and there is no mask."""
+    info = ModelInfo("holes", "cityscapes-8", (WIDTH, HEIGHT))
+    models = []
+    for name, known in (("holes", False), ("whole", True)):
+        logits = np.zeros((1, HEIGHT, WIDTH, 8), np.float32)
+        logits[..., 3] = 5
+        if not known:
+            logits[0, :2] = np.nan
+        data = write_metadata(constant_output(logits), {METADATA_NAME: info.to_json().encode()})
+        models += ["--model", tmp_path / f"{name}.tflite"]
+        models[-1].write_bytes(data)
+    picture = {"image": ("frame", encoded(town_picture()))}
+    with server(*models, "--socket", tmp_path / "none.sock") as (base, _):
+        answers = {
+            name: httpx.post(f"{base}/predict/", files=picture, params={"model": name}, timeout=60)
+            for name in ("holes", "whole")
+        }
+    assert answers["whole"].status_code == 200
+    assert (decoded(answers["whole"].content) == 3).all()
+    refused = answers["holes"]
+    assert refused.status_code == 500, refused.text
+    assert "gave nothing that can be read" in refused.text and "image/png" not in str(
+        refused.headers
+    )
