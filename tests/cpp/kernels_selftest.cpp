@@ -183,12 +183,13 @@ void test_nearest_and_overlay() {
   const std::size_t pixels = static_cast<std::size_t>(to.width * to.height);
   Bytes mask(pixels);
   const std::uint8_t table[4] = {3, 1, 7, 0};
-  const k::Counts counts =
+  const k::Filled filled =
       k::nearest_map(ids.data.get(), from, {mask.data.get(), to.width}, to, table, 4,
                      {0, to.width, to.width}, {0, to.height, to.height});
   std::int64_t total = 0;
-  for (std::int64_t count : counts) total += count;
-  check(total == to.width * std::int64_t{to.height}, "nearest", k::Level::scalar, from, to);
+  for (std::int64_t count : filled.counts) total += count;
+  check(total == to.width * std::int64_t{to.height} && filled.invalid <= filled.counts[0],
+        "nearest", k::Level::scalar, from, to);
   const Bytes palette = Bytes::noise(3 * 256);
   Bytes frame = Bytes::noise(3 * pixels);
   const std::uint8_t last = frame.data[3 * pixels - 1];
