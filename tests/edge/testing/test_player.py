@@ -1,4 +1,4 @@
-"""The conformance kit: what the default subscriber makes of each scene."""
+"""The conformance kit: what the default subscribers make of each scene."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from client_parts import LANGUAGES, reader
 from stream_parts import wait_for
 
 from roadmask.cli.main import main
@@ -31,14 +32,15 @@ SAYS = {
 GIVES = {"ok", "degraded", "restarted"}
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("scene", SCENES)
-def test_each_scene_is_answered_as_documented(tmp_path: Path, scene: str) -> None:
+def test_each_scene_is_answered_as_documented(tmp_path: Path, scene: str, language: str) -> None:
     path = tmp_path / "m.sock"
-    with StreamPlayer(path, (64, 48)) as player, Subscriber(path, max_age_ms=250) as subscriber:
+    with StreamPlayer(path, (64, 48)) as player, reader(language, path, max_age_ms=250) as ours:
 
         def good() -> bool:
             player.play("ok", 0)
-            return subscriber.latest() is not None
+            return ours.look()
 
         wait_for(good, "a good stream")
         former = player.publisher.stream_id
@@ -50,7 +52,7 @@ def test_each_scene_is_answered_as_documented(tmp_path: Path, scene: str) -> Non
 
         def answered() -> bool:
             player.play(scene, 0)
-            return subscriber.latest() is None and subscriber.reason == SAYS[scene]
+            return not ours.look() and ours.reason == SAYS[scene]
 
         wait_for(answered, scene)
         wait_for(good, "a good stream again")
@@ -60,19 +62,20 @@ def test_every_scene_has_its_answer() -> None:
     assert set(SAYS) | GIVES == set(SCENES)
 
 
-def test_every_hostile_record_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_hostile_record_is_refused(tmp_path: Path, language: str) -> None:
     path = tmp_path / "m.sock"
-    with StreamPlayer(path, (64, 48)) as player, Subscriber(path) as subscriber:
+    with StreamPlayer(path, (64, 48)) as player, reader(language, path) as ours:
         for number in range(len(_BROKEN)):
 
             def connected() -> bool:
                 player.play("ok", 0)
-                return subscriber.latest() is not None
+                return ours.look()
 
             wait_for(connected, "a good stream")
             player.attack()
-            assert subscriber.latest() is None, _BROKEN[number]
-            assert subscriber.reason is NoMask.MALFORMED, _BROKEN[number]
+            assert not ours.look(), _BROKEN[number]
+            assert ours.reason is NoMask.MALFORMED, _BROKEN[number]
 
 
 def test_an_unknown_scene_names_the_known_ones(
