@@ -105,7 +105,7 @@ def _add_camera(commands: argparse._SubParsersAction[Parser]) -> None:
         "Motion JPEG of 1280x720, in turns, one thread for the network on both sides.",
     )
     parser.add_argument("model", help="a .tflite file, or the name of a shipped model")
-    parser.add_argument("--labels", default="", help="label set of a model that names none")
+    add_network(parser)
     parser.add_argument(
         "--frames", type=at_least(20), default=150, help="of each turn; default: 150"
     )
@@ -134,6 +134,7 @@ def _add_peers(commands: argparse._SubParsersAction[Parser]) -> None:
         "--json peers.json --plot peers.svg",
     )
     parser.add_argument("model", help="a .tflite file, or the name of a shipped model")
+    add_network(parser)
     parser.add_argument("--source", default="", help="frames without truth; default: --dataset")
     parser.add_argument("--dataset", default="town", help="frames with truth; default: town")
     parser.add_argument("--root", type=Path, help="the data set's folder; the town needs none")
@@ -229,7 +230,13 @@ def _camera(options: argparse.Namespace) -> int:
     from benchmarks.daemon.camera import CameraPlan, camera_table, measure_camera
     from roadmask.system.files import write_json
 
-    plan = CameraPlan(options.model, options.frames, options.rounds, options.labels)
+    plan = CameraPlan(
+        options.model,
+        options.frames,
+        options.rounds,
+        options.labels or "",
+        read_as_of(options),
+    )
     result = measure_camera(plan)
     if options.json:
         write_json(options.json, result)
@@ -267,6 +274,8 @@ def _peers(options: argparse.Namespace) -> int:
             threads=options.threads,
             rival=options.rival,
             rival_labels=options.rival_labels,
+            labels=options.labels or "",
+            read_as=read_as_of(options),
         )
     )
     if options.json:

@@ -15,7 +15,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from benchmarks.daemon.avi import write_avi
 from benchmarks.daemon.process import finish, start
 from benchmarks.results import number, table
 from roadmask.inference.engine import Engine
+from roadmask.inference.reading.read_as import AS_IT_SAYS, ReadAs
 from roadmask.stream.subscribe.subscriber import Subscriber
 from roadmask.system.hardware import read_device
 from roadmask.town.town import Town
@@ -46,6 +47,7 @@ class CameraPlan:
     frames: int = 150
     rounds: int = ROUNDS
     labels: str = ""
+    read_as: ReadAs = AS_IT_SAYS
 
 
 def measure_camera(plan: CameraPlan, progress: bool = True) -> dict[str, Any]:
@@ -54,7 +56,8 @@ def measure_camera(plan: CameraPlan, progress: bool = True) -> dict[str, Any]:
     Raises:
         RoadmaskError: the model cannot be used.
     """
-    engine = Engine(plan.model, 1, plan.labels or None)  # refuses before anything runs
+    # Refuses before anything runs.
+    engine = Engine(plan.model, 1, plan.labels or None, read_as=plan.read_as)
     device = read_device()
     turns: dict[str, list[dict[str, float]]] = {side: [] for side in SIDES}
     with tempfile.TemporaryDirectory(prefix="roadmask-") as folder:
@@ -128,6 +131,7 @@ def _turn(side: str, plan: CameraPlan, video: Path, folder: Path) -> dict[str, f
     socket, result = folder / "masks.sock", folder / "turn.json"
     command = [sys.executable, "-m", "benchmarks.daemon.camera_sides", side, plan.model, str(video)]
     command += [str(socket), str(result), str(plan.frames), plan.labels]
+    command.append(json.dumps(asdict(plan.read_as)))
     with start(command) as process, _reader(side, socket, process):
         try:
             finish(process)

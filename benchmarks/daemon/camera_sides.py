@@ -14,6 +14,7 @@ import numpy as np
 
 from roadmask.inference.engine import Engine
 from roadmask.inference.model_file import model_path
+from roadmask.inference.reading.read_as import ReadAs
 
 WARM_UP = 30  # frames
 
@@ -49,7 +50,9 @@ class Meter:
         return self._count >= self._last
 
 
-def run_daemon(model: str, video: str, socket: str, labels: str, meter: Meter) -> None:
+def run_daemon(
+    model: str, video: str, socket: str, labels: str, read_as: ReadAs, meter: Meter
+) -> None:
     """The daemon as it is, in this process; its table of stage times tells of each frame."""
     from roadmask.daemon.config import DaemonConfig
     from roadmask.daemon.pipeline import open_pipeline
@@ -67,7 +70,7 @@ def run_daemon(model: str, video: str, socket: str, labels: str, meter: Meter) -
             meter.invoke(super().invoke_direct)
 
     config = DaemonConfig(source=f"{video}?realtime=0&loop=1", socket=socket)
-    engine = MeasuredEngine(model, labels=labels or None)
+    engine = MeasuredEngine(model, labels=labels or None, read_as=read_as)
     with open_pipeline(config, engine=engine, times=Times(1)) as pipeline:
         pipeline.run(stop)
 
@@ -110,12 +113,12 @@ def _open(video: str) -> cv2.VideoCapture:
 
 
 def main() -> None:
-    """``SIDE MODEL VIDEO SOCKET RESULT FRAMES LABELS``."""
-    side, model, video, socket, result, frames, labels = sys.argv[1:8]
+    """``SIDE MODEL VIDEO SOCKET RESULT FRAMES LABELS READ_AS``, the last as JSON."""
+    side, model, video, socket, result, frames, labels, read_as = sys.argv[1:9]
     cv2.setNumThreads(1)
     meter = Meter(int(frames))
     if side == "roadmask":
-        run_daemon(model, video, socket, labels, meter)
+        run_daemon(model, video, socket, labels, ReadAs(**json.loads(read_as)), meter)
     else:
         kind = cv2.INTER_AREA if side == "loop_area" else cv2.INTER_LINEAR
         run_loop(model, video, socket, meter, kind)

@@ -13,7 +13,7 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from roadmask.errors import ConfigError
 from roadmask.evaluation.metrics import ConfusionMatrix
 from roadmask.imaging.nearest import nearest
 from roadmask.inference.engine import Engine
+from roadmask.inference.reading.read_as import AS_IT_SAYS, ReadAs
 from roadmask.sources import open_source
 from roadmask.sources.source import EndOfStream
 from roadmask.stream.subscribe.subscriber import Subscriber
@@ -59,6 +60,7 @@ class PeersPlan:
         frames: how many of them; they are repeated.
         rounds: turns of every peer; each_round: frames in a turn.
         threads: of every network, and of OpenCV.
+        labels, read_as: how to read the model, where its file does not tell.
         rival: another model, run by the plain loop and by roadmask, for accuracy per millisecond;
             rival_labels: its label set.
     """
@@ -74,6 +76,8 @@ class PeersPlan:
     threads: int = 1
     rival: str = ""
     rival_labels: str = "cityscapes-19"
+    labels: str = ""
+    read_as: ReadAs = AS_IT_SAYS
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,8 @@ class _Peer:
     title: str
     kind: str
     engine: Engine  # of the model that it runs: path, labels and normalisation
+    labels: str = ""
+    read_as: ReadAs = AS_IT_SAYS
 
 
 def measure_peers(plan: PeersPlan, *, progress: bool = True) -> dict[str, Any]:
@@ -93,14 +99,14 @@ def measure_peers(plan: PeersPlan, *, progress: bool = True) -> dict[str, Any]:
     python = VENV / "bin" / "python"
     if not python.exists():
         raise ConfigError(f"{VENV} is missing: run `make setup-peers`, which installs the peers")
-    ours = Engine(plan.model, plan.threads)
-    peers = [_Peer(title, kind, ours) for title, kind in TITLES.items()]
+    ours = Engine(plan.model, plan.threads, plan.labels or None, read_as=plan.read_as)
+    peers = [_Peer(title, kind, ours, plan.labels, plan.read_as) for title, kind in TITLES.items()]
     if plan.rival:
         rival = Engine(plan.rival, plan.threads, plan.rival_labels)
         name = rival.path.stem
         peers += [
-            _Peer(f"{name}: roadmask", "roadmask", rival),
-            _Peer(f"{name}: OpenCV + LiteRT + ZeroMQ", "litert", rival),
+            _Peer(f"{name}: roadmask", "roadmask", rival, plan.rival_labels),
+            _Peer(f"{name}: OpenCV + LiteRT + ZeroMQ", "litert", rival, plan.rival_labels),
         ]
     before = read_device()
     with tempfile.TemporaryDirectory(prefix="roadmask-") as name, ExitStack() as stack:
@@ -178,7 +184,6 @@ class _Worker:
     def __init__(
         self, peer: _Peer, plan: PeersPlan, folder: Path, place: int, python: Path
     ) -> None:
-        info = peer.engine.info
         self.peer = peer
         self._socket = folder / f"peer{place}.sock"
         self._masks = folder / f"peer{place}.npy"
@@ -189,12 +194,14 @@ class _Worker:
         task = {
             "peer": peer.kind,
             "model": str(peer.engine.path),
-            "labels": peer.engine.labels.name if info is None else "",
+            "labels": peer.labels,
+            "read_as": asdict(peer.read_as),
             "frames": str(folder / "frames.npy"),
             "socket": str(self._socket),
             "threads": plan.threads,
             "first_class": peer.engine.labels.first_competing,
-            "normalisation": list(info.normalisation) if info else [1 / 127.5, -1.0],
+            "normalisation": _normalisation(peer.engine),
+            "bgr": peer.engine.pixels is not None and peer.engine.pixels.bgr,
         }
         program = Path(sys.executable) if peer.kind == "roadmask" else python
         self._process = subprocess.Popen(
@@ -283,6 +290,14 @@ class _Worker:
             return {"error": f"no answer within {timeout_s:.0f} s, or it crashed"}
         answer: dict[str, Any] = json.loads(line)
         return answer
+
+
+def _normalisation(engine: Engine) -> list[list[float]]:
+    """Factors and summands of the three channels."""
+    pixels = engine.pixels
+    if pixels is None:
+        return [[1 / 127.5] * 3, [-1.0] * 3]
+    return [list(map(float, pixels.scale)), list(map(float, pixels.offset))]
 
 
 class _Reader:

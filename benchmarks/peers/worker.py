@@ -41,7 +41,8 @@ class Loop:
         self._run, self._dtype = run, np.dtype(spec[1])
         _, self._height, self._width, _ = (int(n) for n in spec[0])
         self._first = int(task["first_class"])
-        self._scale, self._offset = task["normalisation"]
+        self._scale, self._offset = (np.float32(n) for n in task["normalisation"])
+        self._bgr = bool(task["bgr"])
         self._socket: Any = zmq.Context.instance().socket(zmq.PUB)
         self._socket.setsockopt(zmq.SNDHWM, 2)
         self._socket.bind(f"ipc://{task['socket']}")
@@ -49,11 +50,12 @@ class Loop:
     def __call__(self, frame: U8) -> U8:
         """One frame from the decoder to the subscriber."""
         size = (self._width, self._height)
-        rgb = cv2.cvtColor(cv2.resize(frame, size), cv2.COLOR_BGR2RGB)
+        small = cv2.resize(frame, size)
+        rgb = small if self._bgr else cv2.cvtColor(small, cv2.COLOR_BGR2RGB)
         if self._dtype == np.uint8:
             tensor: Any = rgb[None]
         else:
-            tensor = (rgb * np.float32(self._scale) + np.float32(self._offset))[None]
+            tensor = (rgb * self._scale + self._offset)[None]
         output = np.asarray(self._run(tensor))[0]
         if output.ndim == 2:  # the network ends in ids
             mask = output.astype(np.uint8)
@@ -148,10 +150,12 @@ def roadmask(task: dict[str, Any]) -> Segment:
     from roadmask.inference.engine import Engine
     from roadmask.inference.postprocess import Postprocess
     from roadmask.inference.preprocess import Preprocess
+    from roadmask.inference.reading.read_as import ReadAs
     from roadmask.stream.publish.publisher import FrameInfo, Publisher
     from roadmask.system.clock import now_ns
 
-    engine = Engine(task["model"], task["threads"], task["labels"] or None)
+    read_as = ReadAs(**task["read_as"])
+    engine = Engine(task["model"], task["threads"], task["labels"] or None, read_as=read_as)
     postprocess = Postprocess(engine)
     publisher = Publisher(task["socket"], mask_size=postprocess.mask_size)
     preprocess = Preprocess(engine, engine.input_size)

@@ -76,3 +76,14 @@ def test_the_real_peers_agree(shipped_model: Path, tmp_path: Path) -> None:
     for peer in ("MediaPipe ImageSegmenter", "OpenCV + OpenVINO + ZeroMQ"):
         assert rows[peer]["agreement"] > 0.95
     assert plot.stat().st_size > 1000
+
+
+def test_the_model_is_read_as_the_command_says(
+    int8_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(peers, "VENV", Path(sys.prefix))
+    for command in ("peers", "camera"):
+        assert main([command, str(int8_file), "--labels", "cityscapes-19"]) == 2
+        assert "--labels" in capsys.readouterr().err
+        assert main([command, str(int8_file), "--output", "nothing"]) == 2
+        assert "nothing" in capsys.readouterr().err

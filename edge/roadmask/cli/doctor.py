@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from roadmask.cli.accelerator import accelerator_of, add_accelerator
+from roadmask.cli.network import add_network, read_as_of
 from roadmask.system.ranges import THREADS
 
 DOCTOR_TEXT = "check the board, and with --verify a model's certified masks on it"
@@ -21,6 +22,7 @@ _SIGNS = {"ok": "ok   ", "note": "note ", "fault": "FAULT"}
 def add_doctor(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``roadmask doctor``."""
     parser.add_argument("--verify", metavar="MODEL", help="run this model's golden frames here")
+    add_network(parser)
     parser.add_argument("--threads", type=THREADS, default=1, help="of the network; default: 1")
     add_accelerator(parser.add_argument_group("accelerator", "with --verify"))
     parser.add_argument("--socket", type=Path, help="where the daemon would publish")
@@ -40,7 +42,9 @@ def _doctor(options: argparse.Namespace) -> int:
     engine = None
     accelerator = accelerator_of(options)
     if options.verify:
-        engine = Engine(options.verify, options.threads, accelerator=accelerator)
+        engine = Engine(
+            options.verify, options.threads, options.labels, accelerator, read_as_of(options)
+        )
         checks += verify_model(engine)
     elif accelerator.name:
         raise ConfigError(f"{accelerator.name}: give the network to run there with --verify MODEL")

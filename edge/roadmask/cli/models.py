@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from roadmask.cli.accelerator import accelerator_of, add_accelerator
+from roadmask.cli.network import add_network, read_as_of
 from roadmask.system.ranges import THREADS, between
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def add_models(parser: argparse.ArgumentParser) -> None:
         "--key", type=Path, action="append", default=[], metavar="PEM", help="public, Ed25519"
     )
     install.add_argument("--unsigned", action="store_true", help="take one without a signature")
+    add_network(install)
     switch = _action(actions, "switch", "make an installed model run", _switch)
     switch.add_argument("name", metavar="NAME", help="its name, or its digest's beginning")
     switch.add_argument(
@@ -46,6 +48,7 @@ def add_models(parser: argparse.ArgumentParser) -> None:
         help="slowest that may run here (default: 33, a frame at 30 fps)",
     )
     switch.add_argument("--threads", type=THREADS, default=1, metavar="N")
+    add_network(switch)
     add_accelerator(switch.add_argument_group("accelerator", "that the daemon will use"))
     _action(actions, "rollback", "make the model before run again", _rollback)
     sign = _action(actions, "sign", "vouch for a model file", _sign)
@@ -106,20 +109,30 @@ def _vouched(model: Installed) -> str:
 
 
 def _install(options: argparse.Namespace) -> int:
+    from roadmask.inference.engine import Engine
     from roadmask.models_store.store import known_keys
 
-    store = _store(options)
-    model = store.install(options.file, known_keys(options.key), unsigned=options.unsigned)
+    def check(path: Path) -> None:
+        Engine(path, labels=options.labels, read_as=read_as_of(options))
+
+    store, keys = _store(options), known_keys(options.key)
+    model = store.install(options.file, keys, unsigned=options.unsigned, check=check)
     print(f"installed {model.name} {model.digest[:12]}, {_vouched(model)}")
     return 0
 
 
 def _switch(options: argparse.Namespace) -> int:
+    from roadmask.inference.engine import Engine
     from roadmask.models_store.proof import prove
 
     store = _store(options)
     model = store.find(options.name)
-    proof = prove(model, options.budget_ms, options.threads, accelerator_of(options))
+
+    def load(path: Path) -> Engine:
+        accelerator = accelerator_of(options)
+        return Engine(path, options.threads, options.labels, accelerator, read_as_of(options))
+
+    proof = prove(model, load, options.budget_ms)
     store.switch(model)
     print(
         f"{model.name} {model.digest[:12]} runs from the daemon's next start on: {proof.frames} "

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from roadmask.errors import ModelError
-from roadmask.inference.accelerator import Accelerator
 from roadmask.inference.engine import Engine
 from roadmask.inference.golden import read_golden, verify
 from roadmask.inference.model_file import digest, read_model
@@ -28,8 +29,8 @@ class Proof:
     invoke_ms: float
 
 
-def prove(model: Installed, budget_ms: float, threads: int, accelerator: Accelerator) -> Proof:
-    """Run the golden frames of an installed model, then time it.
+def prove(model: Installed, load: Callable[[Path], Engine], budget_ms: float) -> Proof:
+    """Load an installed model as it will run, ask it its golden frames, then time it.
 
     Raises:
         ModelError: the file is damaged, no golden frames, another answer than certified, slower
@@ -38,13 +39,12 @@ def prove(model: Installed, budget_ms: float, threads: int, accelerator: Acceler
     data = read_model(model.path)
     if digest(data) != model.digest:
         raise ModelError(f"{model.path} is not what was installed: install it anew")
-    golden = read_golden(data)
+    engine, golden = load(model.path), read_golden(data)
     if golden is None:
         raise ModelError(
             f"model {model.name} holds no golden frames, so nothing proves it on this board: "
             "convert it anew with `python -m convert`"
         )
-    engine = Engine(model.path, threads, accelerator=accelerator)
     verdicts = verify(engine, golden)
     if wrong := [verdict for verdict in verdicts if not verdict.passed]:
         raise ModelError(

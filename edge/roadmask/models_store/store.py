@@ -17,7 +17,7 @@ import fcntl
 import json
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,13 +94,21 @@ class Store:
         kind = "several models have that name" if found else "it is not installed"
         raise ModelError(f"{name}: {kind}; give one of: {names} (the digest's beginning will do)")
 
-    def install(self, file: Path, keys: Sequence[Path], *, unsigned: bool = False) -> Installed:
+    def install(
+        self,
+        file: Path,
+        keys: Sequence[Path],
+        *,
+        unsigned: bool = False,
+        check: Callable[[Path], object] = lambda path: None,
+    ) -> Installed:
         """Take a model file in; what runs stays as it is.
 
         Args:
             file: the ``.tflite``; its signature lies beside it.
             keys: public keys that may vouch for it.
             unsigned: take one without a signature.
+            check: refuses a file that cannot run, once somebody vouched for it.
 
         Raises:
             ModelError: no model, a signature that is missing or wrong.
@@ -113,6 +121,7 @@ class Store:
                 f"{file} has no signature ({signature_path(file).name} beside it): sign it with "
                 "'roadmask models sign', or say --unsigned"
             )
+        check(file)
         sha256 = digest(data)
         record = json.dumps({"name": file.stem, "signed_by": key.name if key else None})
         folder = self.root / "models" / sha256

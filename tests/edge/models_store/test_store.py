@@ -7,9 +7,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("cryptography")
+from network_parts import HEIGHT, WIDTH, constant_output
 from power_parts import RecordingDisk, wrecks
 
 from roadmask.cli.main import main
@@ -196,6 +198,24 @@ def test_nothing_runs_that_is_not_proved_here(
     assert main(["models", "switch", installed.name, *options]) == 2
     assert "is not what was installed" in capsys.readouterr().err
     assert store.current() is None
+
+
+def test_what_inspect_refuses_is_neither_installed_nor_run(
+    tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A network whose labels nobody tells was installed."""
+    store = Store(tmp_path / "store")
+    silent = tmp_path / "silent.tflite"
+    silent.write_bytes(constant_output(np.zeros((1, HEIGHT, WIDTH, 8), np.float32)))
+    install = ["models", "install", str(silent), "--unsigned", f"--store={store.root}"]
+    assert main(install) == 2
+    assert "--labels" in capsys.readouterr().err and store.installed() == []
+    assert main([*install, "--labels", "cityscapes-19"]) == 2
+    assert main([*install, "--labels", "cityscapes-8"]) == 0
+    switch = ["models", "switch", "silent", f"--store={store.root}"]
+    capsys.readouterr()
+    assert main(switch) == 2
+    assert "--labels" in capsys.readouterr().err and store.current() is None
 
 
 def test_keys_that_openssl_makes_are_read(tmp_path: Path, model: Path) -> None:

@@ -90,3 +90,17 @@ def test_models_without_frames_are_refused(
         assert main(["doctor", "--verify", str(model)]) == 2
         error = capsys.readouterr().err.strip()
         assert message in error and error.count("\n") == 0
+
+
+def test_doctor_reads_a_network_as_it_is_told(
+    shipped_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It took no option, so a network that tells no labels could not be verified."""
+    silent = tmp_path / "silent.tflite"
+    silent.write_bytes(sealed(read_model(shipped_model).replace(b"ROADMASK\0", b"NOBODYS_\0")))
+    arguments = ["doctor", "--verify", str(silent), "--socket", str(tmp_path / "s")]
+    assert main(arguments) == 2
+    assert "--labels" in capsys.readouterr().err
+    assert main([*arguments, "--labels", "cityscapes-8", "--input-range=-1..1"]) == 0
+    assert "ok    golden frame" in capsys.readouterr().out
+    assert main([*arguments, "--labels", "cityscapes-19"]) == 2
