@@ -11,6 +11,7 @@ import numpy as np
 
 from benchmarks.results import number, points, read_result, table
 from roadmask.errors import DataError
+from roadmask.system.percentiles import interval_95
 
 _POINT = 0.01
 # Differences below are no difference, whatever the spread says.
@@ -141,8 +142,7 @@ def _block_interval(first: Sequence[float], second: Sequence[float]) -> tuple[fl
         values = np.asarray(blocks, np.float64)
         medians.append(np.median(rng.choice(values, (_REPLICATES, values.size)), axis=1))
     change = (medians[1] - medians[0]) / medians[0]
-    low, high = np.percentile(change, (2.5, 97.5))
-    return float(low), float(high)
+    return interval_95(change)
 
 
 def _verdict(difference: float, noise: float) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from roadmask.labels.label_set import CATEGORY_NAMES, VOID
+from roadmask.system.percentiles import interval_95
 
 REPLICATES = 1000
 Interval = list[float | None]
@@ -83,4 +84,4 @@ def _interval(values: npt.NDArray[np.float64]) -> Interval:
     values = values[~np.isnan(values)]
     if not values.size:
         return [None, None]
-    return [round(float(v), 4) for v in np.percentile(values, (2.5, 97.5))]
+    return [round(v, 4) for v in interval_95(values)]

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from roadmask.system.percentiles import percentiles
+from roadmask.system.percentiles import interval_95, percentiles
 
 
 def test_percentiles_of_1_to_101() -> None:
@@ -13,3 +15,9 @@ def test_percentiles_of_1_to_101() -> None:
 
 def test_nothing_measured_is_none() -> None:
     assert percentiles([]) == {"p50": None, "p95": None, "p99": None}
+
+
+def test_the_interval_leaves_out_a_fortieth_at_each_end() -> None:
+    assert interval_95(range(201)) == (5.0, 195.0)
+    assert interval_95([3.0]) == (3.0, 3.0)
+    assert all(math.isnan(end) for end in interval_95([1.0, math.nan]))
