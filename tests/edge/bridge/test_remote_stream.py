@@ -125,8 +125,10 @@ def test_a_reason_that_is_refused_is_refused_here_too(far: FarEnd) -> None:
     far.frame(far.header(mode_bits=int(Mode.DEGRADED | Reason.DARK)))
     stream = far.pump()
     refusing, taking = (Policy(True, False, bits, b"") for bits in (int(Reason.DARK), 0))
-    assert stream.take(refusing, 250 * MS, False) is NoMask.REFUSED
-    assert isinstance(stream.take(taking, 250 * MS, False), Planes)
+    frame = stream.frame_bytes
+    assert frame is not None
+    assert stream.take(frame, refusing, 250 * MS, False) is NoMask.REFUSED
+    assert isinstance(stream.take(frame, taking, 250 * MS, False), Planes)
 
 
 def test_without_a_measured_clock_there_is_no_mask(far: FarEnd) -> None:
