@@ -1,4 +1,4 @@
-"""The shipped model converted anew by the command on its card."""
+"""Each shipped model converted anew by the command on its card."""
 
 import json
 from pathlib import Path
@@ -6,21 +6,36 @@ from pathlib import Path
 import pytest
 
 from convert.__main__ import main
-from roadmask.inference.model_file import METADATA_NAME, read_block
+from convert.quantise.operators import float_operators, read_operators
+from roadmask.inference.model_file import FAMILY, METADATA_NAME, model_path, read_block
 from tests.convert.conftest import SMALL_DRIVE, SMALL_TOWN
 
 ROOT = Path(__file__).parents[2]
 
 
+# Shipped model → the float weights that it came from.
+SHIPPED = {"roadnet-480x352": "roadnet-480x352.keras"} | dict.fromkeys(
+    FAMILY.values(), "roadlite.keras"
+)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_model_computes_in_int8_alone(name: str) -> None:
+    operators = read_operators(model_path(name).read_bytes())
+    assert operators and float_operators(operators) == []
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("name", SHIPPED)
 def test_the_shipped_model_converted_anew_is_the_shipped_model(
-    shared: Path, shipped_model: Path, tmp_path: Path
+    name: str, shared: Path, tmp_path: Path
 ) -> None:
     camvid, out = shared / "data" / "camvid", tmp_path / "m.tflite"
     if not camvid.is_dir():
         pytest.skip("no CamVid beside this clone")
     arguments = [
-        *(str(ROOT / "train" / "weights" / "roadnet-480x352.keras"), "--out", str(out)),
+        *(str(ROOT / "train" / "weights" / SHIPPED[name]), "--out", str(out)),
+        *("--size", name.rpartition("-")[2]),
         *("--calibration", str(ROOT / "calibration_data" / "camvid.toml")),
         *("--eval-dataset", "camvid", "--eval-root", str(camvid)),
         *("--source", SMALL_TOWN, "--latency-frames", "20", "--video", SMALL_DRIVE),
@@ -30,7 +45,7 @@ def test_the_shipped_model_converted_anew_is_the_shipped_model(
     report = json.loads(out.with_suffix(".json").read_text())
     assert report["miou_drop"] <= 0.002 and report["pixel_agreement"] >= 0.99
     assert report["float_operators"] == []
-    made, shipped = out.read_bytes(), shipped_model.read_bytes()
+    made, shipped = out.read_bytes(), model_path(name).read_bytes()
     certificates = []
     for data in (made, shipped):
         block = read_block(data, "ROADMASK_CERTIFICATE")

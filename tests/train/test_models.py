@@ -148,6 +148,7 @@ def test_the_same_weights_at_another_size() -> None:
     assert other.name == "roadnet" and other.output_shape == (None, 16, 24, 5)
     for a, b in zip(model.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+    assert [layer.name for layer in other.layers] == [layer.name for layer in model.layers]
     foreign = keras.Model(model.inputs, model.outputs, name="mine")
     with pytest.raises(ConfigError, match="mine is no network of the zoo"):
         at_size(foreign, (96, 64))

@@ -198,7 +198,9 @@ def build_model(
 
 
 def at_size(model: keras.Model, input_size: tuple[int, int]) -> keras.Model:
-    """A network of the zoo with the same weights, for another input size.
+    """A network of the zoo with the same weights and layer names, for another input size.
+
+    Names that Keras counts up depend on what was built before; a converted file holds them.
 
     Raises:
         ConfigError: no network of the zoo, or a size that its stride does not divide.
@@ -209,6 +211,8 @@ def at_size(model: keras.Model, input_size: tuple[int, int]) -> keras.Model:
         )
     other = build_model(model.name, input_size, model.output_shape[-1])
     other.set_weights(model.get_weights())
+    for layer, source in zip(other.layers, model.layers, strict=True):
+        layer.name = source.name
     return other
 
 

@@ -9,6 +9,7 @@ import pytest
 from network_parts import HEIGHT, WIDTH, Net
 
 from roadmask.cli.main import main
+from roadmask.inference.model_file import FAMILY, model_path
 
 KEYS = {
     "runs", "input", "output", "labels", "operators", "on_xnnpack", "unknown", "refused",
@@ -27,6 +28,15 @@ def written(net: Net, folder: Path) -> Path:
     path = folder / "net.tflite"
     path.write_bytes(net.build())
     return path
+
+
+@pytest.mark.parametrize("alias", FAMILY)
+def test_the_family_stays_in_one_partition(alias: str, tmp_path: Path) -> None:
+    found = inspect(model_path(alias), tmp_path)
+    assert found["runs"] and found["unknown"] == [] and isinstance(found["operators"], dict)
+    # All but the conversion of the pixels, which the engine does itself.
+    assert found["operators"]["QUANTIZE"] == 1
+    assert found["on_xnnpack"] == sum(found["operators"].values()) - 1
 
 
 def test_the_shipped_network(
