@@ -102,19 +102,28 @@ def measure(connectors: int, rounds: int, rate_hz: float, realtime: int = 0) -> 
         name: {f"p{q}": round(float(np.percentile(times, q)), 3) for q in (50, 90, 99)}
         for name, times in took.items()
     }
-    moved = percentiles["at_the_stream"]["p99"] - percentiles["at_another"]["p99"]
+    elsewhere = percentiles["at_another"]["p99"]
+    moved = percentiles["at_the_stream"]["p99"] - elsewhere
     return {
         "connectors": connectors,
         "frames": {name: len(times) for name, times in took.items()},
         "publish_ms": percentiles,
         "p99_moved_ms": round(moved, 3),
         "limit_ms": _LIMIT_MS,
+        "verdict": _verdict(moved, elsewhere),
     }
+
+
+def _verdict(moved_ms: float, elsewhere_ms: float) -> str:
+    if moved_ms <= _LIMIT_MS:
+        return "held"
+    # Without any flood at the stream its p99 is over the limit: that is the machine's scheduler.
+    return "missed" if elsewhere_ms <= _LIMIT_MS else "machine too busy to tell"
 
 
 @entry_point
 def main(arguments: list[str] | None = None) -> int:
-    """Entry point; returns the exit code: 1 if the p99 moved by more than 0.5 ms."""
+    """Entry point; returns the exit code: 1 if the verdict is "missed"."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.stream.flood", description=__doc__)
     parser.add_argument("--connectors", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=20, help="of two seconds each")
@@ -136,7 +145,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.json:
             write_json(options.json, result)
         print(result)
-        return EXIT_GATE if result["p99_moved_ms"] > _LIMIT_MS else EXIT_DONE
+        return EXIT_GATE if result["verdict"] == "missed" else EXIT_DONE
 
     return run_command(body, verbose=options.verbose)
 
