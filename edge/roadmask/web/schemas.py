@@ -244,6 +244,7 @@ class LiveStatus(BaseModel):
     temperature_c: float | None = None
     subscribers: int | None = None
     viewers: int
+    sent_ms: float = Field(description="of the server's CLOCK_BOOTTIME, as a frame's capture_ms")
     has_preview: bool = False
     socket: str
     max_age_ms: int | None = None

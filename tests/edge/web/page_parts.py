@@ -22,6 +22,7 @@ import pytest
 from web_parts import decoded
 
 from roadmask.arrays import U8
+from roadmask.inference.model_file import sealed
 from roadmask.labels.label_set import CATEGORY_COLORS_RGB
 
 TOKEN = "a-token-for-the-tests-of-the-pages"
@@ -201,7 +202,7 @@ def another_network(shipped: Path, folder: Path) -> Path:
     size, start = max(contents)
     data[start : start + size] = data[start : start + size][::-1]
     path = folder / "another.tflite"
-    path.write_bytes(bytes(data))
+    path.write_bytes(sealed(bytes(data)))
     return path
 
 

@@ -193,6 +193,20 @@ def test_every_reason_has_its_words() -> None:
     from roadmask.web.live.reasons import REASON_TEXT, explain
 
     assert set(REASON_TEXT) == {reason for reason in Reason if reason}
-    said = explain(Reason.DARK | Reason.UNVERIFIED)
-    assert [reason.name for reason in said] == ["DARK", "UNVERIFIED"]
+    said = explain(Reason.DARK | Reason.DRIFT)
+    assert [reason.name for reason in said] == ["DARK", "DRIFT"]
     assert ["reserved" in reason.text for reason in said] == [False, True]
+
+
+def test_the_servers_clock_is_told(hub: tuple[str, Path]) -> None:
+    with connect(hub[0]) as viewer:
+        before_ms = now_ns() / 1e6
+        viewer.send(json.dumps({"clock": 7}))
+
+        def look() -> dict[str, Any] | None:
+            said = json.loads(viewer.recv(timeout=PATIENCE_S))
+            return said if said["type"] == "clock" else None
+
+        answer = wait_for(look, "the clock")
+        assert answer["echo"] == 7 and before_ms <= answer["now_ms"] <= now_ns() / 1e6
+        assert before_ms <= status_where(viewer)["sent_ms"] <= now_ns() / 1e6

@@ -147,11 +147,17 @@ def test_what_is_no_image_is_said_in_the_servers_words(
     page.open("/ui/gallery").until("document.querySelector('#truth-labels').options.length > 1")
     junk = tmp_path / "junk.png"
     junk.write_bytes(b"<img src=x onerror=alert(1)>" * 9)
+    whole = write_picture(tmp_path / "whole.png", town_picture(120, 80))
+    page.element("#own-image-file").send_keys(str(whole))
+    page.element("#predict").click()
+    shown(page, "whole.png")
     page.element("#own-image-file").send_keys(str(junk))
     page.element("#predict").click()
     page.until("!document.querySelector('#notice').hidden")
     answer = api.post("/predict/", files={"image": junk.read_bytes()})
     assert page.text("#notice") == answer.json()["detail"]
+    # Nothing of the picture before stays under the new name.
+    assert page.js("['views', 'numbers'].every(id => document.getElementById(id).hidden)")
     # Chromium itself notes every 4xx.
     assert all(str(answer.status_code) in complaint for complaint in page.complaints())
 

@@ -23,22 +23,36 @@ NOBODY = OK | {"connected": False, "state": "NONE", "why": "no publisher"}
 CALL = """
 const [known, done] = arguments;
 const ago = ({running, wall}) => ({running: performance.now() - running, wall: Date.now() - wall});
-import('/static/judge.js').then(({judge}) => {
+const SERVER_MS = 1e6;
+const modules = ['judge', 'clock'].map((name) => import(`/static/${name}.js`));
+Promise.all(modules).then(([{judge}, {ServerClock}]) => {
   if (known.heard) known.heard = ago(known.heard);
-  if (known.frame) known.frame = {info: {age_ms: known.frame.age_ms}, arrived: ago(known.frame)};
+  known.clock = new ServerClock();
+  if (known.asked) {
+    const [running, wall] = [performance.now, Date.now];
+    const left = ago(known.asked);
+    performance.now = () => left.running;
+    Date.now = () => left.wall;
+    const number = known.clock.ask();
+    [performance.now, Date.now] = [running, wall];
+    known.clock.answer(number, SERVER_MS);
+  }
+  if (known.frame) known.frame = {info: {capture_ms: SERVER_MS - known.frame.age_ms}};
+  if (known.status) known.status.sent_ms = SERVER_MS - (known.status.old_ms ?? 0);
   done(judge(known));
 });
 """
 
 
-def frame(age_ms: float = 20, arrived: dict[str, int] = FRESH) -> dict[str, Any]:
-    return {"age_ms": age_ms, **arrived}
+def frame(age_ms: float = 20) -> dict[str, Any]:
+    """A picture that was so old when the page asked for the server's time."""
+    return {"age_ms": age_ms}
 
 
 def known(**changes: Any) -> dict[str, Any]:
     """A page on a stream that is well."""
     good = {"open": True, "linkText": "", "paused": False, "heard": FRESH, "status": OK}
-    return {**good, "frame": frame(), **changes}
+    return {**good, "asked": FRESH, "frame": frame(), **changes}
 
 
 @pytest.mark.parametrize(
@@ -51,10 +65,14 @@ def known(**changes: Any) -> dict[str, Any]:
         (known(status=NOBODY), "STALE", "no publisher"),
         (known(status=NOBODY, frame=None), "NONE", "no publisher"),
         (known(frame=None), "NONE", "first picture"),
-        (known(frame=frame(age_ms=480)), "OK", ""),
-        (known(frame=frame(age_ms=520)), "STALE", "No new picture"),
-        (known(frame=frame(arrived={"running": 600, "wall": 600})), "STALE", "No new picture"),
-        (known(frame=frame(arrived=SET_BACK)), "STALE", "No new picture"),
+        (known(frame=frame(age_ms=150)), "OK", ""),
+        (known(frame=frame(age_ms=251)), "STALE", "no new picture"),
+        (known(asked={"running": 600, "wall": 600}), "STALE", "too slow"),
+        (known(asked=SET_BACK), "STALE", "no new picture"),
+        (known(asked=SLEPT), "STALE", "no new picture"),
+        (known(asked=None), "STALE", "Measuring"),
+        (known(status=OK | {"old_ms": 1501}), "STALE", "too slow"),
+        (known(broken="It cannot be decoded."), "OK", "It cannot be decoded."),
         (known(heard=SLEPT), "STALE", "says nothing"),
         (known(heard={"running": 1600, "wall": 1600}), "STALE", "says nothing"),
         (known(open=False, linkText="It is lost."), "STALE", "It is lost."),

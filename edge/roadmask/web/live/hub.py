@@ -142,10 +142,11 @@ class LiveHub:
         here = LiveStatus(
             connected=subscriber.connected,
             state="NONE",
-            why=_why(subscriber),
+            why=_why(subscriber, self.socket),
             temperature_c=temperature_c(),
             subscribers=count_subscribers(self.socket),
             viewers=len(self.viewers),
+            sent_ms=now_ns() / 1e6,
             socket=self.socket,
         )
         status, frame, ring = subscriber.status, subscriber.frame, subscriber.ring
@@ -176,7 +177,12 @@ class LiveHub:
         return here
 
 
-def _why(subscriber: AsyncSubscriber) -> str | None:
+def _why(subscriber: AsyncSubscriber, socket: str) -> str | None:
+    if subscriber.reason == NoMask.NOT_CONNECTED:
+        return (
+            f"{subscriber.reason_text} {socket}: start the daemon with "
+            f"'roadmask run --preview --socket {socket}'"
+        )
     there = subscriber.reason in (NoMask.NONE, NoMask.NO_NEW_FRAME)
     return None if there else subscriber.reason_text
 

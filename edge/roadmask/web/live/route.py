@@ -19,7 +19,10 @@ router = APIRouter()
 
 @router.websocket("/live")
 async def live(socket: WebSocket) -> None:
-    """Binary frames and text statuses; the viewer sends ``{"ack": SEQUENCE}`` for each frame."""
+    """Binary frames and text statuses; the viewer sends ``{"ack": SEQUENCE}`` for each frame.
+
+    It may ask for this machine's time with ``{"clock": NUMBER}``.
+    """
     hub: LiveHub = socket.app.state.server.hub
     await socket.accept()
     if hub.full:
@@ -28,9 +31,13 @@ async def live(socket: WebSocket) -> None:
     viewer = hub.join()
     sender = asyncio.create_task(viewer.send_to(socket))
     try:
-        while (sequence := _acknowledged(await socket.receive())) is not None:
-            hub.acknowledge(viewer, sequence)
-        await socket.close(_MALFORMED, 'expected {"ack": SEQUENCE}')
+        while (said := _said(await socket.receive())) is not None:
+            word, number = said
+            if word == "ack":
+                hub.acknowledge(viewer, number)
+            else:
+                viewer.ask_clock(number)
+        await socket.close(_MALFORMED, 'expected {"ack": SEQUENCE} or {"clock": NUMBER}')
     except (WebSocketDisconnect, RuntimeError):  # it is gone
         pass
     finally:
@@ -39,10 +46,12 @@ async def live(socket: WebSocket) -> None:
         await asyncio.gather(sender, return_exceptions=True)
 
 
-def _acknowledged(message: Mapping[str, Any]) -> int | None:
+def _said(message: Mapping[str, Any]) -> tuple[str, int] | None:
     if message["type"] == "websocket.disconnect":
         raise WebSocketDisconnect(message["code"])
     try:
-        return int(json.loads(message["text"])["ack"])
+        said = json.loads(message["text"])
+        word = "ack" if "ack" in said else "clock"
+        return word, int(said[word])
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None

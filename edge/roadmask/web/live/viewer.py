@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import deque
 
 from fastapi import WebSocket
+
+from roadmask.system.clock import now_ns
 
 _IN_FLIGHT = 2  # frames: one under way while the other is drawn
 
@@ -17,6 +20,7 @@ class Viewer:
         self.change = asyncio.Event()
         self._frame: tuple[int, bytes] | None = None
         self._status: str | None = None
+        self._asked: int | None = None
         self._in_flight: deque[int] = deque()
 
     @property
@@ -35,6 +39,11 @@ class Viewer:
         self._status = status
         self.change.set()
 
+    def ask_clock(self, number: int) -> None:
+        """It wants this machine's time, to bound the age of what it gets."""
+        self._asked = number
+        self.change.set()
+
     def acknowledge(self, sequence: int) -> None:
         """It has drawn that frame, and with it all before."""
         while sequence in self._in_flight:
@@ -45,6 +54,10 @@ class Viewer:
         while True:
             await self.change.wait()
             self.change.clear()
+            if self._asked is not None:
+                number, self._asked = self._asked, None
+                answer = {"type": "clock", "echo": number, "now_ms": now_ns() / 1e6}
+                await socket.send_text(json.dumps(answer))
             if self._status is not None:
                 status, self._status = self._status, None
                 await socket.send_text(status)

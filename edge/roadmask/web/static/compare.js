@@ -111,6 +111,11 @@ class Compare {
       byId("stage").dataset.shown = name;
     } catch (error) {
       if (signal.aborted) return;
+      // The frame before, and its scores, must not be taken for this one's.
+      this.#shown = null;
+      for (const part of ["stage", "divide", "numbers"]) byId(part).hidden = true;
+      byId("agreement").textContent = "";
+      delete byId("stage").dataset.shown;
       byId("what").textContent = `${name}: no result.`;
       notice(error);
     }

@@ -24,13 +24,26 @@ function score(scores) {
 
 export class Facts {
   #values;
+  #place;
+  #said = new Map();
 
   constructor(place) {
+    this.#place = place;
     this.#values = ROWS.map(([term]) => {
       const value = make("dd", {}, "–");
       place.append(make("div", {}, make("dt", {}, term), value));
       return value;
     });
+  }
+
+  /** A row of the page's own, below those of the stream. */
+  say(term, text) {
+    if (!this.#said.has(term)) {
+      const value = make("dd", {});
+      this.#said.set(term, value);
+      this.#place.append(make("div", {}, make("dt", {}, term), value));
+    }
+    this.#said.get(term).textContent = text;
   }
 
   show(status) {

@@ -86,6 +86,10 @@ class Gallery {
       if (matchMedia("(max-width: 800px)").matches) byId("what").scrollIntoView();
     } catch (error) {
       if (signal.aborted) return;
+      // The frame before, and its scores, must not be taken for this one's.
+      this.shown = null;
+      for (const part of ["views", "pixel", "numbers"]) byId(part).hidden = true;
+      delete byId("views").dataset.shown;
       byId("what").textContent = `${name}: no result.`;
       notice(error);
     } finally {

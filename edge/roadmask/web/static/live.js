@@ -1,7 +1,8 @@
 // The live page: newest frame with its mask, the mode, and what the stream says of itself.
 
+import { stamp } from "./clock.js";
 import { Facts } from "./facts.js";
-import { judge, stamp } from "./judge.js";
+import { judge } from "./judge.js";
 import { Legend } from "./legend.js";
 import { byId, make, notice, openPage } from "./page.js";
 import { compose, decode, IdMask, loadLabels, Painter } from "./picture.js";
@@ -11,7 +12,9 @@ import { LiveStream } from "./stream.js";
 const TICK_MS = 100;
 
 /** What the page knows; the picture is drawn from it alone, also when nothing comes any more. */
-const known = { open: false, linkText: "", paused: false, heard: null, status: null, frame: null };
+const known = {
+  open: false, linkText: "", paused: false, heard: null, status: null, frame: null, broken: "",
+};
 
 const nextPaint = () => new Promise((resolve) => { requestAnimationFrame(resolve); });
 
@@ -26,12 +29,17 @@ async function start() {
   const stream = new LiveStream({
     onStatus: (status) => { heard(); known.status = status; view.status(status); },
     onFrame: (frame) => show(frame, view),
+    onBroken: () => {
+      known.broken = "A picture came that this browser cannot decode: waiting for the next.";
+      view.broken();
+    },
     onLink: (open, text, refused) => {
       Object.assign(known, { open, linkText: text });
       if (open) heard();
       if (refused) openSession();
     },
   });
+  known.clock = stream.clock;
   const follow = () => {
     if (document.hidden || known.paused) {
       stream.close();
@@ -63,13 +71,13 @@ const openSession = () => fetch("/config").then((answer) => {
 
 async function show({ info, mask, preview }, view) {
   heard();
-  const arrived = stamp();
   const [maskBitmap, picture] = await Promise.all([decode(mask), preview && decode(preview)]);
   const ids = new IdMask(maskBitmap);
   maskBitmap.close();
   await nextPaint();
   known.frame?.picture?.close();
-  known.frame = { info, ids, picture, arrived };
+  known.frame = { info, ids, picture };
+  known.broken = "";
   view.draw();
   view.frame(info);
 }
@@ -79,6 +87,7 @@ class View {
   #verdict = "";
   #drawn = [];
   #skippedBefore = null;
+  #broken = 0;
 
   constructor(labels) {
     this.painter = new Painter(labels.map((label) => label.color));
@@ -121,6 +130,12 @@ class View {
     this.#drawn.push(now);
     while (this.#drawn[0] < now - 2000) this.#drawn.shift();
     byId("picture").dataset.sequence = info.sequence;
+    this.judge();
+  }
+
+  broken() {
+    this.#broken += 1;
+    this.facts.say("Pictures not decoded", this.#broken);
     this.judge();
   }
 

@@ -1,11 +1,14 @@
 // The live stream: a WebSocket that reconnects by itself, and hands over only the newest frame.
 
+import { ServerClock } from "./clock.js";
+
 const MAGIC = 0x31574d52; // "RMW1", little-endian
 const HEADER_BYTES = 16;
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 5000;
 const TOO_MANY = 1013;
 const NOT_ALLOWED = 1008;
+const ASK_MS = 1000;
 
 /** The parts of a binary message: `{info, mask, preview}`; the planes are Blobs, preview may be null. */
 export function parseFrame(buffer) {
@@ -26,7 +29,7 @@ export function parseFrame(buffer) {
 
 /**
  * `onStatus(status)`, `onFrame(frame)` (awaited; what came meanwhile is dropped but for the newest),
- * `onLink(open, text)`. Every frame is acknowledged, drawn or dropped: the server sends no more
+ * `onLink(open, text)`, `onBroken(error)`: a frame that cannot be shown. Every frame is acknowledged, drawn or dropped: the server sends no more
  * than two without that, so a slow page or network slows only itself.
  */
 export class LiveStream {
@@ -36,9 +39,11 @@ export class LiveStream {
   #timer = 0;
   #newest = null;
   #busy = false;
+  #asking = 0;
 
-  constructor({ onStatus, onFrame, onLink }) {
-    this.on = { status: onStatus, frame: onFrame, link: onLink };
+  constructor({ onStatus, onFrame, onLink, onBroken }) {
+    this.on = { status: onStatus, frame: onFrame, link: onLink, broken: onBroken };
+    this.clock = new ServerClock();
   }
 
   open() {
@@ -51,6 +56,7 @@ export class LiveStream {
   close() {
     this.#wanted = false;
     clearTimeout(this.#timer);
+    clearInterval(this.#asking);
     this.#socket?.close();
     this.#socket = null;
     this.#newest = null;
@@ -62,7 +68,14 @@ export class LiveStream {
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
     const current = (handle) => (event) => { if (socket === this.#socket) handle(event); };
-    socket.onopen = current(() => this.on.link(true, ""));
+    socket.onopen = current(() => {
+      this.clock.forget(); // another server's may answer here now
+      const ask = () => socket.send(JSON.stringify({ clock: this.clock.ask() }));
+      clearInterval(this.#asking);
+      this.#asking = setInterval(ask, ASK_MS);
+      ask();
+      this.on.link(true, "");
+    });
     socket.onclose = current((event) => this.#closed(event.code));
     socket.onmessage = current((event) => this.#message(event.data));
   }
@@ -70,6 +83,7 @@ export class LiveStream {
   #closed(code) {
     this.#socket = null;
     this.#newest = null;
+    clearInterval(this.#asking);
     const why = {
       [TOO_MANY]: "The server has as many viewers as it takes.",
       [NOT_ALLOWED]: "The server wants a login for this page.",
@@ -84,6 +98,7 @@ export class LiveStream {
     if (typeof data === "string") {
       const message = JSON.parse(data);
       if (message.type === "status") this.on.status(message);
+      if (message.type === "clock") this.clock.answer(message.echo, message.now_ms);
       return;
     }
     if (this.#newest) this.#acknowledge(this.#newest); // dropped: there is a newer one
@@ -97,8 +112,12 @@ export class LiveStream {
       while (this.#newest) {
         const frame = this.#newest;
         this.#newest = null;
-        await this.on.frame(frame);
-        this.#acknowledge(frame);
+        try {
+          await this.on.frame(frame);
+        } catch (error) {
+          this.on.broken(error);
+        }
+        this.#acknowledge(frame); // also one that cannot be shown: the next may be whole
       }
     } finally {
       this.#busy = false;

@@ -1,0 +1,82 @@
+"""The live page over links that are slow or spoil pictures, and without a daemon, in Chromium."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from page_parts import Page, daemon
+from proxy_parts import proxy
+from web_parts import server
+
+MODE = "document.querySelector('#badge').dataset.mode"
+REASONS = "document.querySelector('#reasons').textContent"
+SEQUENCE = "Number(document.querySelector('#picture').dataset.sequence || 0)"
+GREEN_SEEN = """(window.seen = [], setInterval(() => window.seen.push(
+    document.querySelector('#badge').dataset.mode), 20), true)"""
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server on a daemon whose pictures may be 2 s old."""
+    socket = tmp_path_factory.mktemp("doubt") / "masks.sock"
+    with daemon(socket) as _, server("--socket", socket) as (url, _):
+        yield url
+
+
+def drawn(page: Page, more: int) -> None:
+    """Until so many more pictures were drawn."""
+    for _ in range(more):
+        before = page.js(SEQUENCE)
+        page.until(f"{SEQUENCE} > {before}", "a newer picture")
+
+
+@pytest.mark.parametrize("delay_s", [1.5, 4.0])
+def test_a_slow_link_is_never_green(chromium: Any, base: str, delay_s: float) -> None:
+    with proxy(base, delay_s) as slow:
+        page = Page(chromium, slow).open("/ui/live")
+        page.until(GREEN_SEEN)
+        drawn(page, 3)
+        modes = set(page.js("window.seen"))
+        assert not modes & {"OK", "DEGRADED"}, modes
+        page.until(f"{REASONS}.includes('The way to this page is too slow')")
+        said = page.text("#band")
+        assert float(said.split("up to ")[1].split(" s")[0]) >= 2 * delay_s, said
+        page.open("about:blank").complaints()
+
+
+def test_a_quick_link_is_green_again(chromium: Any, base: str) -> None:
+    with proxy(base) as quick:
+        page = Page(chromium, quick).open("/ui/live")
+        page.until(f"['OK', 'DEGRADED'].includes({MODE})", "a usable picture")
+        page.open("about:blank")
+    assert page.complaints() == []
+
+
+def test_pictures_that_cannot_be_decoded_are_said_and_passed_over(chromium: Any, base: str) -> None:
+    spoiled: list[int] = []
+
+    def spoil(data: bytes) -> bytes:
+        if b"RMW1" not in data or b"IDAT" not in data or len(spoiled) == 4:
+            return data
+        spoiled.append(len(data))
+        return data.replace(b"IHDR", b"XXXX").replace(b"\xff\xd8\xff", b"\0\0\0")
+
+    with proxy(base, alter=spoil) as odd:
+        page = Page(chromium, odd).open("/ui/live")
+        drawn(page, 2)
+        page.until(f"['OK', 'DEGRADED'].includes({MODE})", "a usable picture")
+        assert len(spoiled) == 4
+        assert "Pictures not decoded" in page.text("#facts")
+        page.open("about:blank")
+
+
+def test_without_a_daemon_the_page_says_what_is_missing(chromium: Any, tmp_path: Path) -> None:
+    socket = tmp_path / "nobody.sock"
+    with server("--socket", socket) as (url, _):
+        page = Page(chromium, url).open("/ui/live")
+        page.until("document.querySelector('#mode').textContent == 'NO STREAM'")
+        page.until(f"{REASONS}.includes('roadmask run --preview --socket {socket}')")
+        page.open("about:blank")
