@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # What the compiled extension is made from: a change builds it anew.
-NATIVE := CMakeLists.txt pyproject.toml $(shell find edge/cpp -name '*.cpp' -o -name '*.hpp' -o -name '*.txt' -o -name '*.in')
+NATIVE := CMakeLists.txt pyproject.toml $(shell find edge/cpp -name '*.cpp' -o -name '*.h' -o -name '*.hpp' -o -name '*.txt' -o -name '*.in')
 # LiteRT and TensorFlow speak to the terminal from C++; errors still show.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
@@ -26,7 +26,7 @@ lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy edge/roadmask train convert benchmarks
 
-setup: $(VENV)/.test  ## every extra
+setup: $(VENV)/.test  ## every extra, and what training, benchmarks and tests need
 
 bench: $(VENV)/.test  ## timings, as ratios in one run
 	$(BIN)/python -m pytest benchmarks -o python_files='bench_*.py' --benchmark-only
@@ -36,9 +36,8 @@ bench: $(VENV)/.test  ## timings, as ratios in one run
 
 setup-peers: $(VENV)/.test  ## .venv-peers, which `python -m benchmarks peers` compares with
 	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
-	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check $$($(BIN)/python -c \
-		"from pathlib import Path; from roadmask.system.toml import read_toml; \
-		print(*read_toml(Path('pyproject.toml'))['project']['optional-dependencies']['peers'])")
+	$(call upgrade,.venv-peers)
+	.venv-peers/bin/python -m pip install --quiet --group peers
 
 fuzz: $(VENV)/.test  ## ten million inputs for the C++ codec; needs clang with libFuzzer
 	cmake -S . -B build/fuzz -DCMAKE_CXX_COMPILER=clang++ -DROADMASK_FUZZ=ON \
@@ -47,14 +46,19 @@ fuzz: $(VENV)/.test  ## ten million inputs for the C++ codec; needs clang with l
 	mkdir -p build/fuzz/corpus
 	build/fuzz/tests/fuzz_protocol -runs=10000000 -max_len=1024 build/fuzz/corpus tests/fuzz/corpus
 
-# Each stamp is the set of extras that $(VENV) holds, built from today's sources.
+# Dependency groups need pip 25.1; a fresh environment has its interpreter's.
+upgrade = $(1)/bin/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
+
+# Each stamp is what $(VENV) holds, built from today's sources: the core; every extra and group.
 $(VENV)/.core: $(NATIVE)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
 
 $(VENV)/.test: $(VENV)/.core
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,benchmarks,record,zenoh,web,cloud,models,test]'
+	$(call upgrade,$(VENV))
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group test \
+		--editable '.[record,zenoh,web,cloud,models]'
 	touch $@
 
 clean:

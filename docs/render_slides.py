@@ -98,7 +98,7 @@ def render(text: str, folder: Path = FOLDER) -> str:
     try:
         from markdown_it import MarkdownIt
     except ImportError as error:
-        raise ConfigError("slides need markdown-it-py: pip install '.[docs]'") from error
+        raise ConfigError("slides need markdown-it-py: pip install --group docs") from error
     reader = MarkdownIt("commonmark", {"html": False}).enable("table")
     sections = [
         f'<section data-number="{number}">{reader.render(slide)}</section>'

@@ -47,7 +47,7 @@ def zeromq_library() -> Path:
     try:
         import zmq  # noqa: F401
     except ImportError as error:
-        raise ConfigError("ZeroMQ is not installed: pip install 'roadmask[benchmarks]'") from error
+        raise ConfigError("ZeroMQ is not installed: pip install --group benchmarks") from error
     for line in Path("/proc/self/maps").read_text().splitlines():
         if "libzmq" in line.rsplit("/", 1)[-1]:
             return Path(line.split(maxsplit=5)[5])

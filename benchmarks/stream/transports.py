@@ -194,6 +194,6 @@ def _zmq() -> Any:
         import zmq
     except ImportError as error:
         raise ConfigError(
-            "ZeroMQ is not installed: pip install 'roadmask[benchmarks]' to compare with it"
+            "ZeroMQ is not installed: pip install --group benchmarks to compare with it"
         ) from error
     return zmq

@@ -72,7 +72,7 @@ _HOME = {
 
 
 def __getattr__(name: str) -> Any:
-    if name == "__version__":  # stands in pyproject.toml alone
+    if name == "__version__":  # stands in edge/cpp/include/roadmask/version.h alone
         from importlib.metadata import version
 
         return version("roadmask")

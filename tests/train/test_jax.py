@@ -12,7 +12,7 @@ SCRIPT = Path(__file__).with_name("jax_run.py")
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(find_spec("jax") is None, reason="no JAX: install the extra `jax`")
+@pytest.mark.skipif(find_spec("jax") is None, reason="no JAX: pip install --group jax")
 @pytest.mark.parametrize(("devices", "steps"), [(1, 4), (2, 3)])
 def test_jax_trains_and_resumes_to_the_same_weights(
     devices: int, steps: int, tmp_path: Path

@@ -243,7 +243,7 @@ def test_a_sum_that_cannot_be_read_is_one_line(spec: str, words: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(find_spec("jax") is None, reason="no JAX: install the extra `jax`")
+@pytest.mark.skipif(find_spec("jax") is None, reason="no JAX: pip install --group jax")
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="this is that run")
 @pytest.mark.parametrize("tests", ["plain_numpy", pytest.param("", marks=pytest.mark.slow)])
 def test_the_losses_are_the_same_on_jax(tests: str) -> None:

@@ -85,7 +85,7 @@ def test_a_network_trains_saves_reloads_converts_and_runs(name: str, tmp_path: P
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(find_spec("jax") is None, reason="no JAX: install the extra `jax`")
+@pytest.mark.skipif(find_spec("jax") is None, reason="no JAX: pip install --group jax")
 def test_networks_compute_the_same_on_jax(tmp_path: Path) -> None:
     names = ("fast_scnn", "segformer_b0", "lraspp_mobilenetv3")
     images, _ = frames(1)

@@ -26,7 +26,7 @@ class Board:
         except ImportError as error:
             raise ConfigError(
                 "--tensorboard needs tensorboardX, which is not installed: "
-                "pip install '.[tensorboard]'"
+                "pip install --group tensorboard"
             ) from error
         for old in folder.glob("events.out.tfevents.*"):
             old.unlink()

@@ -33,7 +33,7 @@ extern "C" {
 /* Grows when something is added; the soname changes if ever something is taken away. */
 #define ROADMASK_ABI 1u
 uint32_t roadmask_abi(void);
-const char* roadmask_version(void); /* of the library: "0.1.0" */
+const char* roadmask_version(void); /* of the library: "MAJOR.MINOR.PATCH" */
 
 /* What a call gives: a mask, or why there is none. */
 enum {
