@@ -22,7 +22,7 @@ from roadmask.inference.postprocess import Postprocess
 from roadmask.inference.preprocess import Preprocess
 from roadmask.labels.label_set import CATEGORY_NAMES, UNKNOWN, LabelSet
 
-_LARGEST_SIDE_PX = 16384  # that the kernels take
+LARGEST_SIDE_PX = 16384  # that the kernels take
 
 
 @dataclass(frozen=True)
@@ -167,11 +167,11 @@ def _bgr(image: Image) -> Image:
         or image.dtype != np.uint8
         or image.ndim != 3
         or image.shape[2] != 3
-        or not 1 <= min(image.shape[:2]) <= max(image.shape[:2]) <= _LARGEST_SIDE_PX
+        or not 1 <= min(image.shape[:2]) <= max(image.shape[:2]) <= LARGEST_SIDE_PX
     ):
         given = f"{getattr(image, 'dtype', '')} {getattr(image, 'shape', '')}".strip()
         raise DataError(
             f"image_rgb: given {type(image).__name__} {given}".rstrip()
-            + f", expected an array (H, W, 3) uint8 RGB with sides of 1 to {_LARGEST_SIDE_PX} px"
+            + f", expected an array (H, W, 3) uint8 RGB with sides of 1 to {LARGEST_SIDE_PX} px"
         )
     return np.asarray(cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2BGR), np.uint8)

@@ -27,6 +27,7 @@ class Worker:
         self.pending = 0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._mean_s = 0.1
+        self._began: float | None = None
 
     @property
     def full(self) -> ProblemError | None:
@@ -35,6 +36,12 @@ class Worker:
             return None
         wait_s = max(1, math.ceil(self.pending * self._mean_s))
         return busy(f"{self.name} has {self.pending} requests waiting", wait_s)
+
+    @property
+    def occupied_s(self) -> float:
+        """How long the work that is being done has taken so far."""
+        began = self._began
+        return 0.0 if began is None else time.monotonic() - began
 
     async def run(self, work: Callable[[], Result]) -> Result:
         """The result of ``work``, done in the thread.
@@ -58,8 +65,9 @@ class Worker:
         self.pending -= 1
 
     def _timed(self, work: Callable[[], Result]) -> Result:
-        started = time.monotonic()
+        started = self._began = time.monotonic()
         try:
             return work()
         finally:
+            self._began = None
             self._mean_s += 0.2 * (time.monotonic() - started - self._mean_s)

@@ -7,6 +7,7 @@ import socket
 import struct
 import subprocess
 import sys
+import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterator
@@ -81,6 +82,8 @@ BAD = {
     "jpeg of many scans": (scanned(20_000), 422, "scans"),
     "webp cut": (encoded(PICTURE, ".webp")[:-100], 422, "truncated"),
     "webp odd": (b"RIFF\x10\x00\x00\x00WEBPXXXX" + bytes(12), 422, "WebP"),
+    "thin": (png_of(1, 25_000, bytes(4 * 25_000)), 422, "1x25000 px: at most 16384 a side"),
+    "wide": (png_of(25_000, 1, bytes(75_001)), 422, "25000x1 px: at most 16384 a side"),
     "bomb": (bomb(), 413, "30000x30000"),
     "jpeg bomb": (HUGE_JPEG, 413, "65000x65000"),
     "animated png": (animated_png(), 422, "animated"),
@@ -96,6 +99,18 @@ def test_a_bad_picture_is_one_sentence(client: httpx.Client, name: str) -> None:
     assert (answer.status_code, problem["status"]) == (status, status), problem
     assert answer.headers["content-type"] == "application/problem+json"
     assert words in problem["detail"] and "\n" not in problem["detail"]
+
+
+def test_an_odd_picture_spoils_no_other_of_a_batch(client: httpx.Client) -> None:
+    good, thin = encoded(PICTURE), BAD["thin"][0]
+    files = [("image", (name, data)) for name, data in (("a", good), ("b", thin), ("c", good))]
+    items = client.post("/predict/batch?format=json", files=files).raise_for_status().json()
+    assert [bool(item["prediction"]) for item in items["predictions"]] == [True, False, True]
+    assert items["predictions"][1]["problem"]["status"] == 422
+    archive = client.post("/predict/batch", files=files).raise_for_status().content
+    with zipfile.ZipFile(io.BytesIO(archive)) as held:
+        assert held.namelist() == ["000-a.png", "001-b.txt", "002-c.png"]
+        assert b"16384" in held.read("001-b.txt")
 
 
 def exif_rotated() -> bytes:

@@ -10,6 +10,8 @@ from roadmask.web.networks.peers import Peer, PeerNetwork
 from roadmask.web.problems import ProblemError
 from roadmask.web.schemas import Model
 
+_STUCK_S = 10.0  # that one picture may take before this server counts as not ready
+
 
 class Networks:
     """What can be asked for; a name is looked up, never opened as a file or an address."""
@@ -34,6 +36,14 @@ class Networks:
             return PeerNetwork(self._peers[peer], model)
         known = ", ".join((*self.local, *(f"NAME@{peer}" for peer in self._peers)))
         raise ProblemError(404, f"model {name[:80]!r} is unknown: this server has {known}")
+
+    @property
+    def stuck(self) -> str | None:
+        """Which network is held up by one picture, in words."""
+        for name, network in self.local.items():
+            if (taken_s := network.worker.occupied_s) > _STUCK_S:
+                return f"model {name} has been busy with one picture for {taken_s:.0f} s"
+        return None
 
     async def describe(self) -> list[Model]:
         """Entries of ``GET /models``."""

@@ -13,6 +13,7 @@ from roadmask.errors import DataError
 from roadmask.imaging.headers import read_header
 from roadmask.imaging.index_png import decode_index_png
 from roadmask.imaging.reading import decode_color
+from roadmask.inference.predictor import LARGEST_SIDE_PX
 from roadmask.web.problems import TooManyPixelsError
 
 
@@ -56,6 +57,11 @@ def _check(data: bytes | bytearray, max_pixels: int) -> str:
         raise TooManyPixelsError(
             f"the picture has {header.width}x{header.height} px: at most {max_pixels} are taken; "
             "send it smaller"
+        )
+    if max(header.width, header.height) > LARGEST_SIDE_PX:
+        raise DataError(
+            f"the picture has {header.width}x{header.height} px: at most {LARGEST_SIDE_PX} a side "
+            "are taken; send it smaller, or in parts"
         )
     if header.animated:
         raise DataError(f"the {header.kind} is animated: send a single frame of it")

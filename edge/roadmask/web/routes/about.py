@@ -8,7 +8,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from roadmask import __version__
 from roadmask.labels.catalogue import CITYSCAPES_8
 from roadmask.labels.label_set import CATEGORY_COLORS_RGB, CATEGORY_NAMES
-from roadmask.web.problems import describe
+from roadmask.web.problems import busy, describe
 from roadmask.web.schemas import (
     Config,
     Format,
@@ -49,9 +49,11 @@ async def healthz() -> Status:
     return Status(status="ok")
 
 
-@router.get("/readyz")
-async def readyz() -> Status:
-    """The networks are loaded: predictions are taken."""
+@router.get("/readyz", responses=describe(503))
+async def readyz(state: State) -> Status:
+    """The networks are loaded and get on: predictions are taken."""
+    if (why := state.networks.stuck) is not None:
+        raise busy(why, 5)
     return Status(status="ready")
 
 

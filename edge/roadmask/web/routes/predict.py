@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import time
 import zipfile
 from collections.abc import AsyncIterator, Sequence
@@ -14,7 +15,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from roadmask.arrays import U8
-from roadmask.errors import DataError
+from roadmask.errors import DataError, RoadmaskError
 from roadmask.web.networks.local import Network, Picture, elapsed_ms
 from roadmask.web.networks.outcome import Outcome
 from roadmask.web.pictures.decode import is_turned
@@ -33,6 +34,7 @@ from roadmask.web.schemas import (
 from roadmask.web.state import ServerState, State
 
 router = APIRouter(tags=["prediction"])
+_log = logging.getLogger("roadmask.web")
 UPLOAD_PROBLEMS = describe(400, 401, 403, 404, 408, 413, 415, 421, 422, 503)
 ModelName = Annotated[str | None, Query(max_length=200, description="a name of GET /models")]
 
@@ -202,9 +204,18 @@ async def _item(state: ServerState, network: Network, part: Part, confidence: bo
     picture = Picture(part.data, max_pixels=state.config.limits.pixels)
     try:
         return BatchItem(name=name, prediction=await network.predict(picture, confidence, finish))
-    except DataError as error:
-        problem = problem_of(error)
+    except Exception as error:  # whatever it is, the other pictures have their masks
+        problem = _problem_of_one(error, name)
         return BatchItem(name=name, problem=ProblemItem.model_validate(problem.body))
+
+
+def _problem_of_one(error: Exception, name: str) -> ProblemError:
+    if isinstance(error, ProblemError):
+        return error
+    if isinstance(error, RoadmaskError):
+        return problem_of(error)
+    _log.error("picture %.80r of a batch failed", name, exc_info=error)
+    return ProblemError(500, "the server failed on this picture; its log says how")
 
 
 async def _zip(state: ServerState, network: Network, images: Sequence[Part]) -> bytes:
@@ -217,6 +228,7 @@ async def _zip(state: ServerState, network: Network, images: Sequence[Part]) -> 
             try:
                 mask = await network.predict(picture, False, lambda _, o: png(o.mask))
                 archive.writestr(f"{number:03d}-{stem}.png", mask)
-            except DataError as error:
-                archive.writestr(f"{number:03d}-{stem}.txt", f"{error}\n")
+            except Exception as error:  # as above
+                problem = _problem_of_one(error, stem)
+                archive.writestr(f"{number:03d}-{stem}.txt", f"{problem.detail}\n")
     return buffer.getvalue()
