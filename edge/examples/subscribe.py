@@ -8,65 +8,39 @@ edge/cpp/examples/subscribe.cpp does the same in the same order.
 from __future__ import annotations
 
 import argparse
-import math
 
-import numpy as np
-
-from roadmask import Mask, Mode, Subscriber
+from roadmask import Mask, Mode, Subscriber, products
 from roadmask.stream.modes import names
 from roadmask.stream.protocol import DEFAULT_SOCKET
 
 # The camera's place in the vehicle: measure yours.
 CAMERA_HEIGHT_M = 1.3  # above the road
 FIELD_OF_VIEW_DEG = 60.0  # horizontal
-HORIZON = 0.5  # row of the horizon, as a fraction of the picture
+PITCH_DEG = 0.0  # how far it looks down
+PITCH_UNCERTAINTY_DEG = 0.5  # the true pitch is no further off, on any road and at any load
 CORRIDOR_M = 2.0  # width that the vehicle needs
 FARTHEST_M = 60.0  # what is farther is not judged
 CAREFUL_M = 20.0  # a DEGRADED mask is believed no farther
-FREE_SHARE = 0.9  # of a row of the corridor: what is not flat there may be a line or a leaf
-FLAT, HUMAN, VEHICLE = 1, 6, 7
 
 
-def free_distance_m(mask: Mask) -> float:
-    """Metres of road ahead, up to the first row whose corridor is not free.
-
-    Over a flat ground, a row r below the horizon shows the road at
-    height x focal length / (r - horizon).
-    """
-    camera_width, camera_height = mask.camera_size
-    (scale_x, scale_y), (offset_x, offset_y) = mask.scale, mask.offset
-    focal_px = camera_width / 2 / math.tan(math.radians(FIELD_OF_VIEW_DEG / 2))
-    horizon_px = HORIZON * camera_height
-    free_m = 0.0
-    for row in range(mask.size[1] - 1, -1, -1):
-        below_px = scale_y * row + offset_y - horizon_px
-        if not below_px > 0:
-            break
-        distance_m = CAMERA_HEIGHT_M * focal_px / below_px
-        if not distance_m <= FARTHEST_M:
-            break
-        half_px = CORRIDOR_M / 2 * focal_px / distance_m
-        # Kept within the mask before they become whole numbers: a scale may be anything.
-        left = max(0.0, (camera_width / 2 - half_px - offset_x) / scale_x)
-        right = min(mask.size[0] - 1.0, (camera_width / 2 + half_px - offset_x) / scale_x)
-        if not left <= right:
-            break
-        if not is_free(mask.pixels[row, math.floor(left) : math.ceil(right) + 1]):
-            break
-        free_m = distance_m
-    return free_m
-
-
-def is_free(corridor: np.ndarray) -> bool:
-    """Whether the vehicle may pass: one pixel of a human or a vehicle is never averaged away."""
-    if np.isin(corridor, (HUMAN, VEHICLE)).any():
-        return False
-    return bool(np.count_nonzero(corridor == FLAT) >= FREE_SHARE * corridor.size)
+def free_distance(mask: Mask) -> products.FreeDistance:
+    """The road ahead; one pixel that is not flat ends it, nothing is averaged away."""
+    geometry = products.CameraGeometry.pinhole(
+        mask.camera_size,
+        FIELD_OF_VIEW_DEG,
+        CAMERA_HEIGHT_M,
+        pitch_deg=PITCH_DEG,
+        pitch_uncertainty_deg=PITCH_UNCERTAINTY_DEG,
+    )
+    return products.free_distance(mask, geometry, farthest_m=FARTHEST_M, corridor_m=CORRIDOR_M)
 
 
 def decide(mask: Mask) -> str:
-    """What the mask is good for."""
-    free_m = free_distance_m(mask)
+    """What the mask is good for: the least that is free counts, not the likeliest."""
+    free = free_distance(mask)
+    if not free.known:
+        return f"stop: free distance unknown: {free.reason}"
+    free_m = float(free.nearest["low_m"])
     if mask.mode is Mode.OK:
         return f"free {free_m:.2f} m"
     return f"free {min(free_m, CAREFUL_M):.2f} m, carefully"

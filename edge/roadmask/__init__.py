@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     )
     from roadmask.inference.predictor import Segmentation, load
     from roadmask.labels.label_set import Category
+    from roadmask.stream import products
     from roadmask.stream.modes import Mode, NoMask, Reason
     from roadmask.stream.subscribe.async_subscriber import AsyncSubscriber
     from roadmask.stream.subscribe.subscriber import Mask, Subscriber
@@ -47,6 +48,7 @@ __all__ = [
     "Subscriber",
     "__version__",
     "load",
+    "products",
 ]
 
 _HOME = {
@@ -76,8 +78,10 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("roadmask")
-    if name not in _HOME:
+    if name not in __all__:
         raise AttributeError(f"module 'roadmask' has no attribute {name!r}")
     from importlib import import_module
 
+    if name == "products":
+        return import_module("roadmask.stream.products")
     return getattr(import_module(_HOME[name]), name)

@@ -185,6 +185,19 @@ def nearest_map(
     window: _Part | None = None,
 ) -> tuple[list[int], int]: ...
 
+class FreeDistance:
+    """Free distance for one camera geometry; see ``stream.products.reference``."""
+
+    def __init__(
+        self, geometry: tuple[float, ...], farthest_m: float, corridor_m: float
+    ) -> None: ...
+    def measure(self, mask: _Array, transform: tuple[float, ...]) -> tuple[int, bytes, bytes]:
+        """A Fault, the columns' bytes, and the nearest one's.
+
+        Raises:
+            TypeError, ValueError: no ``(H, W) uint8`` whose rows are packed.
+        """
+
 class PreprocessPlan:
     """Camera picture → network input for one pair of sizes; see ``kernels_reference.preprocess``.
 

@@ -23,6 +23,7 @@ ALLOWED = {
     "evaluation": "labels",
     "stream.publish": "stream system",
     "stream.subscribe": "stream system",
+    "stream.products": "stream stream.subscribe system",
     "sources": "imaging town system",
     "inference": "labels storage system",
     "models_store": "inference storage system",

@@ -3,69 +3,68 @@
 //   subscribe SOCKET [FRAMES] [--allow-not-live]
 //
 // edge/examples/subscribe.py does the same in the same order.
+#include <roadmask/products.hpp>
 #include <roadmask/subscriber.hpp>
 
 #include <algorithm>
 #include <cmath>
-#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
 
 // The camera's place in the vehicle: measure yours.
-constexpr double kCameraHeightM = 1.3;   // above the road
-constexpr double kFieldOfViewDeg = 60.0; // horizontal
-constexpr double kHorizon = 0.5;         // row of the horizon, as a fraction of the picture
-constexpr double kCorridorM = 2.0;       // width that the vehicle needs
-constexpr double kFarthestM = 60.0;      // what is farther is not judged
-constexpr double kCarefulM = 20.0;       // a DEGRADED mask is believed no farther
-constexpr double kFreeShare = 0.9;  // of a row of the corridor: the rest may be a line or a leaf
-constexpr std::uint8_t kFlat = 1, kHuman = 6, kVehicle = 7;
+constexpr double kCameraHeightM = 1.3;        // above the road
+constexpr double kFieldOfViewDeg = 60.0;      // horizontal
+constexpr double kPitchDeg = 0.0;             // how far it looks down
+constexpr double kPitchUncertaintyDeg = 0.5;  // the true pitch is no further off, at any load
+constexpr double kCorridorM = 2.0;            // width that the vehicle needs
+constexpr double kFarthestM = 60.0;           // what is farther is not judged
+constexpr double kCarefulM = 20.0;            // a DEGRADED mask is believed no farther
 
-// Whether the vehicle may pass: one pixel of a human or a vehicle is never averaged away.
-bool is_free(const std::uint8_t* first, const std::uint8_t* end) {
-  if (std::any_of(first, end, [](auto id) { return id == kHuman || id == kVehicle; })) return false;
-  return static_cast<double>(std::count(first, end, kFlat)) >= kFreeShare * double(end - first);
+namespace products = roadmask::products;
+
+products::Geometry geometry(double width, double height) {
+  products::Geometry g;
+  g.width = width;
+  g.height = height;
+  g.fx = g.fy = width / 2 / std::tan(kFieldOfViewDeg * (3.14159265358979323846 / 180) / 2);
+  g.cx = (width - 1) / 2;
+  g.cy = (height - 1) / 2;
+  g.height_m = kCameraHeightM;
+  g.pitch_deg = kPitchDeg;
+  g.pitch_uncertainty_deg = kPitchUncertaintyDeg;
+  return g;
 }
 
-// Metres of road ahead, up to the first row whose corridor is not free. Over a flat ground, a
-// row r below the horizon shows the road at height x focal length / (r - horizon).
-double free_distance_m(const roadmask::Mask& mask) {
-  const auto& h = mask.header();
-  const double focal_px =
-      h.camera_width / 2.0 / std::tan(kFieldOfViewDeg * 3.14159265358979323846 / 360.0);
-  const double horizon_px = kHorizon * h.camera_height;
-  double free_m = 0.0;
-  for (int row = static_cast<int>(mask.height()) - 1; row >= 0; --row) {
-    const double below_px = h.scale_y * row + h.offset_y - horizon_px;
-    if (!(below_px > 0)) break;
-    const double distance_m = kCameraHeightM * focal_px / below_px;
-    if (!(distance_m <= kFarthestM)) break;
-    const double half_px = kCorridorM / 2 * focal_px / distance_m;
-    // Kept within the mask before they become whole numbers: a scale may be anything.
-    const double left = std::max(0.0, (h.camera_width / 2.0 - half_px - h.offset_x) / h.scale_x);
-    const double right = std::min(mask.width() - 1.0,
-                                  (h.camera_width / 2.0 + half_px - h.offset_x) / h.scale_x);
-    if (!(left <= right)) break;
-    const std::uint8_t* pixels = mask.pixels() + static_cast<std::size_t>(row) * mask.stride();
-    const auto first = static_cast<std::ptrdiff_t>(std::floor(left));
-    const auto last = static_cast<std::ptrdiff_t>(std::ceil(right));
-    if (!is_free(pixels + first, pixels + last + 1)) break;
-    free_m = distance_m;
+// The road ahead; one pixel that is not flat ends it, nothing is averaged away. Made anew only
+// for another camera size: it keeps what it has worked out.
+class Road {
+ public:
+  std::string decide(const roadmask::Mask& mask) {
+    const auto& h = mask.header();
+    if (h.camera_width != width_ || h.camera_height != height_) {
+      width_ = h.camera_width;
+      height_ = h.camera_height;
+      free_ = products::FreeDistance(geometry(width_, height_), {kFarthestM, kCorridorM});
+    }
+    const products::Fault fault = free_.measure(mask);
+    const products::Column nearest = free_.nearest();
+    const char* unknown = fault != products::Fault::NONE ? to_string(fault) : to_string(nearest.end);
+    if (nearest.end == products::End::NOT_SEEN)
+      return std::string("stop: free distance unknown: ") + unknown;
+    // The least that is free counts, not the likeliest.
+    const bool ok = mask.mode() == roadmask::Mode::OK;
+    char text[64];
+    std::snprintf(text, sizeof text, ok ? "free %.2f m" : "free %.2f m, carefully",
+                  ok ? nearest.low_m : std::min(nearest.low_m, kCarefulM));
+    return text;
   }
-  return free_m;
-}
 
-// What the mask is good for.
-std::string decide(const roadmask::Mask& mask) {
-  const double free_m = free_distance_m(mask);
-  const bool ok = mask.mode() == roadmask::Mode::OK;
-  char text[64];
-  std::snprintf(text, sizeof text, ok ? "free %.2f m" : "free %.2f m, carefully",
-                ok ? free_m : std::min(free_m, kCarefulM));
-  return text;
-}
+ private:
+  std::uint32_t width_ = 0, height_ = 0;
+  products::FreeDistance free_{products::Geometry{}};
+};
 
 int main(int count, char** arguments) {
   std::string socket_path = roadmask::kDefaultSocket;
@@ -90,6 +89,7 @@ int main(int count, char** arguments) {
   // What nobody should drive on is refused already: see Options::refuse for the reasons.
   roadmask::Subscriber subscriber(socket_path, options);
   roadmask::Mask mask;
+  Road road;
   for (long seen = 0; seen != frames;) {
     if (!subscriber.receive(mask, std::chrono::milliseconds(250))) {
       std::printf("stop: no mask: %s\n", subscriber.reason_text().c_str());
@@ -99,7 +99,7 @@ int main(int count, char** arguments) {
           mask.reasons() ? " " + roadmask::reason_names(mask.reasons()) : std::string();
       std::printf("mask %llu %s%s age %.1f ms, %s\n",
                   static_cast<unsigned long long>(mask.sequence()), to_string(mask.mode()),
-                  reasons.c_str(), mask.age_ms(), decide(mask).c_str());
+                  reasons.c_str(), mask.age_ms(), road.decide(mask).c_str());
     }
     std::fflush(stdout);
   }

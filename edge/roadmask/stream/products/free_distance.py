@@ -1,0 +1,78 @@
+"""Metres of flat road ahead, by the kernel that the C++ library has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from roadmask import _native
+from roadmask.stream.products.geometry import CameraGeometry, End, Fault, Measurable, transform_of
+
+COLUMN = np.dtype(
+    {
+        "names": ["distance_m", "low_m", "high_m", "category", "end"],
+        "formats": ["f8", "f8", "f8", "u1", "u1"],
+        "offsets": [0, 8, 16, 24, 25],
+        "itemsize": 32,
+    }
+)
+
+
+@dataclass(frozen=True)
+class FreeDistance:
+    """Free distance of one mask.
+
+    Attributes:
+        fault: why there is none, else ``Fault.NONE``.
+        columns: ``(W,)`` records, empty after a fault: ``distance_m`` forward from the camera's
+            foot, NaN where ``end`` is ``NOT_SEEN``; ``low_m`` and ``high_m``, the same one mask
+            row and the pitch's uncertainty to either side, ``high_m`` inf at the horizon;
+            ``category``, the id that ended it; ``end``, an ``End``.
+        nearest: the record whose ``low_m`` is the least, without the free columns that leave the
+            corridor.
+    """
+
+    fault: Fault
+    columns: npt.NDArray[np.void]
+    nearest: np.void
+
+    @property
+    def known(self) -> bool:
+        """Whether ``nearest`` is a distance."""
+        return bool(self.nearest["end"] != End.NOT_SEEN)
+
+    @property
+    def reason(self) -> str:
+        """Why it is not known, else why it ends."""
+        return self.fault.name if self.fault else End(int(self.nearest["end"])).name
+
+
+@lru_cache(maxsize=8)
+def _kernel(values: tuple[float, ...], farthest_m: float, corridor_m: float) -> Any:
+    return _native.FreeDistance(values, farthest_m, corridor_m)
+
+
+def free_distance(
+    mask: Measurable,
+    geometry: CameraGeometry,
+    *,
+    farthest_m: float = 60.0,
+    corridor_m: float | None = None,
+) -> FreeDistance:
+    """Metres to the first pixel of each column that is not flat; void is not, nothing is averaged.
+
+    Args:
+        mask: a mask of a stream, or what lies as one.
+        geometry: the camera's place.
+        farthest_m: what is farther is not judged; up to 1000.
+        corridor_m: full width straight ahead that is looked at; None: every column.
+    """
+    width_m = float("inf") if corridor_m is None else float(corridor_m)
+    kernel = _kernel(geometry.values, float(farthest_m), width_m)
+    fault, columns, nearest = kernel.measure(mask.pixels, transform_of(mask))
+    found = np.frombuffer(columns, COLUMN)
+    return FreeDistance(Fault(fault), found, np.frombuffer(nearest, COLUMN)[0])

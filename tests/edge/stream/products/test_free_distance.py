@@ -1,0 +1,210 @@
+"""Metres of road ahead: the kernel against its reference, and both against the town's geometry."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import replace
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from roadmask import products
+from roadmask.arrays import U8
+from roadmask.stream.products import CameraGeometry, End, Fault, reference
+from roadmask.stream.products.geometry import transform_of
+from roadmask.town.town import Town
+
+HUMAN, VEHICLE = 6, 7
+GEOMETRY = CameraGeometry.pinhole((1280, 720), 60.0, 1.4, pitch_deg=2.0)
+
+
+class Picture(NamedTuple):
+    pixels: U8
+    camera_size: tuple[int, int] = (1280, 720)
+    scale: tuple[float, float] = (1280 / 480, 720 / 352)
+    offset: tuple[float, float] = ((1280 / 480 - 1) / 2, (720 / 352 - 1) / 2)
+
+
+def road(size: tuple[int, int] = (480, 352)) -> Picture:
+    """A mask of nothing but road."""
+    return Picture(np.ones(size[::-1], np.uint8))
+
+
+def any_geometry(r: random.Random) -> CameraGeometry:
+    return CameraGeometry(
+        1280, 720, r.uniform(500, 1500), r.uniform(500, 1500), r.uniform(500, 800),
+        r.uniform(300, 420), r.choice((0.0, r.uniform(-0.4, 0.4))),
+        r.choice((0.0, r.uniform(-0.2, 0.2))), r.uniform(0.5, 3), r.uniform(-8, 8),
+        r.choice((0.0, r.uniform(-20, 20))), r.choice((0.0, r.uniform(-30, 30))), r.uniform(0, 2),
+    )  # fmt: skip
+
+
+def test_kernel_and_reference_are_equal_to_the_last_bit_on_1000_masks() -> None:
+    r, seen, ends = random.Random(1), 0, set()
+    while seen < 1000:
+        geometry = any_geometry(r)
+        w, h = r.randrange(2, 24), r.randrange(2, 24)
+        scale = (1280 / w, 720 / h)
+        cut = (r.uniform(0, 60), r.uniform(-60, 60))
+        share = r.choice((0.0, 0.02, 0.3))
+        dice = np.random.default_rng(seen)
+        ids = np.where(dice.random((h, w)) < share, dice.integers(0, 8, (h, w)), 1).astype(np.uint8)
+        picture = Picture(ids, scale=scale, offset=cut)
+        corridor = r.choice((None, 2.0, 4.0))
+        farthest = r.choice((10.0, 60.0, 1000.0))
+        found = products.free_distance(picture, geometry, farthest_m=farthest, corridor_m=corridor)
+        if found.fault:
+            assert found.fault is Fault.HORIZON
+            continue
+        width_m = math.inf if corridor is None else corridor
+        expected = reference.free_distance(ids, geometry, transform_of(picture), farthest, width_m)
+        for name in found.columns.dtype.names or ():
+            # As bits: NaN equals itself, -0 is not 0.
+            got, want = found.columns[name], expected[name]
+            if name.endswith("_m"):
+                assert np.array_equal(np.isnan(got), np.isnan(want)), (name, seen)
+                got, want = np.nan_to_num(got, nan=-1.0), np.nan_to_num(want, nan=-1.0)
+            assert got.tobytes() == want.tobytes(), (name, seen, geometry)
+        ends |= set(found.columns["end"].tolist())
+        seen += 1
+    assert ends == {int(end) for end in End}
+
+
+HOSTILE: list[tuple[dict[str, Any], Fault]] = [
+    *(({name: math.nan}, Fault.NOT_FINITE) for name in CameraGeometry.__dataclass_fields__),
+    *(({name: math.inf}, Fault.NOT_FINITE) for name in CameraGeometry.__dataclass_fields__),
+    ({"width": 0}, Fault.SIZE),
+    ({"height": -720}, Fault.SIZE),
+    ({"fx": 0}, Fault.FOCAL),
+    ({"fy": -1000}, Fault.FOCAL),
+    ({"fx": 1e-300}, Fault.FOCAL),
+    ({"cx": 5000}, Fault.CENTRE),
+    ({"cy": -1}, Fault.CENTRE),
+    ({"k1": 1e300}, Fault.DISTORTION),
+    ({"height_m": 0}, Fault.HEIGHT),
+    ({"height_m": -1.4}, Fault.HEIGHT),
+    ({"height_m": 1e-300}, Fault.HEIGHT),
+    ({"roll_deg": 180}, Fault.UPSIDE_DOWN),
+    ({"roll_deg": -90}, Fault.UPSIDE_DOWN),
+    ({"pitch_deg": 90}, Fault.ANGLE),
+    ({"yaw_deg": 180}, Fault.ANGLE),
+    ({"pitch_uncertainty_deg": -1}, Fault.UNCERTAINTY),
+    ({"pitch_deg": 30}, Fault.HORIZON),
+    ({"pitch_deg": -30}, Fault.HORIZON),
+    ({"width": 1920}, Fault.CAMERA_SIZE),
+]
+
+
+@pytest.mark.parametrize(("given", "fault"), HOSTILE)
+def test_a_hostile_geometry_gives_a_reason_and_no_number(
+    given: dict[str, Any], fault: Fault
+) -> None:
+    found = products.free_distance(road(), replace(GEOMETRY, **given))
+    assert found.fault is fault and found.reason == fault.name
+    assert len(found.columns) == 0 and not found.known
+    assert all(math.isnan(found.nearest[name]) for name in ("distance_m", "low_m", "high_m"))
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, math.nan, math.inf, 3e38])
+def test_a_hostile_transform_or_limit_gives_a_reason(scale: float) -> None:
+    crooked = road()._replace(scale=(1.0, scale))
+    assert products.free_distance(crooked, GEOMETRY).fault is Fault.TRANSFORM
+    assert products.free_distance(road(), GEOMETRY, farthest_m=scale).fault is Fault.LIMITS
+    if not scale > 0:
+        assert products.free_distance(road(), GEOMETRY, corridor_m=scale).fault is Fault.LIMITS
+
+
+@pytest.mark.parametrize("category", [0, 2, HUMAN, VEHICLE, 255])
+def test_one_pixel_ends_its_column_and_the_corridor(category: int) -> None:
+    picture = road()
+    picture.pixels[250, 240] = category
+    found = products.free_distance(picture, GEOMETRY, corridor_m=2.0)
+    clear = products.free_distance(road(), GEOMETRY, corridor_m=2.0)
+    assert clear.reason == "RANGE" and clear.nearest["distance_m"] == 60.0
+    assert found.reason == "OBSTACLE" and found.nearest["category"] == category
+    assert np.flatnonzero(found.columns["end"] == End.OBSTACLE).tolist() == [240]
+    assert found.nearest["low_m"] < found.nearest["distance_m"] < found.nearest["high_m"]
+
+
+def test_beside_the_corridor_nothing_ends_it_and_the_nearest_row_is_no_distance() -> None:
+    picture = road()
+    picture.pixels[250, 20] = HUMAN
+    assert products.free_distance(picture, GEOMETRY, corridor_m=2.0).reason == "RANGE"
+    picture.pixels[-1, 240] = VEHICLE
+    near = products.free_distance(picture, GEOMETRY, corridor_m=2.0)
+    assert near.reason == "NEAR" and near.nearest["distance_m"] == 0.0
+
+
+@cache
+def town(seed: int) -> Town:
+    return Town(seed, 960, 704)
+
+
+def seen_by(seed: int, index: int, **given: Any) -> tuple[Picture, CameraGeometry, float]:
+    """A truth mask of 480 x 352 px, the geometry of its camera, and its horizon, px."""
+    street = town(seed)
+    camera = street._camera(index / street.fps)
+    focal, middle = camera.focal_px, (street.height - 1) / 2
+    # The town's camera is level and its picture shifted; the centre says the same.
+    geometry = CameraGeometry(
+        960, 704, focal, focal, camera.middle_px, camera.horizon_px, height_m=camera.height_m,
+        **given,
+    )  # fmt: skip
+    assert abs(camera.horizon_px - middle) < middle
+    mask = street.frame(index).category_mask[::2, ::2].copy()
+    return Picture(mask, (960, 704), (2.0, 2.0), (0.0, 0.0)), geometry, camera.horizon_px
+
+
+FRAMES = [(seed, index) for seed in (1, 2, 3) for index in (40, 400, 900)]
+
+
+def test_the_towns_free_distance_is_right_in_95_of_100_columns() -> None:
+    """Against the exact depth of the road at the contact line of the full-size truth."""
+    right = total = 0
+    for seed, index in FRAMES:
+        picture, geometry, horizon = seen_by(seed, index)
+        full = town(seed).frame(index).category_mask[:, ::2]
+        found = products.free_distance(picture, geometry).columns
+        for c in np.flatnonzero(found["end"] == End.OBSTACLE):
+            contact = np.flatnonzero(full[:, c] != 1)[-1] + 0.5
+            truth = geometry.height_m * geometry.fy / (contact - horizon)
+            if not 0 < truth <= 30:
+                continue
+            record, total = found[c], total + 1
+            right += abs(record["distance_m"] - truth) <= max(0.3, 0.05 * truth)
+    assert total > 1500 and right >= 0.95 * total, (right, total)
+
+
+def test_a_person_of_18_cm_at_10_m_ends_the_free_space_at_10_m() -> None:
+    picture, geometry, horizon = seen_by(1, 40)
+    camera = town(1)._camera(40 / 30)
+    ahead = Picture(np.ones_like(picture.pixels), *picture[1:])
+    foot = horizon + camera.height_m * camera.focal_px / 10.0
+    left, right = (camera.middle_px + side * 0.09 * camera.focal_px / 10.0 for side in (-1, 1))
+    rows, columns = (np.arange(n) * 2.0 for n in ahead.pixels.shape)
+    person = (rows[:, None] <= foot) & (rows[:, None] >= foot - 1.7 * camera.focal_px / 10.0)
+    ahead.pixels[person & (columns >= left) & (columns <= right)] = HUMAN
+    found = products.free_distance(ahead, geometry, corridor_m=2.0)
+    assert found.reason == "OBSTACLE" and found.nearest["category"] == HUMAN
+    assert found.nearest["low_m"] <= 10.0 <= found.nearest["high_m"]
+    assert abs(found.nearest["distance_m"] - 10.0) <= 0.3
+
+
+def test_one_degree_of_unknown_pitch_lies_within_the_stated_bounds() -> None:
+    """The camera is told up to 1 degree off; each frame's nearest obstacle keeps its true place."""
+    r, covered, total = random.Random(2), 0, 0
+    for seed, index in FRAMES:
+        picture, exact, _ = seen_by(seed, index)
+        truth = products.free_distance(picture, exact).columns
+        for off in (-1.0, 1.0, *(r.uniform(-1, 1) for _ in range(6))):
+            told = replace(exact, pitch_deg=off, pitch_uncertainty_deg=1.0)
+            found = products.free_distance(picture, told, corridor_m=4.0, farthest_m=200.0).columns
+            at = (found["end"] == End.OBSTACLE) & (truth["end"] == End.OBSTACLE)
+            if not at.any():
+                continue
+            d, total = truth["distance_m"][at], total + 1
+            covered += bool(((found["low_m"][at] <= d) & (d <= found["high_m"][at])).all())
+    assert total > 40 and covered >= 0.95 * total, (covered, total)
