@@ -14,6 +14,7 @@ constexpr double kRadians = 3.14159265358979323846 / 180.0;
 constexpr int kNewtonSteps = 12;
 constexpr std::uint8_t kFlat = 1;
 constexpr std::int32_t kNowhere = -2;
+constexpr std::uint64_t kMostPixels = 1u << 23;  // of a mask: a plan takes 40 bytes for each
 
 bool within(double value, double least, double most) { return value >= least && value <= most; }
 
@@ -78,7 +79,8 @@ bool same(const Transform& a, const Transform& b) { return std::memcmp(&a, &b, s
 const char* to_string(Fault fault) noexcept {
   constexpr const char* names[] = {
       "NONE",  "NOT_FINITE",  "SIZE",    "FOCAL",  "CENTRE",      "DISTORTION", "HEIGHT", "UPSIDE_DOWN",
-      "ANGLE", "UNCERTAINTY", "HORIZON", "LIMITS", "CAMERA_SIZE", "TRANSFORM"};
+      "ANGLE", "UNCERTAINTY", "HORIZON", "LIMITS", "CAMERA_SIZE", "TRANSFORM",
+      "MASK_SIZE"};
   const auto index = static_cast<std::size_t>(fault);
   return index < std::size(names) ? names[index] : "unknown";
 }
@@ -124,6 +126,7 @@ FreeDistance::Edge FreeDistance::edge(double x_px, double y_px) const noexcept {
   edge.low_m = forward(lower_);
   edge.high_m = forward(upper_);
   edge.forward_m = forward(pitch_);
+  edge.right_m = right;
   const double half_pixel = depth * (transform_.scale_x / g.fx) / 2;
   edge.inside = std::fabs(right) <= limits_.corridor_m / 2 + half_pixel;
   return edge;
@@ -150,6 +153,19 @@ void FreeDistance::prepare() {
           edge(transform_.scale_x * c + transform_.offset_x,
                transform_.scale_y * (e - 0.5) + transform_.offset_y);
   for (std::uint32_t c = 0; c < width_; ++c) plan(c);
+  covered_ = false;
+  for (std::uint32_t e = 0; e <= height_ && !covered_; ++e) covered_ = covered(e);
+}
+
+// Whether the row's edge shows the corridor from side to side.
+bool FreeDistance::covered(std::uint32_t e) const noexcept {
+  const Edge& left = edges_[std::size_t{e} * width_];
+  const Edge& right = edges_[std::size_t{e} * width_ + width_ - 1];
+  const double half = limits_.corridor_m / 2;
+  if (std::isinf(half)) return true;
+  if (!(left.forward_m <= limits_.farthest_m && right.forward_m <= limits_.farthest_m))
+    return false;
+  return left.right_m <= -half && right.right_m >= half;
 }
 
 // Which rows of the column are looked at, and what ends it if all of them are flat.
@@ -202,12 +218,15 @@ Fault FreeDistance::measure(const std::uint8_t* pixels, std::size_t stride, std:
   columns_.clear();
   const Fault fault = check(geometry_, limits_, transform);
   if (fault != Fault::NONE) return fault;
-  if (width != width_ || height != height_ || !same(transform, transform_)) {
-    width_ = 0;  // whole again only when all of it is prepared
+  if (width == 0 || height == 0 || std::uint64_t{width} * height > kMostPixels)
+    return Fault::MASK_SIZE;
+  if (!prepared_ || width != width_ || height != height_ || !same(transform, transform_)) {
+    prepared_ = false;  // also if there is no memory for it
     transform_ = transform;
     height_ = height;
     width_ = width;
     prepare();
+    prepared_ = true;
   }
   std::fill(hit_.begin(), hit_.end(), kNowhere);
   for (int row = static_cast<int>(height_) - 1; row >= 0; --row) {
@@ -235,6 +254,7 @@ Fault FreeDistance::measure(const std::uint8_t* pixels, std::size_t stride, std:
 
 Column FreeDistance::nearest() const noexcept {
   Column found{kNaN, kNaN, kNaN, 0, End::NOT_SEEN};
+  if (!covered_) return found;
   for (const Column& column : columns_) {
     // A free column that leaves the corridor says nothing about the road straight ahead.
     if (column.end == End::NOT_SEEN || column.end == End::CORRIDOR) continue;

@@ -34,7 +34,7 @@ struct Transform {
 // Why nothing can be measured.
 enum class Fault : std::uint8_t {
   NONE, NOT_FINITE, SIZE, FOCAL, CENTRE, DISTORTION, HEIGHT, UPSIDE_DOWN, ANGLE, UNCERTAINTY,
-  HORIZON, LIMITS, CAMERA_SIZE, TRANSFORM
+  HORIZON, LIMITS, CAMERA_SIZE, TRANSFORM, MASK_SIZE
 };
 const char* to_string(Fault fault) noexcept;
 
@@ -74,12 +74,13 @@ class FreeDistance {
                 std::uint32_t height, const Transform& transform);
   // Empty after a fault.
   const std::vector<Column>& columns() const noexcept { return columns_; }
-  // The column whose low_m is the least; NOT_SEEN if none is seen.
+  // The column whose low_m is the least; NOT_SEEN if none is seen, or if no row shows both sides of
+  // the corridor: what is free in a part of it says nothing.
   Column nearest() const noexcept;
 
  private:
   struct Edge {
-    double forward_m, low_m, high_m;  // NaN: not the ground
+    double forward_m, low_m, high_m, right_m;  // NaN: not the ground
     bool inside;
   };
   struct Turn {
@@ -87,6 +88,7 @@ class FreeDistance {
   };
   Edge edge(double x_px, double y_px) const noexcept;
   void prepare();
+  bool covered(std::uint32_t edge) const noexcept;
   void plan(std::uint32_t column);
   Column column(std::uint32_t column, int row) const noexcept;
 
@@ -94,6 +96,7 @@ class FreeDistance {
   Limits limits_;
   Transform transform_{};
   std::uint32_t width_ = 0, height_ = 0;
+  bool prepared_ = false, covered_ = false;
   double undistorted_ = 0;  // squared radius up to which the distortion has one answer
   Turn roll_{}, yaw_{}, pitch_{}, lower_{}, upper_{};
   std::vector<Edge> edges_; // (height + 1, width): lower edges of the rows, the topmost first

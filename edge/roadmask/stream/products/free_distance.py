@@ -33,7 +33,7 @@ class FreeDistance:
             row and the pitch's uncertainty to either side, ``high_m`` inf at the horizon;
             ``category``, the id that ended it; ``end``, an ``End``.
         nearest: the record whose ``low_m`` is the least, without the free columns that leave the
-            corridor.
+            corridor; ``NOT_SEEN`` too if no row shows both sides of the corridor.
     """
 
     fault: Fault

@@ -27,6 +27,7 @@ class Fault(IntEnum):
     LIMITS = 11
     CAMERA_SIZE = 12
     TRANSFORM = 13
+    MASK_SIZE = 14
 
 
 class End(IntEnum):
