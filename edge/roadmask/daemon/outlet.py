@@ -29,7 +29,7 @@ def open_publisher(config: DaemonConfig, network: Network, source: Source) -> Pu
         max_age_ms=config.max_age_ms,
         form=RingForm(
             confidence=config.confidence,
-            preview_size=network.engine.input_size if config.preview else None,
+            preview_size=network.view.preview_size if config.preview else None,
             checksum=config.checksum,
         ),
         access=access_of(config),

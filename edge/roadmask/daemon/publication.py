@@ -6,9 +6,11 @@ import threading
 from types import TracebackType
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
+from roadmask.arrays import U8, Tensor
 from roadmask.daemon.frame_slot import Captured
 from roadmask.daemon.health import Health
 from roadmask.daemon.network import Network
@@ -65,6 +67,11 @@ class Publication:
         self._rgb = np.empty((height, width, 3), np.uint8)
         x, y, width, height = geometry.inner
         self._picture = self._rgb[y : y + height, x : x + width]  # without the padding
+        self._field: U8 | None = None  # where the preview shows more than the network sees
+        if geometry.preview_size != geometry.network:
+            self._field = np.empty((*geometry.preview_size[::-1], 3), np.uint8)
+        (sx, sy), (ox, oy) = geometry.preview_transform
+        self._warp = np.array([[sx, 0, ox], [0, sy, oy]])
         # Made here: to combine flags takes longer than all else about them.
         self._flags = _FLAGS[kind], _FLAGS[kind] | Flag.DRIVER_TIME
         self._flags_ageless = _FLAGS[kind] | Flag.AGE_UNKNOWN
@@ -145,12 +152,21 @@ class Publication:
                 self._pending = None
                 self._change.notify_all()
 
+    def _draw_preview(self, tensor: Tensor, out: U8) -> None:
+        if self._field is None:
+            self._tensors.preprocess.preview(tensor, out)
+            return
+        self._tensors.preprocess.preview(tensor, self._rgb)
+        size = self._field.shape[1], self._field.shape[0]
+        cv2.warpAffine(self._picture, self._warp, size, dst=self._field)
+        out[:] = self._field
+
     def _publish(self, done: _Inferred, output: npt.NDArray[Any]) -> None:
         frame = done.frame
         slot = self._publisher.begin()
         counts = self._postprocess.into(slot.mask, slot.confidence, output)
         if slot.preview is not None:
-            self._tensors.preprocess.preview(frame.prepared.tensor, slot.preview)
+            self._draw_preview(frame.prepared.tensor, slot.preview)
         postprocessed_ns = now_ns()
         seen = self._scene.reasons
         placement = self._engine.placement

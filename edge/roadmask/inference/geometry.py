@@ -79,6 +79,28 @@ class Geometry:
         return Transform((scale[0], scale[1]), (offset[0], offset[1]))
 
     @property
+    def preview_size(self) -> tuple[int, int]:
+        """Of the picture that is published beside a mask: it shows what the mask shows."""
+        whole = self.crop == (0, 0, *self.camera) and self.inner == (0, 0, *self.network)
+        if self.mask_inner == self.inner or whole:
+            return self.network
+        width, height = self.needed
+        return min(width, self.camera[0]), min(height, self.camera[1])
+
+    @property
+    def preview_transform(self) -> Transform:
+        """Preview pixel = scale x pixel of the network's ``inner`` + offset."""
+        if self.preview_size == self.network:
+            return Transform((1.0, 1.0), (float(self.inner.x), float(self.inner.y)))
+        scale, offset = [], []
+        for axis in (0, 1):
+            zoom = self.preview_size[axis] / self.camera[axis]
+            per_pixel = zoom * self.crop[2 + axis] / self.inner[2 + axis]
+            scale.append(per_pixel)
+            offset.append(zoom * self.crop[axis] + (per_pixel - 1) / 2)
+        return Transform((scale[0], scale[1]), (offset[0], offset[1]))
+
+    @property
     def needed(self) -> tuple[int, int]:
         """The least size of the whole picture in which the crop is as large as ``inner``."""
         return (

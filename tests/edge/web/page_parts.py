@@ -153,12 +153,12 @@ def colors_of(ids: U8) -> U8:
 
 @contextmanager
 def daemon(
-    socket: Path, town: str = "width=320&height=240&fps=15"
+    socket: Path, town: str = "width=320&height=240&fps=15", *options: str
 ) -> Iterator[subprocess.Popen[bytes]]:
     """``roadmask run`` on a small town with the preview, patient as the machine may be busy."""
     source = f"synthetic:town?seed=7&{town}"
     command = [sys.executable, "-m", "roadmask", "run", "--source", source, "--preview"]
-    command += ["--socket", str(socket), "--max-age-ms", "2000"]
+    command += ["--socket", str(socket), "--max-age-ms", "2000", *options]
     path = os.pathsep.join(filter(None, sys.path))
     running = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path})
     deadline = time.monotonic() + PATIENCE_S

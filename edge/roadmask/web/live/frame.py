@@ -37,6 +37,9 @@ def encode_frame(mask: Mask) -> bytes:
         "reasons": [name for name in names(mask.reasons).split("|") if name != "NONE"],
         "live": mask.live,
         "mask_size": mask.size,
+        "camera_size": mask.camera_size,
+        "scale": mask.scale,
+        "offset": mask.offset,
         "shares": dict(zip(CATEGORY_NAMES, mask.shares, strict=True)),
     }
     text = json.dumps(about).encode()

@@ -5,7 +5,7 @@ import { Facts } from "./facts.js";
 import { judge } from "./judge.js";
 import { Legend } from "./legend.js";
 import { byId, make, notice, openPage } from "./page.js";
-import { compose, decode, IdMask, loadLabels, Painter } from "./picture.js";
+import { composeInCamera, decode, IdMask, loadLabels, Painter } from "./picture.js";
 import { Plot } from "./plot.js";
 import { LiveStream } from "./stream.js";
 
@@ -120,8 +120,8 @@ class View {
     if (!frame) return;
     // Without a picture there is nothing for the mask to be transparent over.
     const opacity = frame.picture ? byId("opacity").value / 100 : 1;
-    const field = known.status?.camera_size; // the network's own pixels are not square
-    compose(byId("picture"), frame.picture, frame.ids, this.painter, opacity, { field });
+    composeInCamera(
+      byId("picture"), frame.picture, frame.ids, this.painter, opacity, frame.info);
   }
 
   frame(info) {

@@ -5,6 +5,8 @@ import { getJson } from "./page.js";
 /** The categories: [{id, name, color: [r, g, b], css}], in the order of their ids. */
 export const loadLabels = async () => (await getJson("/labels")).labels;
 
+const LARGEST_PX = 1920; // width of a canvas, where the camera's own is not wider
+
 // Ids must come out of a PNG as they went in.
 const EXACT = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
 
@@ -64,8 +66,8 @@ export class Painter {
     this.#table[id] = visible ? (255 << 24 | b << 16 | g << 8 | r) >>> 0 : 0;
   }
 
-  /** The mask over all of a canvas's context. */
-  paint(context, mask, opacity) {
+  /** The mask over a place of a canvas's context, [x, y, width, height]; all of it by default. */
+  paint(context, mask, opacity, place) {
     const canvas = this.#canvas;
     if (canvas.width !== mask.width || canvas.height !== mask.height) {
       Object.assign(canvas, { width: mask.width, height: mask.height });
@@ -75,11 +77,10 @@ export class Painter {
     const words = new Uint32Array(image.data.buffer);
     for (let i = 0; i < words.length; i += 1) words[i] = this.#table[mask.ids[i]];
     own.putImageData(image, 0, 0);
-    const { width, height } = context.canvas;
     context.save();
     context.globalAlpha = opacity;
     context.imageSmoothingEnabled = false;
-    context.drawImage(canvas, 0, 0, width, height);
+    context.drawImage(canvas, ...(place ?? [0, 0, context.canvas.width, context.canvas.height]));
     context.restore();
   }
 }
@@ -93,23 +94,41 @@ export const differencePainter = () => {
 };
 
 /**
- * A picture with a mask over it, drawn into a canvas that is large enough for every pixel of both.
- * `field` is [width, height] of what they show, where their own pixels are not square; `grey`
- * takes the picture's colours away, so that the mask's alone are seen.
+ * A picture with a mask over it, drawn into a canvas that is large enough for every pixel of both;
+ * `grey` takes the picture's colours away, so that the mask's alone are seen.
  */
-export function compose(canvas, bitmap, mask, painter, opacity, { field, grey } = {}) {
-  let width = Math.max(bitmap?.width ?? 0, mask?.width ?? 0);
-  let height = Math.max(bitmap?.height ?? 0, mask?.height ?? 0);
-  if (field) {
-    const scale = Math.max(width / field[0], height / field[1]);
-    [width, height] = field.map((side) => Math.round(side * scale));
-  }
+export function compose(canvas, bitmap, mask, painter, opacity, { grey } = {}) {
+  const width = Math.max(bitmap?.width ?? 0, mask?.width ?? 0);
+  const height = Math.max(bitmap?.height ?? 0, mask?.height ?? 0);
+  draw(canvas, [width, height], [0, 0, width, height], { bitmap, mask, painter, opacity, grey });
+}
+
+/**
+ * The same in the camera's own coordinates, by the map that came with the frame: what the network
+ * did not see of the camera's picture is black, the padding of a letterbox falls outside.
+ * `info` has `camera_size`, `scale` and `offset`: camera pixel = scale x mask pixel + offset.
+ */
+export function composeInCamera(canvas, bitmap, mask, painter, opacity, info) {
+  const { camera_size: camera, scale, offset } = info;
+  const shown = [scale[0] * mask.width, scale[1] * mask.height];
+  const most = Math.max(1, LARGEST_PX / camera[0]);
+  const zoom = Math.min(most, Math.max(...[mask, bitmap].filter(Boolean).flatMap((plane) =>
+    [plane.width / shown[0], plane.height / shown[1]])));
+  const size = camera.map((side) => Math.round(side * zoom));
+  const [across, down] = [size[0] / camera[0], size[1] / camera[1]];
+  // Pixel centres lie at whole numbers: the first pixel begins half a pixel before its centre.
+  const place = [(offset[0] + 0.5 - scale[0] / 2) * across, (offset[1] + 0.5 - scale[1] / 2) * down,
+    shown[0] * across, shown[1] * down];
+  draw(canvas, size, place, { bitmap, mask, painter, opacity });
+}
+
+function draw(canvas, [width, height], place, { bitmap, mask, painter, opacity, grey }) {
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   const context = canvas.getContext("2d");
   context.fillStyle = "black";
   context.fillRect(0, 0, width, height);
   context.filter = grey ? "grayscale(1)" : "none";
-  if (bitmap) context.drawImage(bitmap, 0, 0, width, height);
+  if (bitmap) context.drawImage(bitmap, ...place);
   context.filter = "none";
-  if (mask) painter.paint(context, mask, opacity);
+  if (mask) painter.paint(context, mask, opacity, place);
 }
