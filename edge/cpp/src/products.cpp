@@ -201,9 +201,9 @@ Column FreeDistance::column(std::uint32_t c, int row) const noexcept {
   };
   const double low = at(std::min(row + 2, static_cast<int>(height_))).low_m;
   const double high = row >= 0 ? at(row).high_m : kNaN;
-  return {std::min(at(row + 1).forward_m, limits_.farthest_m),
-          std::isnan(low) ? 0.0 : std::min(low, limits_.farthest_m),
-          std::isnan(high) ? kInfinity : high, kFlat, ends_[c]};
+  const double distance = std::min(at(row + 1).forward_m, limits_.farthest_m);
+  return {distance, std::isnan(low) ? 0.0 : std::min(low, distance),
+          std::isnan(high) ? kInfinity : std::max(high, distance), kFlat, ends_[c]};
 }
 
 Fault FreeDistance::measure(const Mask& mask) {

@@ -123,8 +123,9 @@ def _column(ids: U8, road: Edges, farthest_m: float) -> tuple[float, float, floa
 def _record(road: Edges, row: int, farthest_m: float) -> tuple[float, float, float]:
     low = float(road.low_m[min(row + 2, len(road.low_m) - 1)])
     high = float(road.high_m[row]) if row >= 0 else math.nan
+    distance = min(float(road.forward_m[row + 1]), farthest_m)
     return (
-        min(float(road.forward_m[row + 1]), farthest_m),
-        0.0 if math.isnan(low) else min(low, farthest_m),
-        math.inf if math.isnan(high) else high,
+        distance,
+        0.0 if math.isnan(low) else min(low, distance),
+        math.inf if math.isnan(high) else max(high, distance),
     )

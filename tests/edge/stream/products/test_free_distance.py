@@ -68,6 +68,9 @@ def test_kernel_and_reference_are_equal_to_the_last_bit_on_1000_masks() -> None:
                 assert np.array_equal(np.isnan(got), np.isnan(want)), (name, seen)
                 got, want = np.nan_to_num(got, nan=-1.0), np.nan_to_num(want, nan=-1.0)
             assert got.tobytes() == want.tobytes(), (name, seen, geometry)
+        measured = found.columns[found.columns["end"] != End.NOT_SEEN]
+        assert (measured["low_m"] <= measured["distance_m"]).all()
+        assert (measured["distance_m"] <= measured["high_m"]).all()
         ends |= set(found.columns["end"].tolist())
         seen += 1
     assert ends == {int(end) for end in End}
