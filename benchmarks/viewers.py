@@ -22,6 +22,7 @@ from typing import Any
 from benchmarks.daemon.process import finish, roadmask_run, start, wait_for_first_mask
 from benchmarks.results import number, table
 from roadmask.errors import ConfigError
+from roadmask.stream.subscribe.policy import TAKE_EVERYTHING
 from roadmask.stream.subscribe.subscriber import Subscriber
 from roadmask.system.command_line import (
     EXIT_DONE,
@@ -109,7 +110,7 @@ def _watch(socket: Path, seconds: float, pids: tuple[int, int], record: Seen) ->
     before = [_cpu_s(pid) for pid in pids]
     first = last = 0
     started = time.monotonic()
-    with Subscriber(socket, allow_not_live=True) as subscriber:
+    with Subscriber(socket, **TAKE_EVERYTHING) as subscriber:
         while time.monotonic() - started < seconds:
             mask = subscriber.receive(timeout_s=0.1)
             if mask is not None:

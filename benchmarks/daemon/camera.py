@@ -28,6 +28,7 @@ from benchmarks.daemon.process import finish, start
 from benchmarks.results import number, table
 from roadmask.inference.engine import Engine
 from roadmask.inference.reading.read_as import AS_IT_SAYS, ReadAs
+from roadmask.stream.subscribe.policy import TAKE_EVERYTHING
 from roadmask.stream.subscribe.subscriber import Subscriber
 from roadmask.system.hardware import read_device
 from roadmask.town.town import Town
@@ -153,7 +154,7 @@ def _reader(side: str, socket: Path, process: subprocess.Popen[str]) -> Iterator
 
 
 def _read_masks(socket: Path, ended: Callable[[], int | None]) -> None:
-    with Subscriber(socket, allow_not_live=True, max_age_ms=10_000) as subscriber:
+    with Subscriber(socket, max_age_ms=10_000, **TAKE_EVERYTHING) as subscriber:
         while ended() is None:
             subscriber.receive(timeout_s=0.1)
 

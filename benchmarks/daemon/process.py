@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from roadmask.errors import ConfigError
+from roadmask.stream.subscribe.policy import TAKE_EVERYTHING
 from roadmask.stream.subscribe.subscriber import Subscriber
 from roadmask.system.clock import now_ns
 
@@ -47,7 +48,7 @@ class DaemonRun:
         started_ns: just before the process was started.
         rows: ``(frames, stamps) int64``, see ``roadmask.daemon.stage_times.COLUMNS``.
         outside: the subscriber's view.
-        rss_mib: resident memory of the process near its end.
+        rss_mib: memory of the daemon and its processes near its end, shared pages once (PSS).
     """
 
     started_ns: int
@@ -94,7 +95,7 @@ def wait_for_first_mask(
         ConfigError: it ended, or never did.
     """
     deadline_ns = now_ns() + int(limit_s * 1e9)
-    with Subscriber(socket, allow_not_live=True, max_age_ms=_MAX_AGE_MS) as subscriber:
+    with Subscriber(socket, max_age_ms=_MAX_AGE_MS, **TAKE_EVERYTHING) as subscriber:
         while subscriber.receive(timeout_s=0.1) is None:
             if process.poll() is not None:
                 finish(process)
@@ -135,7 +136,7 @@ def _watch(
     rows: list[tuple[int, int, int, int]] = []
     rss_mib = None
     limit_s, heard_ns = _FIRST_MASK_S, now_ns()
-    with Subscriber(socket, allow_not_live=True, max_age_ms=_MAX_AGE_MS) as subscriber:
+    with Subscriber(socket, max_age_ms=_MAX_AGE_MS, **TAKE_EVERYTHING) as subscriber:
         while process.poll() is None:
             mask = subscriber.receive(timeout_s=0.1)
             received_ns = now_ns()
@@ -154,7 +155,7 @@ def _watch(
                 )
             )
             if mask.sequence >= frames - 3 and rss_mib is None:
-                rss_mib = _rss_mib(process.pid)
+                rss_mib = _memory_mib(process.pid)
             on_frame()
             if mask.sequence >= frames:
                 break
@@ -162,12 +163,14 @@ def _watch(
     return Outside(*table.T), rss_mib
 
 
-def _rss_mib(pid: int) -> float | None:
+def _memory_mib(pid: int) -> float | None:
+    """Of the daemon and the processes that it started, pages that they share counted once."""
+    total_kib = 0
     try:
-        status = Path(f"/proc/{pid}/status").read_text()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for number in (str(pid), *children):
+            lines = Path(f"/proc/{number}/smaps_rollup").read_text().splitlines()
+            total_kib += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
     except OSError:
         return None
-    for line in status.splitlines():
-        if line.startswith("VmRSS:"):
-            return round(int(line.split()[1]) / 1024, 1)
-    return None
+    return round(total_kib / 1024, 1)

@@ -30,6 +30,7 @@ from roadmask.inference.engine import Engine
 from roadmask.inference.reading.read_as import AS_IT_SAYS, ReadAs
 from roadmask.sources import open_source
 from roadmask.sources.source import EndOfStream
+from roadmask.stream.subscribe.policy import TAKE_EVERYTHING
 from roadmask.stream.subscribe.subscriber import Subscriber
 from roadmask.system.hardware import read_device
 from roadmask.system.percentiles import percentiles
@@ -320,7 +321,7 @@ class _Reader:
             self._thread.join(timeout=2)
 
     def _roadmask(self) -> None:
-        with Subscriber(self._path, allow_not_live=True, max_age_ms=10_000) as subscriber:
+        with Subscriber(self._path, max_age_ms=10_000, **TAKE_EVERYTHING) as subscriber:
             while not self._stopped.is_set():
                 subscriber.receive(timeout_s=0.2)
 

@@ -108,11 +108,12 @@ def test_other_modes_run_in_the_engine(
 ) -> None:
     from convert.quantise.operators import count_dtypes, read_operators
     from roadmask.inference.engine import Engine
+    from roadmask.inference.reading.read_as import ReadAs
 
     path = tmp_path / "m.tflite"
     path.write_bytes(wild.convert(mode))
     assert dtypes <= set(count_dtypes(read_operators(path.read_bytes())))
-    engine = Engine(path, labels="cityscapes-8")
+    engine = Engine(path, labels="cityscapes-8", read_as=ReadAs(input_range="-1..1"))
     engine.input[:] = np.random.default_rng(6).normal(0, 0.5, engine.input.shape)
     engine.invoke()
     assert np.isfinite(engine.output).all() and engine.output.std() > 0

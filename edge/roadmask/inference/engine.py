@@ -25,7 +25,7 @@ from roadmask.inference.accelerator import (
 )
 from roadmask.inference.contract import read_contract
 from roadmask.inference.int8_input import int8_input
-from roadmask.inference.model_file import check_seal, digest, model_path, read_model
+from roadmask.inference.model_file import check_seal, digest, model_path, naming, read_model
 from roadmask.inference.pixels import plain_table
 from roadmask.inference.reading.graph import GraphTensor
 from roadmask.inference.reading.input import InputForm
@@ -108,7 +108,8 @@ class Engine:
         self.path = model_path(model)
         data = read_model(self.path)
         self.digest, self.sealed = digest(data), check_seal(data, self.path)
-        contract = read_contract(data, labels, read_as)
+        with naming(self.path):
+            contract = read_contract(data, labels, read_as)
         given, made, self.labels = contract.settled(self.path)
         self.info, self.ends_in, self.threads = contract.info, made.ends_in, threads
         self._wiring = Wiring(made.index, given.shape if given.resized else ())

@@ -10,7 +10,7 @@ from roadmask.errors import RoadmaskError
 from roadmask.inference.contract import Contract, read_contract
 from roadmask.inference.engine import Engine
 from roadmask.inference.golden import read_golden
-from roadmask.inference.model_file import check_seal, digest, model_path, read_model
+from roadmask.inference.model_file import check_seal, digest, model_path, naming, read_model
 from roadmask.inference.reading.input import InputForm
 from roadmask.inference.reading.output import OutputForm
 from roadmask.inference.reading.read_as import AS_IT_SAYS, ReadAs
@@ -28,8 +28,9 @@ def inspect_model(
     """
     path = model_path(model)
     data = read_model(path)
-    contract = read_contract(data, labels, read_as)
-    golden = read_golden(data)
+    with naming(path):
+        contract = read_contract(data, labels, read_as)
+        golden = read_golden(data)
     engine, refused = _try(path, labels, read_as)
     return {
         "kind": "inspection",

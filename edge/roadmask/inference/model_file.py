@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -113,6 +115,17 @@ def read_model(name: str | Path) -> bytes:
     if data[4:8] != b"TFL3":
         raise ModelError(f"model {path} is not a TensorFlow Lite file ({len(data)} bytes)")
     return data
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """What is wrong with a file's bytes is said of the file."""
+    try:
+        yield
+    except ModelError as error:
+        if str(path) in str(error):
+            raise
+        raise ModelError(f"{path}: {error}; get it again, or convert it anew") from error
 
 
 def digest(data: bytes) -> str:
