@@ -20,7 +20,7 @@ from roadmask.web.pictures.uploads import Admission
 from roadmask.web.problems import install_handlers
 from roadmask.web.routes import about, compare, gallery, login, pages, predict
 from roadmask.web.security.access import Access
-from roadmask.web.security.guard import Guard
+from roadmask.web.security.guard import Guard, HeadAsGet
 from roadmask.web.settings import ServeConfig, check_config
 from roadmask.web.state import ServerState
 
@@ -72,6 +72,7 @@ def create_app(config: ServeConfig) -> FastAPI:
     pages.install_static(app)
     app.add_middleware(Guard, access=state.access)
     app.add_middleware(Measure, metrics=state.metrics)  # the last one added is the first one asked
+    app.add_middleware(HeadAsGet)
     return app
 
 

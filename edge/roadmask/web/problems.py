@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from roadmask.errors import DataError, RoadmaskError
 
@@ -78,6 +79,7 @@ def install_handlers(app: FastAPI) -> None:
     app.add_exception_handler(ProblemError, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(RoadmaskError, _roadmask)
     app.add_exception_handler(Exception, _unexpected)
 
@@ -97,6 +99,11 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
 async def _http(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     return ProblemError(error.status_code, str(error.detail), error.headers).response
+
+
+async def _gone(_: Request, __: Exception) -> JSONResponse:
+    # Nobody reads it; without it every half-sent request would be a traceback in the log.
+    return ProblemError(400, "the request was broken off").response
 
 
 async def _roadmask(_: Request, error: Exception) -> JSONResponse:

@@ -402,7 +402,7 @@ def test_a_body_is_freed_at_once() -> None:
     request = Request({"type": "http", "method": "POST", "headers": headers}, receive)
     gc.disable()
     try:
-        parts = asyncio.run(read_form(request, Limits()))
+        parts = asyncio.run(read_form(request, Limits(), lambda _: None))
         assert parts[0].data == b"xyz"
         watched = weakref.ref(parts[0])
         del parts

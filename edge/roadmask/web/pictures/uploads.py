@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -39,19 +39,32 @@ class Admission:
         self.held = 0
 
     @contextmanager
-    def hold(self, size: int) -> Iterator[None]:
-        """Reserve ``size`` bytes while the block runs.
+    def hold(self, announced: int) -> Iterator[Callable[[int], None]]:
+        """Account for a body while the block runs, by what has come of it: words cost no room.
+
+        Yields:
+            What is to be called with the length of each chunk; it raises as this does.
 
         Raises:
-            ProblemError: 503, there is no room now.
+            ProblemError: 503, there is no room now for ``announced`` bytes.
         """
+        held = 0
+
+        def take(size: int) -> None:
+            nonlocal held
+            self._check(size)
+            held += size
+            self.held += size
+
+        self._check(announced)
+        try:
+            yield take
+        finally:
+            self.held -= held
+
+    def _check(self, size: int) -> None:
         if self.held + size > self.limits.memory_bytes:
             raise busy("too many uploads at once", 2)
-        self.held += size
-        try:
-            yield
-        finally:
-            self.held -= size
 
 
 def announced_bytes(request: Request, limits: Limits) -> int:
@@ -70,8 +83,8 @@ def announced_bytes(request: Request, limits: Limits) -> int:
     return int(text)
 
 
-async def read_form(request: Request, limits: Limits) -> list[Part]:
-    """The parts of a ``multipart/form-data`` body.
+async def read_form(request: Request, limits: Limits, take: Callable[[int], None]) -> list[Part]:
+    """The parts of a ``multipart/form-data`` body; ``take`` is told of every chunk's length.
 
     Raises:
         ProblemError: 400, 408, 413 or 415.
@@ -86,6 +99,7 @@ async def read_form(request: Request, limits: Limits) -> list[Part]:
                 received += len(chunk)
                 if received > limits.upload_bytes:
                     raise _too_large(received, limits)
+                take(len(chunk))
                 parser.write(chunk)
     except FormParserError as error:
         raise ProblemError(400, f"the body is no valid multipart/form-data: {error}") from error

@@ -69,8 +69,8 @@ async def uploaded(
         for network in networks:
             network.check_room()
         size = announced_bytes(request, state.config.limits)
-        with state.admission.hold(size):
-            yield await read_form(request, state.config.limits)
+        with state.admission.hold(size) as take:
+            yield await read_form(request, state.config.limits, take)
     except ProblemError as problem:
         if problem.status in (400, 413, 415, 503):
             await discard(request)

@@ -1,0 +1,37 @@
+"""Requests that stop half-way, bodies that are announced and never come, and HEAD."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import httpx
+import pytest
+from web_parts import encoded, server, town_picture
+
+
+@pytest.mark.parametrize("path", ["/", "/ui/live", "/labels", "/healthz", "/openapi.json"])
+def test_head_is_get_without_the_body(client: httpx.Client, path: str) -> None:
+    head, get = client.head(path), client.get(path)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == get.headers["content-length"]
+
+
+def test_silent_uploads_take_no_room_and_half_sent_ones_no_log(tmp_path: Path) -> None:
+    head = "POST {} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {}\r\nContent-Type: {}\r\n\r\n"
+    form = "multipart/form-data; boundary=x"
+    with server("--socket", tmp_path / "s") as (base, process):
+        address = ("127.0.0.1", int(base.rpartition(":")[2]))
+        silent = [socket.create_connection(address) for _ in range(9)]
+        for number, connection in enumerate(silent):
+            path = "/login" if number == 8 else "/predict/"
+            connection.sendall(head.format(path, 32 << 20, form).encode())
+        for _ in range(3):
+            answer = httpx.post(base + "/predict/", files={"image": encoded(town_picture())})
+            assert answer.status_code == 200
+        for connection in silent:
+            connection.close()
+        assert httpx.get(base + "/healthz").status_code == 200
+        process.terminate()
+        assert process.stderr is not None and process.wait(20) == 0
+        assert process.stderr.read() == ""
