@@ -51,6 +51,15 @@ def test_a_quick_link_is_green_again(chromium: Any, base: str) -> None:
     with proxy(base) as quick:
         page = Page(chromium, quick).open("/ui/live")
         page.until(f"['OK', 'DEGRADED'].includes({MODE})", "a usable picture")
+        page.until("!document.querySelector('#not-live').hidden")
+        for width, height in ((1280, 720), (844, 390), (390, 844)):
+            page.size(width, height)
+            for css in ("#badge", "#not-live"):
+                bottom = page.js(
+                    "document.querySelector(arguments[0]).getBoundingClientRect().bottom", css
+                )
+                assert 0 < bottom <= height, (css, width, height)
+        page.size(1280, 720)
         page.open("about:blank")
     assert page.complaints() == []
 
