@@ -10,6 +10,16 @@ import pytest
 from web_parts import encoded, server, town_picture
 
 
+def test_a_failed_login_is_logged_without_the_token(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("the-token-of-this-server")
+    with server("--socket", tmp_path / "s", "--token-file", tmp_path / "token") as (base, process):
+        assert httpx.post(base + "/login", data={"token": "guessed"}).status_code == 303
+        process.terminate()
+        assert process.stderr is not None and process.wait(20) == 0
+        said = process.stderr.read()
+    assert "wrong token was given at /login from 127.0.0.1" in said and "guessed" not in said
+
+
 @pytest.mark.parametrize("path", ["/", "/ui/live", "/labels", "/healthz", "/openapi.json"])
 def test_head_is_get_without_the_body(client: httpx.Client, path: str) -> None:
     head, get = client.head(path), client.get(path)

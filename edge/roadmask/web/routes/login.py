@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from urllib.parse import parse_qs, quote, urlsplit
 
 import anyio
@@ -14,6 +15,7 @@ from roadmask.web.state import State
 
 _FORM_BYTES, _FORM_S = 4096, 10.0
 _PAUSE_S = 0.5  # after a wrong token
+_log = logging.getLogger("roadmask.web")
 router = APIRouter(include_in_schema=False)
 
 
@@ -25,6 +27,7 @@ async def login(request: Request, state: State) -> RedirectResponse:
     if not state.access.needs_token:
         return RedirectResponse(target, 303)
     if not state.access.is_token(form.get("token", [""])[0].strip()):
+        _log.warning("a wrong token was given at /login from %s", _address(request))
         async with state.wrong_tokens:  # one after another: guessing is slow
             await anyio.sleep(_PAUSE_S)
         return RedirectResponse(f"/login?failed=1&next={quote(target)}", 303)
@@ -47,6 +50,10 @@ async def logout(request: Request, state: State) -> RedirectResponse:
     answer = RedirectResponse("/login", 303)
     answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
     return answer
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else "an unknown address"
 
 
 async def _small_body(request: Request) -> str:
