@@ -6,7 +6,7 @@ import numpy as np
 
 _KNOWN = 100  # so many times tell what is usual
 _TIMES_USUAL = 4
-_SHORTEST_MS = 20.0  # less is the scheduler's business
+_SHORTEST_MS = 40.0  # less is the scheduler's business
 _UNKNOWN_S = 1.0
 
 

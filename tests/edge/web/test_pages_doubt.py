@@ -33,7 +33,7 @@ def drawn(page: Page, more: int) -> None:
         page.until(f"{SEQUENCE} > {before}", "a newer picture")
 
 
-@pytest.mark.parametrize("delay_s", [1.5, 4.0])
+@pytest.mark.parametrize("delay_s", [1.5, pytest.param(4.0, marks=pytest.mark.slow)])
 def test_a_slow_link_is_never_green(chromium: Any, base: str, delay_s: float) -> None:
     with proxy(base, delay_s) as slow:
         page = Page(chromium, slow).open("/ui/live")
