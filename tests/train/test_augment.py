@@ -27,7 +27,9 @@ def only(name: str, **values: object) -> Recipe:
 
 
 def test_the_recipes_that_come_with_the_project() -> None:
-    assert recipe_names() == ["flip", "full", "geometry", "none", "photometric", "weather", "wide"]
+    assert recipe_names() == [
+        "flip", "full", "geometry", "hard", "none", "photometric", "weather", "wide",
+    ]  # fmt: skip
     full, geometry, photometric = map(load_recipe, ("full", "geometry", "photometric"))
     assert full.steps == geometry.steps + photometric.steps
     assert load_recipe() == full
@@ -58,7 +60,7 @@ def test_every_transform_changes_the_image_and_no_label_is_made_up(
     image, augmented = Augment(SIZE, only(name))(*frame, 1)
     assert not np.array_equal(image, plain)
     assert set(np.unique(augmented)) <= set(np.unique(frame[1])) | {0}
-    if name not in ("crop", "flip", "affine", "bonnet"):
+    if name not in ("crop", "flip", "affine", "bonnet", "erase"):
         np.testing.assert_array_equal(augmented, mask)
 
 
@@ -91,6 +93,20 @@ def test_a_bonnet_is_void_and_the_road_above_it_stays(frame: tuple[U8, U8]) -> N
     assert np.abs(seen[hidden].astype(int) - plain[hidden]).mean() > 10
     planes = np.repeat(mask[..., None], 8, -1)
     _, soft = Augment(SIZE, recipe)(image, planes, 1)
+    assert not soft[hidden].any()
+
+
+def test_what_is_erased_is_void_and_the_rest_stays(frame: tuple[U8, U8]) -> None:
+    plain, truth = Augment(SIZE, Recipe("none", ()))(*frame, 1)
+    recipe = only("erase", patches=(1.0, 1.0), side=(0.2, 0.2))
+    seen, ids = Augment(SIZE, recipe, void=255)(*frame, 1)
+    hidden = ids == 255
+    assert hidden.sum() == int(0.2 * SIZE[0]) * int(0.2 * SIZE[1])
+    assert len(np.unique(seen[hidden], axis=0)) == 1
+    np.testing.assert_array_equal(ids[~hidden], truth[~hidden])
+    np.testing.assert_array_equal(seen[~hidden], plain[~hidden])
+    planes = np.repeat(frame[1][..., None], 8, -1)
+    _, soft = Augment(SIZE, recipe)(frame[0], planes, 1)
     assert not soft[hidden].any()
 
 

@@ -170,6 +170,21 @@ TRANSFORMS: dict[str, Transform] = {
         lambda target, p, v: Bonnet(v["height"], target.void, p=p),
         {"height": Parameter((0.06, 0.3), 0.0, 0.9)},
     ),
+    # Patches whose sides are this share of the frame's, of one random colour each; void in the mask.
+    "erase": Transform(
+        lambda target, p, v: A.CoarseDropout(
+            num_holes_range=_whole(v["patches"]),
+            hole_height_range=v["side"],
+            hole_width_range=v["side"],
+            fill="random_uniform",
+            fill_mask=target.void,
+            p=p,
+        ),
+        {
+            "patches": Parameter((1.0, 3.0), 1.0, 20.0),
+            "side": Parameter((0.05, 0.2), 0.01, 0.9),
+        },
+    ),
     "snow": Transform(
         lambda target, p, v: A.RandomSnow(snow_point_range=v["cover"], brightness_coeff=2.0, p=p),
         {"cover": Parameter((0.1, 0.3), 0.0, 1.0)},
