@@ -170,7 +170,7 @@ TRANSFORMS: dict[str, Transform] = {
         lambda target, p, v: Bonnet(v["height"], target.void, p=p),
         {"height": Parameter((0.06, 0.3), 0.0, 0.9)},
     ),
-    # Patches whose sides are this share of the frame's, of one random colour each; void in the mask.
+    # Patches whose sides are this share of the frame's, each of one colour; void in the mask.
     "erase": Transform(
         lambda target, p, v: A.CoarseDropout(
             num_holes_range=_whole(v["patches"]),
