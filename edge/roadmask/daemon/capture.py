@@ -259,9 +259,9 @@ class CaptureThread:
             if self.source.realtime or self._stop.wait(early_s):
                 return
             available_ns = now_ns()
-        prepared, image, awaited = _UNPREPARED, frame.image, self._slot.awaited
+        prepared, image, wanted = _UNPREPARED, frame.image, self._slot.wanted
         if self._preparation is not None:
-            prepared = self._preparation.begin(frame, awaited)
+            prepared = self._preparation.begin(frame, wanted)
             image = _NO_IMAGE
         captured = Captured(
             image,
@@ -278,7 +278,7 @@ class CaptureThread:
             self._fault = None
         shown_early = self._slot.put(captured, wait=False)
         # Before the picture's memory goes back to the source.
-        prepared.finish(step_aside=awaited and shown_early)
+        prepared.finish(step_aside=wanted and shown_early)
         if not shown_early:
             self._slot.put(captured, wait=True)
 

@@ -48,7 +48,7 @@ class FrameSlot:
         release: takes back what an overwritten frame held.
 
     Attributes:
-        awaited: the taker waits for a frame now.
+        awaited: the taker waits for a frame now, or was woken for one.
         frames: put so far.
         dropped: never taken; the sum of all ``skipped``.
     """
@@ -116,6 +116,16 @@ class FrameSlot:
                 self._taken.notify_all()
         frame.ready_ns = frame.prepared.finish() or frame.available_ns
         return frame
+
+    @property
+    def wanted(self) -> bool:
+        """The next frame that is put is what the taker waits for, who has none until then.
+
+        For who fills it, and only there: a taker that was woken for a frame and has not run yet
+        still counts as waiting, but takes that one, and works with it while the next is made.
+        """
+        with self._lock:
+            return self.awaited and self._frame is None
 
     @property
     def filled(self) -> bool:

@@ -36,7 +36,8 @@ class TensorPool:
 
         Args:
             frame: the picture.
-            idle: the network waits for it.
+            idle: the network waits for this very frame, and will be fed no other before it; see
+                ``FrameSlot.wanted``.
         """
         free = self._direct if idle and self._direct else self._free
         return self.preprocess.begin(frame.image, free.popleft(), frame.layout)
