@@ -63,8 +63,8 @@ int closed(const char* path) {
     ::send(pair[1], "mine", 4, 0);
     waiting.join();
     char text[8];
-    const bool kept = ::recv(pair[0], text, 8, MSG_DONTWAIT) == 4 &&
-                      ::recv(pair[1], text, 8, MSG_DONTWAIT) == 4;
+    const bool kept =
+        ::recv(pair[0], text, 8, MSG_DONTWAIT) == 4 && ::recv(pair[1], text, 8, MSG_DONTWAIT) == 4;
     ::close(pair[0]);
     ::close(pair[1]);
     if (!kept || found || subscriber.reason() != NoMask::CLOSED) return 1;

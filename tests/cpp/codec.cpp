@@ -20,8 +20,7 @@ std::string decoded(const std::vector<std::uint8_t>& bytes) {
   const Message message = decode(bytes.data(), bytes.size());
   if (const auto* check = std::get_if<Check>(&message))
     return std::string("error ") + to_string(*check);
-  if (const auto* welcome = std::get_if<Welcome>(&message))
-    return "welcome " + fields_of(*welcome);
+  if (const auto* welcome = std::get_if<Welcome>(&message)) return "welcome " + fields_of(*welcome);
   if (const auto* frame = std::get_if<FrameHeader>(&message)) return "frame " + fields_of(*frame);
   return "unknown";
 }

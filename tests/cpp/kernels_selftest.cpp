@@ -1,6 +1,6 @@
 // Every level that this processor runs against the scalar one, over random shapes and contents.
-// The scalar level against NumPy is tests/edge/kernels/test_kernels.py; this one also runs where there is
-// no Python: under sanitizers, and cross-compiled under an emulator.
+// The scalar level against NumPy is tests/edge/kernels/test_kernels.py; this one also runs where
+// there is no Python: under sanitizers, and cross-compiled under an emulator.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -25,7 +25,9 @@ std::mt19937 random_bits(20);
 int failures = 0;
 int checks = 0;
 
-int between(int low, int high) { return std::uniform_int_distribution<int>(low, high)(random_bits); }
+int between(int low, int high) {
+  return std::uniform_int_distribution<int>(low, high)(random_bits);
+}
 
 // Exactly sized on the heap, so that a sanitizer sees one byte too many.
 struct Bytes {
@@ -75,8 +77,8 @@ void test_upsample() {
                                  : k::Size{between(1, 300), between(1, 90)};
   const int classes = between(2, 33);
   const k::Window all_columns{0, to.width, to.width}, all_rows{0, to.height, to.height};
-  k::UpsampleOptions options{from, to, classes, {}, between(0, classes - 1), {}, 0, 0.1F,
-                             all_columns, all_rows};
+  k::UpsampleOptions options{from, to, classes, {},          between(0, classes - 1),
+                             {},   0,  0.1F,    all_columns, all_rows};
   for (int c = 0; c < classes; ++c)
     options.categories.push_back(between(0, 9) ? static_cast<std::uint8_t>(between(0, 7))
                                                : k::kUnknown);
@@ -85,9 +87,9 @@ void test_upsample() {
     options.confidence_table.push_back(
         static_cast<std::uint8_t>(kind == 1 ? std::min(255, 128 + 2 * i) : between(0, 255)));
   if (kind && between(0, 1)) options.threshold = between(1, 255);
-  const Bytes logits = between(0, 3) ? region_logits(from, classes)
-                                     : Bytes::noise(static_cast<std::size_t>(
-                                           from.width * from.height * classes));
+  const Bytes logits =
+      between(0, 3) ? region_logits(from, classes)
+                    : Bytes::noise(static_cast<std::size_t>(from.width * from.height * classes));
   const std::size_t pixels = static_cast<std::size_t>(to.width * to.height);
   k::UpsamplePlan plan(options);
   const bool with_plane = kind && between(0, 1);

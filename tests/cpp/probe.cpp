@@ -1,11 +1,13 @@
-// The C++ subscriber, driven line by line from standard input for tests/edge/stream/test_cpp_client.py.
+// The C++ subscriber, driven line by line from standard input for
+// tests/edge/stream/test_cpp_client.py.
 //
 //   probe SOCKET [--allow-not-live] [--no-reconnect] [--max-age MS] [--preview] [--max-ring BYTES]
 //         [--accept-unknown-age] [--refuse BITS] [--publisher-user NAME] [--model HEX]
 //     latest | view | receive MS   -> "mask FIELDS" | "none REASON CHECK TEXT"
 //     valid                        -> "0" | "1": the last mask, now
 //     close
-//     stress COPIES                -> "READS TORN MIXED": reads until COPIES torn ones and a whole one came;
+//     stress COPIES                -> "READS TORN MIXED": reads until COPIES torn ones and a whole
+//     one came;
 //                                     MIXED counts masks handed out that were not of one value
 #include <algorithm>
 #include <iostream>
@@ -57,7 +59,8 @@ int main(int count, char** arguments) {
       options.refuse = static_cast<std::uint32_t>(std::stoul(arguments[++i]));
     if (argument == "--publisher-user" && i + 1 < count) options.publisher_user = arguments[++i];
     if (argument == "--model" && i + 1 < count) options.model = arguments[++i];
-    if (argument == "--max-ring" && i + 1 < count) options.max_ring_bytes = std::stoull(arguments[++i]);
+    if (argument == "--max-ring" && i + 1 < count)
+      options.max_ring_bytes = std::stoull(arguments[++i]);
     if (argument == "--max-age" && i + 1 < count)
       options.max_age = std::chrono::milliseconds(std::stoi(arguments[++i]));
   }

@@ -23,7 +23,8 @@ __attribute__((constructor)) static void open_shifts(void) {
 int clock_gettime(clockid_t clock, struct timespec* time) {
   const long failed = syscall(SYS_clock_gettime, clock == 1000 ? CLOCK_BOOTTIME : clock, time);
   if (failed == 0 && shifts && (clock == CLOCK_BOOTTIME || clock == CLOCK_REALTIME)) {
-    const int64_t ns = time->tv_sec * 1000000000ll + time->tv_nsec + shifts[clock == CLOCK_REALTIME];
+    const int64_t ns =
+        time->tv_sec * 1000000000ll + time->tv_nsec + shifts[clock == CLOCK_REALTIME];
     time->tv_sec = ns / 1000000000ll;
     time->tv_nsec = ns % 1000000000ll;
   }

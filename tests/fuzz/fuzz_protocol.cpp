@@ -71,7 +71,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const Message frame_message = decode(second.data(), second.size());
   const auto* w = std::get_if<Welcome>(&welcome_message);
   const auto* h = std::get_if<FrameHeader>(&frame_message);
-  if (h) require(decode(encode(*h).data(), kMessageBytes).index() == 3 || h->length != kMessageBytes);
+  if (h)
+    require(decode(encode(*h).data(), kMessageBytes).index() == 3 || h->length != kMessageBytes);
   if (!w) return 0;
   const std::uint64_t file_bytes = data[0] & 4 ? w->ring_bytes : std::uint64_t{1} << 24;
   if (check_welcome(*w, file_bytes) != Check::none) return 0;
@@ -80,8 +81,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   require(w->generation_offset % 8 == 0 && w->generation_stride % 8 == 0);
   require(Wide{w->generation_offset} + Wide{w->generation_stride} * (w->slots - 1) + 8 <=
           w->ring_bytes);
-  require(Wide{w->identity_offset} + Wide{w->identity_stride} * w->identity_count <=
-          w->ring_bytes);
+  require(Wide{w->identity_offset} + Wide{w->identity_stride} * w->identity_count <= w->ring_bytes);
   if (!h) return 0;
   const std::uint64_t now = h->sent_ns;
   if (check_message(*h, *w, h->sequence ? h->sequence - 1 : 0, now) != Check::none) return 0;

@@ -50,7 +50,8 @@ class Road {
     }
     const products::Fault fault = free_.measure(mask);
     const products::Column nearest = free_.nearest();
-    const char* unknown = fault != products::Fault::NONE ? to_string(fault) : to_string(nearest.end);
+    const char* unknown =
+        fault != products::Fault::NONE ? to_string(fault) : to_string(nearest.end);
     if (nearest.end == products::End::NOT_SEEN)
       return std::string("stop: free distance unknown: ") + unknown;
     // The least that is free counts, not the likeliest.

@@ -140,14 +140,14 @@ typedef struct {
   uint64_t skipped_total;
   uint32_t skipped;
   uint32_t infer_us;
-  uint32_t stage_us[4];                         /* capture, preprocess, wait, postprocess */
-  float scale_x, scale_y, offset_x, offset_y;   /* camera px = scale x mask px + offset */
-  uint32_t camera_width, camera_height;         /* px */
-  uint16_t shares[8];                           /* of each category, of 65535 */
-  const uint8_t* pixels;                        /* category ids; 0 = no claim */
-  const uint8_t* confidence;                    /* of 255 */
-  const uint8_t* preview;                       /* RGB */
-  uint32_t width, height, stride;               /* of pixels; px, bytes */
+  uint32_t stage_us[4];                       /* capture, preprocess, wait, postprocess */
+  float scale_x, scale_y, offset_x, offset_y; /* camera px = scale x mask px + offset */
+  uint32_t camera_width, camera_height;       /* px */
+  uint16_t shares[8];                         /* of each category, of 65535 */
+  const uint8_t* pixels;                      /* category ids; 0 = no claim */
+  const uint8_t* confidence;                  /* of 255 */
+  const uint8_t* preview;                     /* RGB */
+  uint32_t width, height, stride;             /* of pixels; px, bytes */
   uint32_t confidence_stride;
   uint32_t preview_width, preview_height, preview_stride;
   uint32_t reserved;
@@ -197,8 +197,7 @@ void roadmask_mask_free(roadmask_mask* mask);
 
 #define ROADMASK_FOREVER INT64_MAX
 /* A usable mask that was not handed out before; less than 0 ms is 0. */
-uint32_t roadmask_receive(roadmask_subscriber* subscriber, roadmask_mask* mask,
-                          int64_t timeout_ms);
+uint32_t roadmask_receive(roadmask_subscriber* subscriber, roadmask_mask* mask, int64_t timeout_ms);
 #define ROADMASK_OWN_LIMIT INT64_MAX
 /* The newest usable mask, at most max_age_ms old; the same frame may come twice. */
 uint32_t roadmask_latest(roadmask_subscriber* subscriber, roadmask_mask* mask, int64_t max_age_ms);

@@ -15,14 +15,10 @@ std::atomic<Level>& current() {
 
 const char* name(Level level) {
   switch (level) {
-    case Level::neon:
-      return "neon";
-    case Level::avx2:
-      return "avx2";
-    case Level::avx512:
-      return "avx512";
-    default:
-      return "scalar";
+    case Level::neon: return "neon";
+    case Level::avx2: return "avx2";
+    case Level::avx512: return "avx512";
+    default: return "scalar";
   }
 }
 

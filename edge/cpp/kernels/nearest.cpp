@@ -55,8 +55,7 @@ Filled nearest_map(const Id* ids, Size source, Plane mask, Size size, const std:
       upsample_scalar.count(out, size.width, row_filled.counts.data());
     }
     filled.invalid += row_filled.invalid;
-    for (std::size_t k = 0; k < filled.counts.size(); ++k)
-      filled.counts[k] += row_filled.counts[k];
+    for (std::size_t k = 0; k < filled.counts.size(); ++k) filled.counts[k] += row_filled.counts[k];
   }
   return filled;
 }

@@ -17,10 +17,10 @@ Taps axis_taps(int source, int target, int total);
 // The taps as a kernel with 64-word permutes wants them: blocks of 16 results, a result being one
 // channel of one pixel, each from a window of 64 interleaved sums.
 struct Windows {
-  std::vector<std::int32_t> start;   // [block] where the first pair's window begins
-  std::vector<std::int16_t> index;   // [block][16][2] a result's pair within the window
+  std::vector<std::int32_t> start;    // [block] where the first pair's window begins
+  std::vector<std::int16_t> index;    // [block][16][2] a result's pair within the window
   std::vector<std::int16_t> weights;  // [block][pair][16][2]
-  bool usable = false;               // every pair lies within its window
+  bool usable = false;                // every pair lies within its window
 };
 Windows make_windows(const Taps& taps, int channels);
 

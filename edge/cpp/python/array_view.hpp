@@ -101,9 +101,9 @@ class ArrayView {
 
   std::string description() const {
     const char one[2] = {format_, 0};
-    const std::string type = format_ ? type_names(one)
-                                     : std::string("items of format '") +
-                                           (view_.format ? view_.format : "B") + "'";
+    const std::string type =
+        format_ ? type_names(one)
+                : std::string("items of format '") + (view_.format ? view_.format : "B") + "'";
     return sides(static_cast<std::size_t>(view_.ndim), view_.shape) + " " + type;
   }
 

@@ -37,8 +37,7 @@ constexpr int kLargestSide = 16384;
 constexpr std::chrono::microseconds kAside{50};  // until the other thread is in the network
 
 k::Size size_of(const char* what, SizePx size) {
-  if (size.first < 1 || size.second < 1 || size.first > kLargestSide ||
-      size.second > kLargestSide)
+  if (size.first < 1 || size.second < 1 || size.first > kLargestSide || size.second > kLargestSide)
     refuse(std::string(what) + ": given " + std::to_string(size.first) + " x " +
            std::to_string(size.second) + ", expected sides of 1 to 16384");
   return {size.first, size.second};
@@ -78,10 +77,9 @@ k::Crop part_of(const char* what, PartPx part, k::Size whole) {
   const auto [x, y, width, height] = *part;
   if (x < 0 || y < 0 || width < 1 || height < 1 || x > whole.width - width ||
       y > whole.height - height)
-    refuse(std::string(what) + ": given " + std::to_string(width) + " x " +
-           std::to_string(height) + " at " + std::to_string(x) + ", " + std::to_string(y) +
-           ", expected a part of " + std::to_string(whole.width) + " x " +
-           std::to_string(whole.height));
+    refuse(std::string(what) + ": given " + std::to_string(width) + " x " + std::to_string(height) +
+           " at " + std::to_string(x) + ", " + std::to_string(y) + ", expected a part of " +
+           std::to_string(whole.width) + " x " + std::to_string(whole.height));
   return {x, y, {width, height}};
 }
 
@@ -104,9 +102,17 @@ void make_upsample(k::UpsamplePlan* self, SizePx logits_size, int classes, SizeP
   if (threshold < 0 || threshold > 255)
     refuse("threshold: given " + std::to_string(threshold) + ", expected 0 to 255");
   if (!(step > 0) || !std::isfinite(step)) refuse("step: expected a finite number over 0");
-  k::UpsampleOptions options{size_of("logits_size", logits_size), size_of("size", size), classes,
-                             table_of("table", table, classes, 255), first, {}, threshold,
-                             static_cast<float>(step), {}, {}, scores_of(scores)};
+  k::UpsampleOptions options{size_of("logits_size", logits_size),
+                             size_of("size", size),
+                             classes,
+                             table_of("table", table, classes, 255),
+                             first,
+                             {},
+                             threshold,
+                             static_cast<float>(step),
+                             {},
+                             {},
+                             scores_of(scores)};
   std::tie(options.columns, options.rows) = windows_of(input_size, window);
   if (!confidence_table.is_none())
     options.confidence_table = table_of("confidence_table", confidence_table, 256, 255);
@@ -117,7 +123,7 @@ void make_upsample(k::UpsamplePlan* self, SizePx logits_size, int classes, SizeP
 }
 
 nb::tuple run_upsample(k::UpsamplePlan& plan, nb::handle logits, nb::handle out,
-                      nb::handle confidence) {
+                       nb::handle confidence) {
   const k::UpsampleOptions& o = plan.options();
   const ArrayView in("logits", logits, "bf", {o.logits.height, o.logits.width, o.classes},
                      ArrayView::kRead);
@@ -143,7 +149,7 @@ nb::tuple run_upsample(k::UpsamplePlan& plan, nb::handle logits, nb::handle out,
 }
 
 nb::tuple nearest_map(nb::handle ids, nb::handle out, nb::handle table,
-                     std::optional<SizePx> input_size, PartPx window) {
+                      std::optional<SizePx> input_size, PartPx window) {
   const ArrayView in("ids", ids, "Biq", {-1, -1}, ArrayView::kRead);
   const ArrayView mask("out", out, "B", {-1, -1}, ArrayView::kWriteRows);
   const std::vector<std::uint8_t> categories = table_of("table", table, -1, 255);
@@ -156,8 +162,8 @@ nb::tuple nearest_map(nb::handle ids, nb::handle out, nb::handle table,
   const std::pair<k::Window, k::Window> windows = windows_of(input_size, window);
   const auto run = [&](const auto* data) {
     nb::gil_scoped_release release;
-    return k::nearest_map(data, from, plane_of(mask), to, categories.data(), classes,
-                          windows.first, windows.second);
+    return k::nearest_map(data, from, plane_of(mask), to, categories.data(), classes, windows.first,
+                          windows.second);
   };
   if (in.format() == 'B') return tuple_of(run(in.bytes()));
   if (in.format() == 'i') return tuple_of(run(in.as<std::int32_t>()));
@@ -255,8 +261,8 @@ void overlay(nb::handle bgr, nb::handle mask, nb::handle palette, int alpha, nb:
     refuse("alpha: given " + std::to_string(alpha) + ", expected 0 to 255");
   const k::Size size = size_of("bgr", {static_cast<int>(width), static_cast<int>(height)});
   nb::gil_scoped_release release;
-  k::overlay({frame.bytes(), frame.stride(0)}, {ids.bytes(), ids.stride(0)}, colours.bytes(),
-             alpha, plane_of(result), size);
+  k::overlay({frame.bytes(), frame.stride(0)}, {ids.bytes(), ids.stride(0)}, colours.bytes(), alpha,
+             plane_of(result), size);
 }
 
 std::tuple<double, double, double, double, double, std::uint64_t> scene_stats(nb::handle rgb) {
@@ -288,8 +294,8 @@ void set_kernel_level(const std::string& name) {
 void bind_kernels(nb::module_& m) {
   nb::class_<k::UpsamplePlan>(m, "UpsamplePlan",
                               "Logits → mask for one shape; every table and buffer it needs.")
-      .def("__init__", &make_upsample, nb::arg("logits_size"), nb::arg("classes"),
-           nb::arg("size"), nb::arg("table").none(), nb::arg("first") = 1,
+      .def("__init__", &make_upsample, nb::arg("logits_size"), nb::arg("classes"), nb::arg("size"),
+           nb::arg("table").none(), nb::arg("first") = 1,
            nb::arg("confidence_table").none() = nb::none(), nb::arg("threshold") = 0,
            nb::arg("step") = 1.0 / 16, nb::arg("input_size") = nb::none(),
            nb::arg("window") = nb::none(), nb::arg("scores") = "logits")
@@ -298,8 +304,7 @@ void bind_kernels(nb::module_& m) {
            "Write the mask (and the confidence); returns the pixels of each category, and how many "
            "are void because nothing is known there.");
   m.def("nearest_map", &nearest_map, nb::arg("ids").none(), nb::arg("out").none(),
-        nb::arg("table").none(), nb::arg("input_size") = nb::none(),
-        nb::arg("window") = nb::none(),
+        nb::arg("table").none(), nb::arg("input_size") = nb::none(), nb::arg("window") = nb::none(),
         "Class ids → categories at out's size, nearest neighbour; returns as UpsamplePlan.run.");
   nb::class_<PreprocessPlan>(m, "PreprocessPlan",
                              "Camera picture → network input for one pair of sizes.")
@@ -321,8 +326,9 @@ void bind_kernels(nb::module_& m) {
         "The mask's colours over the frame; out may be bgr.");
   m.def("scene_stats", &scene_stats, nb::arg("rgb").none(),
         "Luma mean and variance, Laplacian energy, dark and bright fraction, content hash.");
-  m.def("kernel_level", [] { return k::name(k::level()); },
-        "The instruction set in use: avx512, avx2, neon or scalar.");
+  m.def(
+      "kernel_level", [] { return k::name(k::level()); },
+      "The instruction set in use: avx512, avx2, neon or scalar.");
   m.def("kernel_levels", [] {
     std::vector<std::string> names;
     for (k::Level level : k::available_levels()) names.emplace_back(k::name(level));

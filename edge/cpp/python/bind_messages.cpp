@@ -50,8 +50,7 @@ unsigned judge(const nb::bytes& frame, const nb::bytes& status, const nb::bytes&
                std::uint64_t now_ns) {
   if (model.size() != 0 && model.size() < roadmask::kIdentityBytes)
     throw nb::value_error("an entry of the identity table has 256 bytes");
-  const auto* entry =
-      model.size() ? reinterpret_cast<const std::uint8_t*>(model.data()) : nullptr;
+  const auto* entry = model.size() ? reinterpret_cast<const std::uint8_t*>(model.data()) : nullptr;
   return static_cast<unsigned>(roadmask::judge(header(frame), header(status), entry,
                                                {policy, limit_ns, silence_ns}, now_ns));
 }
@@ -153,32 +152,35 @@ class Inbox {
 
 void bind_messages(nb::module_& m) {
   nb::class_<Policy>(m, "Policy", "What a subscriber takes, all through its life.")
-      .def("__init__", [](Policy* self, bool allow_not_live, bool accept_unknown_age,
-                          std::uint32_t refuse, const nb::bytes& model) {
-             new (self) Policy(policy(allow_not_live, accept_unknown_age, refuse, model));
-           },
-           nb::arg("allow_not_live"), nb::arg("accept_unknown_age"), nb::arg("refuse"),
-           nb::arg("model"));
+      .def(
+          "__init__",
+          [](Policy* self, bool allow_not_live, bool accept_unknown_age, std::uint32_t refuse,
+             const nb::bytes& model) {
+            new (self) Policy(policy(allow_not_live, accept_unknown_age, refuse, model));
+          },
+          nb::arg("allow_not_live"), nb::arg("accept_unknown_age"), nb::arg("refuse"),
+          nb::arg("model"));
   m.def("judge", &judge, nb::arg("frame"), nb::arg("status"), nb::arg("model"), nb::arg("policy"),
         nb::arg("limit_ns"), nb::arg("silence_ns"), nb::arg("now_ns"),
         "Why the newest frame may not be used now, as a NoMask; 0: it may.");
-  m.def("judge_without_frame",
-        [](std::uint64_t sent_ns, std::uint64_t silence_ns, std::uint64_t now_ns) {
-          return static_cast<unsigned>(
-              roadmask::judge_without_frame(sent_ns, silence_ns, now_ns));
-        },
-        nb::arg("sent_ns"), nb::arg("silence_ns"), nb::arg("now_ns"),
-        "Why there is no mask before the first frame, as a NoMask.");
-  m.def("unusable_path",
-        [](const nb::bytes& path) { return roadmask::unusable_path({path.c_str(), path.size()}); },
-        nb::arg("path"),
-        "Why a path can be no socket of ours, or None.");
-  m.def("foreign_publisher",
-        [](int fd, const nb::bytes& path, const std::string& user) {
-          return roadmask::foreign_publisher(fd, {path.c_str(), path.size()}, user);
-        },
-        nb::arg("fd"), nb::arg("path"), nb::arg("user"),
-        "Why the process at the other end is not trusted; empty: it is.");
+  m.def(
+      "judge_without_frame",
+      [](std::uint64_t sent_ns, std::uint64_t silence_ns, std::uint64_t now_ns) {
+        return static_cast<unsigned>(roadmask::judge_without_frame(sent_ns, silence_ns, now_ns));
+      },
+      nb::arg("sent_ns"), nb::arg("silence_ns"), nb::arg("now_ns"),
+      "Why there is no mask before the first frame, as a NoMask.");
+  m.def(
+      "unusable_path",
+      [](const nb::bytes& path) { return roadmask::unusable_path({path.c_str(), path.size()}); },
+      nb::arg("path"), "Why a path can be no socket of ours, or None.");
+  m.def(
+      "foreign_publisher",
+      [](int fd, const nb::bytes& path, const std::string& user) {
+        return roadmask::foreign_publisher(fd, {path.c_str(), path.size()}, user);
+      },
+      nb::arg("fd"), nb::arg("path"), nb::arg("user"),
+      "Why the process at the other end is not trusted; empty: it is.");
   nb::class_<Inbox>(m, "Inbox", "The messages of one stream after its WELCOME, checked.")
       .def(nb::init<const nb::bytes&, std::uint64_t>(), nb::arg("welcome"),
            nb::arg("most_plane_bytes") = std::numeric_limits<std::uint64_t>::max())

@@ -42,12 +42,13 @@ nb::tuple measure(p::FreeDistance& self, nb::handle mask, const std::array<doubl
 
 void bind_products(nb::module_& m) {
   nb::class_<p::FreeDistance>(m, "FreeDistance", "Free distance for one camera geometry.")
-      .def("__init__",
-           [](p::FreeDistance* self, const std::array<double, 13>& g, double farthest_m,
-              double corridor_m) {
-             new (self) p::FreeDistance(geometry(g), {farthest_m, corridor_m});
-           },
-           nb::arg("geometry"), nb::arg("farthest_m"), nb::arg("corridor_m"))
+      .def(
+          "__init__",
+          [](p::FreeDistance* self, const std::array<double, 13>& g, double farthest_m,
+             double corridor_m) {
+            new (self) p::FreeDistance(geometry(g), {farthest_m, corridor_m});
+          },
+          nb::arg("geometry"), nb::arg("farthest_m"), nb::arg("corridor_m"))
       .def("measure", &measure, nb::arg("mask").none(), nb::arg("transform"),
            "A Fault, the columns' bytes, and the nearest one's.");
 }

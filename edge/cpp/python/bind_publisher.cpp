@@ -44,18 +44,18 @@ std::vector<gid_t> peer_groups(int socket) {
 }
 
 // The fields of Python's FrameInfo, in its order.
-using Info = std::tuple<std::int64_t,                   // capture_ns
-                        std::array<std::uint32_t, 2>,   // camera_size
-                        std::uint64_t,                  // frame_id
-                        std::uint32_t,                  // skipped
-                        std::uint64_t,                  // infer_us
-                        std::uint32_t, std::uint32_t,   // mode, reasons
-                        std::uint32_t,                  // flags
-                        std::array<float, 2>,           // scale
-                        std::array<float, 2>,           // offset
-                        std::array<std::uint64_t, 8>,   // counts
-                        std::array<std::uint8_t, 6>,    // identity
-                        std::array<std::int64_t, 4>>;   // stages
+using Info = std::tuple<std::int64_t,                  // capture_ns
+                        std::array<std::uint32_t, 2>,  // camera_size
+                        std::uint64_t,                 // frame_id
+                        std::uint32_t,                 // skipped
+                        std::uint64_t,                 // infer_us
+                        std::uint32_t, std::uint32_t,  // mode, reasons
+                        std::uint32_t,                 // flags
+                        std::array<float, 2>,          // scale
+                        std::array<float, 2>,          // offset
+                        std::array<std::uint64_t, 8>,  // counts
+                        std::array<std::uint8_t, 6>,   // identity
+                        std::array<std::int64_t, 4>>;  // stages
 
 template <typename T>
 std::uint32_t clamped(T value) {
@@ -156,9 +156,10 @@ void bind_publisher(nb::module_& m) {
         "Send to each socket without blocking; when the last send began, ns CLOCK_BOOTTIME, and "
         "None, or the errno of each (0: sent).");
   m.def("readable", &readable, nb::arg("fd"), "Whether something waits there, without waiting.");
-  m.def("accept_living", &accept_living, nb::arg("listening"), nb::arg("most"),
-        nb::call_guard<nb::gil_scoped_release>(),
-        "The next connection that has not hung up, non-blocking, or -errno; at most so many tried.");
+  m.def(
+      "accept_living", &accept_living, nb::arg("listening"), nb::arg("most"),
+      nb::call_guard<nb::gil_scoped_release>(),
+      "The next connection that has not hung up, non-blocking, or -errno; at most so many tried.");
   m.def("peer_groups", &peer_groups, nb::arg("socket"),
         "The supplementary groups of the process at the other end.");
 }

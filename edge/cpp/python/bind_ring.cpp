@@ -27,9 +27,7 @@ class Buffer {
 
   std::uint8_t* data() const { return static_cast<std::uint8_t*>(view_.buf); }
   std::size_t size() const { return static_cast<std::size_t>(view_.len); }
-  std::size_t rows() const {
-    return view_.ndim > 1 ? static_cast<std::size_t>(view_.shape[0]) : 1;
-  }
+  std::size_t rows() const { return view_.ndim > 1 ? static_cast<std::size_t>(view_.shape[0]) : 1; }
 
  private:
   Py_buffer view_{};
@@ -72,8 +70,8 @@ bool ring_read(nb::handle ring, std::size_t generation_offset, std::uint64_t gen
       (memory.size() - data_offset - row_bytes) / stride < rows - 1)
     throw nb::value_error("the rows lie outside the ring");
   nb::gil_scoped_release release;
-  return roadmask::ring::read(slot, generation, memory.data() + data_offset, stride,
-                              target.data(), row_bytes, rows);
+  return roadmask::ring::read(slot, generation, memory.data() + data_offset, stride, target.data(),
+                              row_bytes, rows);
 }
 
 // Map every page that is there already, without the interpreter's lock: a page may be swapped out.

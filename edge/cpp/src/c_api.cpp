@@ -156,8 +156,7 @@ uint32_t roadmask_receive(roadmask_subscriber* subscriber, roadmask_mask* mask,
   });
 }
 
-uint32_t roadmask_latest(roadmask_subscriber* subscriber, roadmask_mask* mask,
-                         int64_t max_age_ms) {
+uint32_t roadmask_latest(roadmask_subscriber* subscriber, roadmask_mask* mask, int64_t max_age_ms) {
   return called(subscriber, mask, [&](Subscriber& s, Mask& m) {
     return s.latest(m, std::chrono::milliseconds(max_age_ms));
   });
@@ -206,7 +205,8 @@ int roadmask_mask_identity(const roadmask_mask* mask, uint32_t kind, roadmask_id
     roadmask_identity known{};
     known.kind = kind;
     std::copy(found->digest.begin(), found->digest.end(), known.sha256);
-    std::memcpy(known.name, found->name.data(), std::min(found->name.size(), sizeof known.name - 1));
+    std::memcpy(known.name, found->name.data(),
+                std::min(found->name.size(), sizeof known.name - 1));
     known.colors = static_cast<std::uint32_t>(found->colors);
     std::memcpy(known.colors_rgb, found->colors_rgb.data(), sizeof known.colors_rgb);
     return give(identity, known);
@@ -223,11 +223,11 @@ int64_t roadmask_mask_age_ns(const roadmask_mask* mask) {
   return mask && mask->there ? mask->mask.age_ns() : INT64_MAX;
 }
 
-int roadmask_statistics_of(const roadmask_subscriber* subscriber,
-                           roadmask_statistics* statistics) {
+int roadmask_statistics_of(const roadmask_subscriber* subscriber, roadmask_statistics* statistics) {
   if (!subscriber || !statistics) return 0;
   const Subscriber& s = subscriber->subscriber;
-  return give(statistics, roadmask_statistics{0, s.connected(), s.ended(), 0, s.dropped(), s.torn()});
+  return give(statistics,
+              roadmask_statistics{0, s.connected(), s.ended(), 0, s.dropped(), s.torn()});
 }
 
 int roadmask_fileno(const roadmask_subscriber* subscriber) {

@@ -1,5 +1,6 @@
-// What a subscriber checks before it touches a byte of the ring; edge/roadmask/stream/checks.py makes the
-// same checks, in the same order, under the same names. All sums are arranged not to overflow.
+// What a subscriber checks before it touches a byte of the ring; edge/roadmask/stream/checks.py
+// makes the same checks, in the same order, under the same names. All sums are arranged not to
+// overflow.
 #include <cmath>
 
 #include "roadmask/protocol.hpp"
@@ -45,8 +46,7 @@ Check check_welcome(const Welcome& w, std::uint64_t file_bytes) noexcept {
       !fits(w.slots_offset, w.slot_bytes, w.slots, w.ring_bytes))
     return Check::ring_layout;
   if (w.slot_bytes < 1 || w.slots_offset < 8) return Check::ring_layout;
-  if (w.identity_count > kNoIdentity ||
-      (w.identity_count && w.identity_stride < kIdentityBytes))
+  if (w.identity_count > kNoIdentity || (w.identity_count && w.identity_stride < kIdentityBytes))
     return Check::ring_layout;
   if (!within(w.heartbeat_ms, 1, kMaxLimitMs) || !within(w.silence_ms, 1, kMaxLimitMs) ||
       !within(w.max_age_ms, 1, kMaxLimitMs))
@@ -72,8 +72,7 @@ Check check_frame(const FrameHeader& h, const Welcome& welcome,
   const std::uint64_t end = first + welcome.slot_bytes;
   if (!plane_fits(h.mask_offset, h.mask_stride, h.mask_width, h.mask_height, first, end))
     return Check::mask_bounds;
-  if (((h.flags & CONFIDENCE) != 0) != (h.confidence_offset != 0))
-    return Check::confidence_bounds;
+  if (((h.flags & CONFIDENCE) != 0) != (h.confidence_offset != 0)) return Check::confidence_bounds;
   if (h.confidence_offset && !plane_fits(h.confidence_offset, h.confidence_stride, h.mask_width,
                                          h.mask_height, first, end))
     return Check::confidence_bounds;

@@ -58,8 +58,7 @@ unsigned Inbox::examine() noexcept {
   if (!header) return 0;  // of a later minor version
   const bool is_frame = header->type == static_cast<std::uint16_t>(MessageType::FRAME);
   Check failed = check_message(*header, welcome_, last_sequence_, now_ns());
-  if (failed == Check::none && is_frame)
-    failed = check_frame(*header, welcome_, last_sequence_);
+  if (failed == Check::none && is_frame) failed = check_frame(*header, welcome_, last_sequence_);
   if (failed == Check::none && is_frame && plane_bytes(*header) > most_plane_bytes_)
     failed = Check::mask_size;
   if (failed != Check::none) return malformed(failed);

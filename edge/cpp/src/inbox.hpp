@@ -15,7 +15,14 @@ namespace roadmask {
 class Inbox {
  public:
   // What `read` found, as bits: several at once; the last three end the stream.
-  enum Found : unsigned { kFrame = 1, kStatus = 2, kMore = 4, kBye = 8, kClosed = 16, kMalformed = 32 };
+  enum Found : unsigned {
+    kFrame = 1,
+    kStatus = 2,
+    kMore = 4,
+    kBye = 8,
+    kClosed = 16,
+    kMalformed = 32
+  };
   static constexpr unsigned kEnds = kBye | kClosed | kMalformed;
   // More than a publisher's send buffer holds: who reads every few seconds is still up to date.
   static constexpr unsigned kMostMessages = 512;
@@ -33,8 +40,8 @@ class Inbox {
   unsigned ended() const noexcept { return ended_; }
 
   const Welcome& welcome() const noexcept { return welcome_; }
-  const Bytes& frame() const noexcept { return frame_; }    // the last FRAME
-  const Bytes& status() const noexcept { return status_; }  // the last FRAME or STATUS
+  const Bytes& frame() const noexcept { return frame_; }                 // the last FRAME
+  const Bytes& status() const noexcept { return status_; }               // the last FRAME or STATUS
   const std::uint8_t* message() const noexcept { return data_.data(); }  // the last of any kind
   std::size_t message_size() const noexcept { return size_; }
   std::uint64_t last_sequence() const noexcept { return last_sequence_; }

@@ -31,9 +31,9 @@ class MappedRing {
   const std::uint8_t* at(std::uint64_t offset) const noexcept { return base_ + offset; }
 
   const ring::Generation& generation(const FrameHeader& header) const noexcept {
-    return *reinterpret_cast<const ring::Generation*>(
-        base_ + welcome_.generation_offset +
-        std::uint64_t{header.slot} * welcome_.generation_stride);
+    return *reinterpret_cast<const ring::Generation*>(base_ + welcome_.generation_offset +
+                                                      std::uint64_t{header.slot} *
+                                                          welcome_.generation_stride);
   }
 
   // The table's entry, if it is one of `kind`.

@@ -77,10 +77,10 @@ bool same(const Transform& a, const Transform& b) { return std::memcmp(&a, &b, s
 }  // namespace
 
 const char* to_string(Fault fault) noexcept {
-  constexpr const char* names[] = {
-      "NONE",  "NOT_FINITE",  "SIZE",    "FOCAL",  "CENTRE",      "DISTORTION", "HEIGHT", "UPSIDE_DOWN",
-      "ANGLE", "UNCERTAINTY", "HORIZON", "LIMITS", "CAMERA_SIZE", "TRANSFORM",
-      "MASK_SIZE"};
+  constexpr const char* names[] = {"NONE",        "NOT_FINITE",  "SIZE",     "FOCAL",
+                                   "CENTRE",      "DISTORTION",  "HEIGHT",   "UPSIDE_DOWN",
+                                   "ANGLE",       "UNCERTAINTY", "HORIZON",  "LIMITS",
+                                   "CAMERA_SIZE", "TRANSFORM",   "MASK_SIZE"};
   const auto index = static_cast<std::size_t>(fault);
   return index < std::size(names) ? names[index] : "unknown";
 }

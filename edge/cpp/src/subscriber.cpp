@@ -127,9 +127,9 @@ bool Subscriber::State::usable(std::uint64_t limit_ns) {
   const FrameHeader& frame = *connection.frame;
   const FrameHeader& status = *connection.status;
   const std::uint64_t now = now_ns();
-  const std::uint8_t* model = model_entry(connection.ring->at(0), connection.ring->welcome(), frame);
-  const NoMask why =
-      judge(frame, status, model, {policy, limit_ns, silence_ns()}, now);
+  const std::uint8_t* model =
+      model_entry(connection.ring->at(0), connection.ring->welcome(), frame);
+  const NoMask why = judge(frame, status, model, {policy, limit_ns, silence_ns()}, now);
   switch (why) {
     case NoMask::NONE:
       reason = why;
@@ -143,13 +143,12 @@ bool Subscriber::State::usable(std::uint64_t limit_ns) {
                              reason_names(frame.reasons() | status.reasons()));
     case NoMask::REFUSED:
       return refuse(why, reason_names((frame.reasons() | status.reasons()) & policy.refuse));
-    case NoMask::NOT_LIVE:
-      return refuse(why, flag_names(frame.flags & kNotLive));
+    case NoMask::NOT_LIVE: return refuse(why, flag_names(frame.flags & kNotLive));
     case NoMask::TOO_OLD:
-      return refuse(why, milliseconds("%.0f ms, allowed %.0f ms", now - frame.seen_ns(),
-                                      std::min<std::uint64_t>(limit_ns, frame.max_age_ms * 1'000'000ull)));
-    default:
-      return refuse(why);
+      return refuse(
+          why, milliseconds("%.0f ms, allowed %.0f ms", now - frame.seen_ns(),
+                            std::min<std::uint64_t>(limit_ns, frame.max_age_ms * 1'000'000ull)));
+    default: return refuse(why);
   }
 }
 
@@ -157,8 +156,8 @@ bool Subscriber::State::take(Mask& mask, const FrameHeader& frame, std::uint64_t
                              bool copy) const {
   const auto& ring = *connection.ring;
   const auto& generation = ring.generation(frame);
-  const auto plane = [&](Mask::Plane& out, bool present, std::uint64_t offset,
-                         std::size_t stride, std::size_t row_bytes, std::size_t rows) {
+  const auto plane = [&](Mask::Plane& out, bool present, std::uint64_t offset, std::size_t stride,
+                         std::size_t row_bytes, std::size_t rows) {
     out.present = false;  // should there be no memory
     if (present && copy) out.copy.resize(row_bytes * rows);
     out.present = present;
@@ -177,8 +176,7 @@ bool Subscriber::State::take(Mask& mask, const FrameHeader& frame, std::uint64_t
          plane(mask.confidence_, frame.confidence_offset != 0, frame.confidence_offset,
                frame.confidence_stride, frame.mask_width, frame.mask_height) &&
          plane(mask.preview_, frame.preview_offset != 0 && options.preview, frame.preview_offset,
-               frame.preview_stride, std::size_t{3} * frame.preview_width,
-               frame.preview_height) &&
+               frame.preview_stride, std::size_t{3} * frame.preview_width, frame.preview_height) &&
          ring::still_holds(generation, frame.sequence);
 }
 
@@ -218,10 +216,10 @@ bool Subscriber::State::newest(Mask& mask, std::uint64_t limit_ns, bool copy, bo
     failed = connection.check;
     if (!connection.ring) return refuse(connection.reason, connection.detail);
     if (!connection.frame) {
-      return refuse(without_frame(),
-                    connection.status ? std::string(to_string(connection.status->mode())) + ": " +
-                                            reason_names(connection.status->reasons())
-                                      : std::string());
+      return refuse(without_frame(), connection.status
+                                         ? std::string(to_string(connection.status->mode())) +
+                                               ": " + reason_names(connection.status->reasons())
+                                         : std::string());
     }
     const FrameHeader frame = *connection.frame;
     const std::uint64_t limit = std::min(limit_ns, frame.max_age_ms * std::uint64_t{1'000'000});

@@ -1,6 +1,7 @@
 /* A program built with the frozen header of ABI 1, run with today's library: old_client SOCKET.
  *
- * It prints its sizes, then one frame and what stands behind its struct: nothing may be written there.
+ * It prints its sizes, then one frame and what stands behind its struct: nothing may be written
+ * there.
  */
 #include <stdio.h>
 #include <string.h>
@@ -28,7 +29,8 @@ int main(int count, char** arguments) {
   if (!roadmask_mask_frame(mask, &guarded.frame)) return 1;
   size_t whole = 0;
   while (whole < sizeof guarded.behind && guarded.behind[whole] == 0x5A) ++whole;
-  printf("%u %u %u %zu\n", guarded.frame.width, guarded.frame.height, guarded.frame.pixels[0], whole);
+  printf("%u %u %u %zu\n", guarded.frame.width, guarded.frame.height, guarded.frame.pixels[0],
+         whole);
   roadmask_statistics now = {sizeof now};
   const int told = roadmask_statistics_of(subscriber, &now);
   printf("%d %u\n", told, now.connected);

@@ -6,10 +6,16 @@
 #include <string.h>
 #include <unistd.h>
 
-typedef struct { int size; int data[]; } IntArray;
+typedef struct {
+  int size;
+  int data[];
+} IntArray;
 typedef struct Context Context;
 typedef struct Delegate Delegate;
-typedef struct { IntArray *inputs, *outputs, *intermediates, *temporaries; void* user_data; } Node;
+typedef struct {
+  IntArray *inputs, *outputs, *intermediates, *temporaries;
+  void* user_data;
+} Node;
 typedef struct {
   void* (*init)(Context*, const char*, size_t);
   void (*free)(Context*, void*);
@@ -71,11 +77,16 @@ Delegate* tflite_plugin_create_delegate(char** keys, char** values, size_t count
   take = lives = 1 << 30;
   hang = crash = 0;
   for (size_t i = 0; i < count; ++i) {
-    if (!strcmp(keys[i], "take")) take = atoi(values[i]);
-    else if (!strcmp(keys[i], "lives")) lives = atoi(values[i]);
-    else if (!strcmp(keys[i], "hang")) hang = atoi(values[i]);
-    else if (!strcmp(keys[i], "crash")) crash = atoi(values[i]);
-    else if (!strcmp(keys[i], "spare")) strncpy(spare, values[i], sizeof spare - 1);
+    if (!strcmp(keys[i], "take"))
+      take = atoi(values[i]);
+    else if (!strcmp(keys[i], "lives"))
+      lives = atoi(values[i]);
+    else if (!strcmp(keys[i], "hang"))
+      hang = atoi(values[i]);
+    else if (!strcmp(keys[i], "crash"))
+      crash = atoi(values[i]);
+    else if (!strcmp(keys[i], "spare"))
+      strncpy(spare, values[i], sizeof spare - 1);
     else {
       report("unknown option");
       return NULL;

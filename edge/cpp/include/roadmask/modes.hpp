@@ -1,5 +1,5 @@
-// The small vocabularies of the mask stream; edge/roadmask/stream/modes.py is their copy, and a test
-// compares both. Numbers travel on the wire: add, never change.
+// The small vocabularies of the mask stream; edge/roadmask/stream/modes.py is their copy, and a
+// test compares both. Numbers travel on the wire: add, never change.
 #pragma once
 
 #include <cstddef>
@@ -46,10 +46,10 @@ enum Reason : std::uint32_t {
   SHUTDOWN = 1u << 25,          // BYE: the publisher stops
   NOT_ALLOWED = 1u << 26,       // BYE: user and groups are not on the allow-list
   TOO_MANY_CLIENTS = 1u << 27,  // BYE
-  BAD_PICTURE = 1u << 28,  // the camera delivers, but nothing that can be decoded
-  OVEREXPOSED = 1u << 29,  // nearly all of the picture is white
-  UNVERIFIED = 1u << 30,   // the model's golden frames were not run on this board, or it has none
-  REDUCED = 1u << 31,      // by plan at a lower rate, or with a smaller network, than configured
+  BAD_PICTURE = 1u << 28,       // the camera delivers, but nothing that can be decoded
+  OVEREXPOSED = 1u << 29,       // nearly all of the picture is white
+  UNVERIFIED = 1u << 30,  // the model's golden frames were not run on this board, or it has none
+  REDUCED = 1u << 31,     // by plan at a lower rate, or with a smaller network, than configured
 };
 
 // Bits that no part of roadmask sets yet.
@@ -87,16 +87,16 @@ enum class NoMask : std::uint32_t {
   NOT_LIVE = 11,     // replayed, synthetic or from a file
   OVERWRITTEN = 12,  // the publisher lapped the reader
   CONNECTION_LOST = 13,
-  CLOSED = 14,     // the publisher said BYE, or this subscriber was closed
-  MALFORMED = 15,  // a check failed: check() names it
-  NO_CLOCK = 16,   // across machines: how far their clocks are apart is not known well enough
-  AGE_UNKNOWN = 17,        // the source's latency is not known, so the mask has no age
-  REFUSED = 18,            // a reason that this subscriber refuses
+  CLOSED = 14,       // the publisher said BYE, or this subscriber was closed
+  MALFORMED = 15,    // a check failed: check() names it
+  NO_CLOCK = 16,     // across machines: how far their clocks are apart is not known well enough
+  AGE_UNKNOWN = 17,  // the source's latency is not known, so the mask has no age
+  REFUSED = 18,      // a reason that this subscriber refuses
   FOREIGN_PUBLISHER = 19,  // neither this user, nor root, nor the owner of the socket's folder
   WRONG_MODEL = 20,        // not made by the model that this subscriber names
-  FORKED = 21,             // this process is a fork of the one that connected: open a subscriber here
-  NO_MEMORY = 22,          // no room for the ring or for a copy
-  NO_PLACE = 23,           // the publisher has as many clients as it takes
+  FORKED = 21,     // this process is a fork of the one that connected: open a subscriber here
+  NO_MEMORY = 22,  // no room for the ring or for a copy
+  NO_PLACE = 23,   // the publisher has as many clients as it takes
 };
 
 inline constexpr std::size_t kCategories = 8;
@@ -104,7 +104,7 @@ inline constexpr std::size_t kCategories = 8;
 const char* category_name(std::size_t category) noexcept;
 
 const char* to_string(Mode mode) noexcept;
-const char* to_string(NoMask reason) noexcept;  // a sentence
+const char* to_string(NoMask reason) noexcept;      // a sentence
 std::string reason_names(std::uint32_t mode_bits);  // "THERMAL|LOW_RATE", "NONE"
 std::string flag_names(std::uint32_t flags);
 

@@ -13,12 +13,12 @@ namespace roadmask::products {
 // A pinhole with radial distortion over a flat road. Pixels count from the centre of the first.
 // The camera looks down by `pitch_deg`, right by `yaw_deg`, and leans right by `roll_deg`.
 struct Geometry {
-  double width = 0, height = 0;          // of the camera's picture, px
-  double fx = 0, fy = 0, cx = 0, cy = 0; // focal lengths and centre, px
-  double k1 = 0, k2 = 0;                 // of the radius: 1 + k1 r^2 + k2 r^4
-  double height_m = 0;                   // above the road
+  double width = 0, height = 0;           // of the camera's picture, px
+  double fx = 0, fy = 0, cx = 0, cy = 0;  // focal lengths and centre, px
+  double k1 = 0, k2 = 0;                  // of the radius: 1 + k1 r^2 + k2 r^4
+  double height_m = 0;                    // above the road
   double pitch_deg = 0, roll_deg = 0, yaw_deg = 0;
-  double pitch_uncertainty_deg = 0;      // the true pitch is no further off
+  double pitch_uncertainty_deg = 0;  // the true pitch is no further off
 };
 
 struct Limits {
@@ -33,8 +33,21 @@ struct Transform {
 
 // Why nothing can be measured.
 enum class Fault : std::uint8_t {
-  NONE, NOT_FINITE, SIZE, FOCAL, CENTRE, DISTORTION, HEIGHT, UPSIDE_DOWN, ANGLE, UNCERTAINTY,
-  HORIZON, LIMITS, CAMERA_SIZE, TRANSFORM, MASK_SIZE
+  NONE,
+  NOT_FINITE,
+  SIZE,
+  FOCAL,
+  CENTRE,
+  DISTORTION,
+  HEIGHT,
+  UPSIDE_DOWN,
+  ANGLE,
+  UNCERTAINTY,
+  HORIZON,
+  LIMITS,
+  CAMERA_SIZE,
+  TRANSFORM,
+  MASK_SIZE
 };
 const char* to_string(Fault fault) noexcept;
 
@@ -53,7 +66,7 @@ const char* to_string(End end) noexcept;
 struct Column {
   double distance_m;     // forward from the camera's foot; NaN where NOT_SEEN
   double low_m, high_m;  // one mask row and the pitch's uncertainty to either side; high may be inf
-  std::uint8_t category; // of the pixel that ended it
+  std::uint8_t category;  // of the pixel that ended it
   End end;
 };
 
@@ -99,7 +112,7 @@ class FreeDistance {
   bool prepared_ = false, covered_ = false;
   double undistorted_ = 0;  // squared radius up to which the distortion has one answer
   Turn roll_{}, yaw_{}, pitch_{}, lower_{}, upper_{};
-  std::vector<Edge> edges_; // (height + 1, width): lower edges of the rows, the topmost first
+  std::vector<Edge> edges_;  // (height + 1, width): lower edges of the rows, the topmost first
   std::vector<std::int32_t> bottom_, top_, stop_, hit_;
   std::vector<End> ends_;
   std::vector<Column> columns_;

@@ -1,8 +1,8 @@
 // Bytes of the mask stream to values, without a socket; docs/protocol.md is the text.
 //
 // Every message is one SEQPACKET record of at least 256 bytes, little-endian. The structs have
-// the wire's own layout: naturally aligned, no padding. edge/roadmask/stream/protocol.py is the other
-// codec; both pass the golden vectors of tests/data/protocol.
+// the wire's own layout: naturally aligned, no padding. edge/roadmask/stream/protocol.py is the
+// other codec; both pass the golden vectors of tests/data/protocol.
 #pragma once
 
 #include <array>
@@ -101,7 +101,11 @@ struct FrameHeader : Prefix {
   std::uint64_t seen_ns() const noexcept { return age_known() ? capture_ns : arrival_ns; }
   // Indices into the identity table, in the order of their kinds.
   std::array<std::uint8_t, 6> identities() const noexcept {
-    return {model, calibration, camera, labels, static_cast<std::uint8_t>(verification_entry - 1),
+    return {model,
+            calibration,
+            camera,
+            labels,
+            static_cast<std::uint8_t>(verification_entry - 1),
             static_cast<std::uint8_t>(geometry_entry - 1)};
   }
 };
@@ -150,9 +154,29 @@ struct Identity {
 
 // The check that a message or a ring failed; the names are the values of Python's roadmask.Check.
 enum class Check {
-  none, size, magic, version, welcome, descriptor, seals, ring_size, ring_layout, limits, clock,
-  stream_id, sequence, slot, mask_size, mask_bounds, confidence_bounds, preview_bounds, transform,
-  camera_size, identity, socket, crc,
+  none,
+  size,
+  magic,
+  version,
+  welcome,
+  descriptor,
+  seals,
+  ring_size,
+  ring_layout,
+  limits,
+  clock,
+  stream_id,
+  sequence,
+  slot,
+  mask_size,
+  mask_bounds,
+  confidence_bounds,
+  preview_bounds,
+  transform,
+  camera_size,
+  identity,
+  socket,
+  crc,
 };
 const char* to_string(Check check) noexcept;
 
@@ -172,8 +196,8 @@ std::optional<Identity> decode_identity(const std::uint8_t* entry);
 // Every bound of the ring that a WELCOME announces, against the real size of its file.
 Check check_welcome(const Welcome& welcome, std::uint64_t file_bytes) noexcept;
 // What FRAME, STATUS and BYE have in common.
-Check check_message(const FrameHeader& header, const Welcome& welcome,
-                    std::uint64_t last_sequence, std::uint64_t now_ns) noexcept;
+Check check_message(const FrameHeader& header, const Welcome& welcome, std::uint64_t last_sequence,
+                    std::uint64_t now_ns) noexcept;
 // Every bound of a FRAME, after check_message.
 Check check_frame(const FrameHeader& header, const Welcome& welcome,
                   std::uint64_t last_sequence) noexcept;

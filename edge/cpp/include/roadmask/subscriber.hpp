@@ -44,8 +44,8 @@ class Mask {
   std::uint32_t width() const noexcept { return header_.mask_width; }
   std::uint32_t height() const noexcept { return header_.mask_height; }
   std::size_t stride() const noexcept { return mask_.stride; }
-  // As the mask: 255 x the category's probability against the runner-up alone; 128 = undecided, 255 =
-  // certain. Null if it is not published.
+  // As the mask: 255 x the category's probability against the runner-up alone; 128 = undecided, 255
+  // = certain. Null if it is not published.
   const std::uint8_t* confidence() const noexcept { return plane(confidence_); }
   std::size_t confidence_stride() const noexcept { return confidence_.stride; }
   // The network's RGB input; null if it is not published or not asked for.
@@ -152,14 +152,14 @@ class Subscriber {
   // usable, views by their valid().
   void close() noexcept;
 
-  NoMask reason() const noexcept;    // why the last call gave no mask; NONE if it gave one
-  std::string reason_text() const;   // the same as a sentence, with what is known about it
-  Check check() const noexcept;      // what the publisher did wrong, while reason() is MALFORMED
-  bool connected() const noexcept;   // a stream is up; its masks may be refused all the same
-  bool ended() const noexcept;       // closed, or lost with reconnect = false
+  NoMask reason() const noexcept;   // why the last call gave no mask; NONE if it gave one
+  std::string reason_text() const;  // the same as a sentence, with what is known about it
+  Check check() const noexcept;     // what the publisher did wrong, while reason() is MALFORMED
+  bool connected() const noexcept;  // a stream is up; its masks may be refused all the same
+  bool ended() const noexcept;      // closed, or lost with reconnect = false
   std::uint64_t dropped() const noexcept;  // frames that this reader was never handed
-  std::uint64_t torn() const noexcept;     // copies that the publisher overwrote: none was handed out
-  int fileno() const noexcept;       // for poll and epoll; -1 while unconnected
+  std::uint64_t torn() const noexcept;  // copies that the publisher overwrote: none was handed out
+  int fileno() const noexcept;          // for poll and epoll; -1 while unconnected
   std::optional<FrameHeader> status() const noexcept;  // the last message, FRAME or STATUS
 
  private:

@@ -4,7 +4,7 @@
 
 namespace roadmask::kernels {
 
-const PreprocessOps preprocess_avx2 = {rows_avx2, columns_bgr_avx2, columns_avx2, split_any,
-                                       colours_avx2, flip_any, table_any};
+const PreprocessOps preprocess_avx2 = {rows_avx2,    columns_bgr_avx2, columns_avx2, split_any,
+                                       colours_avx2, flip_any,         table_any};
 
 }  // namespace roadmask::kernels

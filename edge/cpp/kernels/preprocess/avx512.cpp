@@ -48,8 +48,8 @@ void windows(const std::int16_t* sums, TapsView taps, int results, std::uint8_t*
     const __m512i index = _mm512_loadu_si512(w.index + 32 * static_cast<std::ptrdiff_t>(block));
     __m512i sum = _mm512_set1_epi32(kHalf);
     for (int p = 0; p < pairs; ++p, from += 2 * w.stride, weights += 32) {
-      const __m512i taken = _mm512_permutex2var_epi16(_mm512_loadu_si512(from), index,
-                                                      _mm512_loadu_si512(from + 32));
+      const __m512i taken =
+          _mm512_permutex2var_epi16(_mm512_loadu_si512(from), index, _mm512_loadu_si512(from + 32));
       sum = _mm512_add_epi32(sum, _mm512_madd_epi16(taken, _mm512_loadu_si512(weights)));
     }
     const int left = results - 16 * block;
@@ -70,7 +70,7 @@ void columns(const std::int16_t* sums, TapsView taps, int width, std::uint8_t* o
 
 }  // namespace
 
-const PreprocessOps preprocess_avx512 = {rows, columns_bgr, columns, split_any,
-                                         colours_avx2, flip_any, table_any};
+const PreprocessOps preprocess_avx512 = {rows,         columns_bgr, columns,  split_any,
+                                         colours_avx2, flip_any,    table_any};
 
 }  // namespace roadmask::kernels

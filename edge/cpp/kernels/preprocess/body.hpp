@@ -19,7 +19,8 @@ void rows_from(int begin, const std::uint8_t* const* rows, const std::uint8_t* w
   }
 }
 
-inline std::uint8_t column(const std::int16_t* sums, int stride, const std::int16_t* weights, int count) {
+inline std::uint8_t column(const std::int16_t* sums, int stride, const std::int16_t* weights,
+                           int count) {
   std::int32_t sum = kHalf;
   for (int t = 0; t < count; ++t) sum += weights[t] * sums[t * stride];
   return static_cast<std::uint8_t>(sum >> kShift);
@@ -43,8 +44,7 @@ void columns_bgr_from(int begin, const std::int16_t* sums, TapsView taps, int wi
                       std::uint8_t* out) {
   for (int x = begin; x < width; ++x) {
     const std::int16_t* from = sums + static_cast<std::ptrdiff_t>(taps.first[x]) * 3;
-    const std::int16_t* weights =
-        taps.weights + static_cast<std::ptrdiff_t>(x) * taps.count;
+    const std::int16_t* weights = taps.weights + static_cast<std::ptrdiff_t>(x) * taps.count;
     for (int c = 0; c < 3; ++c) out[3 * x + c] = column(from + 2 - c, 3, weights, taps.count);
   }
 }

@@ -10,17 +10,16 @@ namespace {
 
 // 16 words under 0 and over 255 included → 16 bytes.
 inline __m128i clamp_bytes(__m256i words) {
-  return _mm256_castsi256_si128(
-      _mm256_permute4x64_epi64(_mm256_packus_epi16(words, words), 0x08));
+  return _mm256_castsi256_si128(_mm256_permute4x64_epi64(_mm256_packus_epi16(words, words), 0x08));
 }
 
 inline void store_interleaved(__m128i r, __m128i g, __m128i b, std::uint8_t* out) {
   // Byte i of the 48 is channel i % 3 of column i / 3.
   const auto store = [&](int part, __m128i from_r, __m128i from_g, __m128i from_b) {
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + 16 * part),
-                     _mm_or_si128(_mm_or_si128(_mm_shuffle_epi8(r, from_r),
-                                               _mm_shuffle_epi8(g, from_g)),
-                                  _mm_shuffle_epi8(b, from_b)));
+    _mm_storeu_si128(
+        reinterpret_cast<__m128i*>(out + 16 * part),
+        _mm_or_si128(_mm_or_si128(_mm_shuffle_epi8(r, from_r), _mm_shuffle_epi8(g, from_g)),
+                     _mm_shuffle_epi8(b, from_b)));
   };
   store(0, _mm_setr_epi8(0, -1, -1, 1, -1, -1, 2, -1, -1, 3, -1, -1, 4, -1, -1, 5),
         _mm_setr_epi8(-1, 0, -1, -1, 1, -1, -1, 2, -1, -1, 3, -1, -1, 4, -1, -1),
@@ -44,8 +43,8 @@ inline __m256i mix(__m256i x, __m256i y, __m256i xy, __m256i z, __m256i one, __m
 }
 
 inline __m256i factors(std::int16_t low, std::int16_t high) {
-  return _mm256_set1_epi32(static_cast<std::int32_t>(
-      static_cast<std::uint16_t>(low) | static_cast<std::uint32_t>(high) << 16));
+  return _mm256_set1_epi32(static_cast<std::int32_t>(static_cast<std::uint16_t>(low) |
+                                                     static_cast<std::uint32_t>(high) << 16));
 }
 
 void colours_avx2(const std::uint8_t* y, const std::uint8_t* u, const std::uint8_t* v, int width,

@@ -52,8 +52,8 @@ void columns_bgr(const std::int16_t* sums, TapsView taps, int width, std::uint8_
   for (; x + 6 <= width; x += 4) {
     const int16x8_t a = vcombine_s16(pixel(sums, taps, x), pixel(sums, taps, x + 1));
     const int16x8_t b = vcombine_s16(pixel(sums, taps, x + 2), pixel(sums, taps, x + 3));
-    const uint8x16_t bytes = vcombine_u8(vmovn_u16(vreinterpretq_u16_s16(a)),
-                                         vmovn_u16(vreinterpretq_u16_s16(b)));
+    const uint8x16_t bytes =
+        vcombine_u8(vmovn_u16(vreinterpretq_u16_s16(a)), vmovn_u16(vreinterpretq_u16_s16(b)));
     vst1q_u8(out + 3 * x, vqtbl1q_u8(bytes, order));
   }
   columns_bgr_from(x, sums, taps, width, out);
@@ -96,7 +96,7 @@ void columns(const std::int16_t* sums, TapsView taps, int width, std::uint8_t* o
 
 }  // namespace
 
-const PreprocessOps preprocess_neon = {rows, columns_bgr, columns, split_any,
-                                       colours_any, flip_any, table_any};
+const PreprocessOps preprocess_neon = {rows,        columns_bgr, columns,  split_any,
+                                       colours_any, flip_any,    table_any};
 
 }  // namespace roadmask::kernels

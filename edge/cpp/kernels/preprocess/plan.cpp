@@ -11,7 +11,7 @@
 namespace roadmask::kernels {
 namespace {
 
-constexpr int kPadding = 64;  // sums that a vector may read over the end, with weight 0
+constexpr int kPadding = 64;   // sums that a vector may read over the end, with weight 0
 constexpr int kStrips = 16;    // of a job: a thread that comes late still finds some
 constexpr int kRowsAhead = 3;  // target rows between the fetch of pixels and their use
 constexpr int kSpins = 1000;   // some ten µs: about a strip
@@ -147,9 +147,11 @@ void PreprocessPlan::convert_row(Scratch& scratch, const std::int16_t* luma,
   const WindowsView windows = view(windows_, 1), chroma_windows = view(chroma_windows_, 1);
   const TapsView taps{columns_.count, columns_.first.data(), columns_.weights.data(),
                       windows_.usable ? &windows : nullptr, ahead};
-  const TapsView chroma_taps{chroma_columns_.count, chroma_columns_.first.data(),
+  const TapsView chroma_taps{chroma_columns_.count,
+                             chroma_columns_.first.data(),
                              chroma_columns_.weights.data(),
-                             chroma_windows_.usable ? &chroma_windows : nullptr, {}};
+                             chroma_windows_.usable ? &chroma_windows : nullptr,
+                             {}};
   const int width = target_.width;
   std::uint8_t* const y = scratch.channels[0].data();
   ops.columns(luma, taps, width, y);

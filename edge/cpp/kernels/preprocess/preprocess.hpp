@@ -144,7 +144,7 @@ class PreprocessPlan {
   int strips_ = 0;
   std::atomic<std::uint64_t> next_{0};  // job << 16 | next strip that nobody took
   std::atomic<int> strips_done_{0};
-  std::atomic<Job> done_{0};            // last job that is done
+  std::atomic<Job> done_{0};  // last job that is done
   std::array<std::atomic<std::int64_t>, kJobs> done_ns_{};
   Job started_ = 0;
   std::mutex mutex_;  // guards `started_`, and the waits for `done_`

@@ -19,7 +19,7 @@ void columns(const std::int16_t* sums, TapsView taps, int width, std::uint8_t* o
 
 }  // namespace
 
-const PreprocessOps preprocess_scalar = {rows, columns_bgr, columns, split_any,
-                                         colours_any, flip_any, table_any};
+const PreprocessOps preprocess_scalar = {rows,        columns_bgr, columns,  split_any,
+                                         colours_any, flip_any,    table_any};
 
 }  // namespace roadmask::kernels

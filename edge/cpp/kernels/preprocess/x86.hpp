@@ -11,9 +11,7 @@ namespace roadmask::kernels {
 namespace {
 
 inline __m128i load128(const void* p) { return _mm_loadu_si128(static_cast<const __m128i*>(p)); }
-inline __m256i load256(const void* p) {
-  return _mm256_loadu_si256(static_cast<const __m256i*>(p));
-}
+inline __m256i load256(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
 inline int load32(const void* p) {
   int v;
   std::memcpy(&v, p, sizeof v);
@@ -61,19 +59,18 @@ inline __m256i two_pixels(const std::int16_t* sums, TapsView taps, int x) {
   const std::int16_t* w = taps.weights + static_cast<std::ptrdiff_t>(x) * taps.count;
   __m256i sum = _mm256_set1_epi32(kHalf);
   for (int t = 0; t < taps.count; t += 2) {
-    const __m256i pixels = _mm256_inserti128_si256(
-        _mm256_castsi128_si256(load128(left + 3 * t)), load128(right + 3 * t), 1);
-    const __m256i weights = _mm256_inserti128_si256(
-        _mm256_castsi128_si256(_mm_set1_epi32(load32(w + t))),
-        _mm_set1_epi32(load32(w + taps.count + t)), 1);
+    const __m256i pixels = _mm256_inserti128_si256(_mm256_castsi128_si256(load128(left + 3 * t)),
+                                                   load128(right + 3 * t), 1);
+    const __m256i weights =
+        _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_set1_epi32(load32(w + t))),
+                                _mm_set1_epi32(load32(w + taps.count + t)), 1);
     sum = _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_shuffle_epi8(pixels, order), weights));
   }
   return _mm256_srai_epi32(sum, kShift);
 }
 
 void columns_bgr_avx2(const std::int16_t* sums, TapsView taps, int width, std::uint8_t* out) {
-  const __m128i packed =
-      _mm_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1);
+  const __m128i packed = _mm_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1);
   Fetcher fetcher(taps.ahead, width / 4 + 1);
   int x = 0;
   // 16 bytes are stored of which 12 count, hence the two columns of distance to the end.
@@ -83,10 +80,9 @@ void columns_bgr_avx2(const std::int16_t* sums, TapsView taps, int width, std::u
         _mm256_packus_epi32(two_pixels(sums, taps, x), two_pixels(sums, taps, x + 2));
     const __m256i bytes = _mm256_packus_epi16(words, words);
     // Halves hold columns 0 2 and 1 3.
-    const __m128i ordered = _mm_unpacklo_epi32(_mm256_castsi256_si128(bytes),
-                                               _mm256_extracti128_si256(bytes, 1));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + 3 * x),
-                     _mm_shuffle_epi8(ordered, packed));
+    const __m128i ordered =
+        _mm_unpacklo_epi32(_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + 3 * x), _mm_shuffle_epi8(ordered, packed));
   }
   columns_bgr_from(x, sums, taps, width, out);
 }
@@ -112,8 +108,8 @@ inline __m256i eight_columns(const std::int16_t* sums, TapsView taps, int x) {
                                                  load256(taps.first + x), 2);
     const __m256i weights =
         taps.count == 2 ? load256(taps.weights + 2 * static_cast<std::ptrdiff_t>(x))
-                        : _mm256_i32gather_epi32(
-                              reinterpret_cast<const int*>(taps.weights) + p, pairs_before, 4);
+                        : _mm256_i32gather_epi32(reinterpret_cast<const int*>(taps.weights) + p,
+                                                 pairs_before, 4);
     sum = _mm256_add_epi32(sum, _mm256_madd_epi16(words, weights));
   }
   return sum;
@@ -134,8 +130,8 @@ void columns_avx2(const std::int16_t* sums, TapsView taps, int width, std::uint8
     }
     const __m256i words =
         _mm256_srai_epi32(_mm256_add_epi32(sum, _mm256_set1_epi32(kHalf)), kShift);
-    const __m128i eight = _mm_packus_epi32(_mm256_castsi256_si128(words),
-                                           _mm256_extracti128_si256(words, 1));
+    const __m128i eight =
+        _mm_packus_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
     _mm_storel_epi64(reinterpret_cast<__m128i*>(out + x), _mm_packus_epi16(eight, eight));
   }
   columns_from(x, sums, taps, width, out);

@@ -11,9 +11,10 @@ namespace {
 // BT.601 in 1 / 256.
 void luma_row(const std::uint8_t* rgb, int width, std::uint8_t* out) {
   for (int x = 0; x < width; ++x)
-    out[x] = static_cast<std::uint8_t>(
-        static_cast<std::uint16_t>(77 * rgb[3 * x] + 150 * rgb[3 * x + 1] + 29 * rgb[3 * x + 2] +
-                                   128) >> 8);
+    out[x] = static_cast<std::uint8_t>(static_cast<std::uint16_t>(77 * rgb[3 * x] +
+                                                                  150 * rgb[3 * x + 1] +
+                                                                  29 * rgb[3 * x + 2] + 128) >>
+                                       8);
 }
 
 void sum_row(const std::uint8_t* luma, int width, SceneSums* sums) {
@@ -38,8 +39,8 @@ void laplacian_row(const std::uint8_t* above, const std::uint8_t* row, const std
     const int end = begin + kBlock < width - 1 ? begin + kBlock : width - 1;
     std::int32_t sum = 0;
     for (int x = begin; x < end; ++x) {
-      const auto edge = static_cast<std::int16_t>(4 * row[x] - row[x - 1] - row[x + 1] -
-                                                  above[x] - below[x]);
+      const auto edge =
+          static_cast<std::int16_t>(4 * row[x] - row[x - 1] - row[x + 1] - above[x] - below[x]);
       sum += edge * edge;
     }
     sums->laplacian_square += sum;

@@ -29,8 +29,7 @@ SceneStats scene_stats(const std::uint8_t* rgb, Size size) {
   for (int y = 0; y < size.height; ++y) {
     ops.luma(rgb + y * bytes, size.width, rows[y % 3]);
     ops.sum(rows[y % 3], size.width, &sums);
-    if (y >= 2)
-      ops.laplacian(rows[(y - 2) % 3], rows[(y - 1) % 3], rows[y % 3], size.width, &sums);
+    if (y >= 2) ops.laplacian(rows[(y - 2) % 3], rows[(y - 1) % 3], rows[y % 3], size.width, &sums);
   }
   const std::int64_t total = bytes * size.height, words = total / 8;
   std::uint8_t tail[8] = {};
@@ -39,8 +38,8 @@ SceneStats scene_stats(const std::uint8_t* rgb, Size size) {
   std::memcpy(&last, tail, 8);
 
   const double pixels = static_cast<double>(size.width) * size.height;
-  const double inner = static_cast<double>(std::max(size.width - 2, 0)) *
-                       std::max(size.height - 2, 0);
+  const double inner =
+      static_cast<double>(std::max(size.width - 2, 0)) * std::max(size.height - 2, 0);
   const double mean = static_cast<double>(sums.luma) / pixels;
   return {mean,
           static_cast<double>(sums.luma_square) / pixels - mean * mean,

@@ -8,7 +8,7 @@
 namespace roadmask::kernels {
 
 struct SceneStats {
-  double luma_mean;         // 0 to 255
+  double luma_mean;  // 0 to 255
   double luma_variance;
   double laplacian_energy;  // mean square of the 4-neighbour Laplacian inside the border
   double dark_fraction;     // of pixels with luma under 16

@@ -38,8 +38,8 @@ struct Lanes {
                                   _mm256_set1_epi8(static_cast<char>(from)))),
           weights(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(w))) {}
     Lanes blend(const std::int8_t* from) const {
-      const __m256i logits = _mm256_broadcastsi128_si256(
-          _mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+      const __m256i logits =
+          _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
       return {_mm256_maddubs_epi16(weights, _mm256_shuffle_epi8(logits, shuffle))};
     }
   };

@@ -17,8 +17,8 @@ void planes_any(const std::int8_t* row, int width, int begin, int classes, std::
   for (int k = 0; k < classes; ++k) planes[k * stride + width] = planes[k * stride + width - 1];
 }
 
-// The same by blocks of 8 columns of 8 classes. The last block of columns and of classes overlaps the
-// one before it: no tail, no read outside.
+// The same by blocks of 8 columns of 8 classes. The last block of columns and of classes overlaps
+// the one before it: no tail, no read outside.
 template <void (*kBlock)(const std::int8_t*, std::ptrdiff_t, std::int8_t*, std::ptrdiff_t)>
 void planes_blocks(const std::int8_t* row, int width, int classes, std::int8_t* planes,
                    std::ptrdiff_t stride) {
@@ -88,8 +88,7 @@ void chunk_rows(const Band& b, int x, const std::int16_t* left, const std::int16
     for (int k = b.first + 1; k < b.classes; ++k) {
       const V v = value(k);
       const V mine = V::set1(b.categories[k]);
-      if (kMargins)
-        rival = V::select_equal(category, mine, rival, V::max(rival, V::min(best, v)));
+      if (kMargins) rival = V::select_equal(category, mine, rival, V::max(rival, V::min(best, v)));
       category = V::select_greater(v, best, mine, category);
       best = V::max(best, v);
     }

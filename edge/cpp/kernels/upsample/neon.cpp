@@ -44,8 +44,8 @@ struct Lanes {
     }
     Lanes blend(const std::int8_t* from) const {
       const int8x16_t logits = vld1q_s8(from);
-      return {vmlal_s8(vmull_s8(vqtbl1_s8(logits, lower), lower_weight),
-                       vqtbl1_s8(logits, upper), upper_weight)};
+      return {vmlal_s8(vmull_s8(vqtbl1_s8(logits, lower), lower_weight), vqtbl1_s8(logits, upper),
+                       upper_weight)};
     }
   };
 };
@@ -57,13 +57,13 @@ inline void planes_8x8(const std::int8_t* from, std::ptrdiff_t classes, std::int
   for (int i = 0; i < 4; ++i)
     a[i] = vzip_s8(vld1_s8(from + 2 * i * classes), vld1_s8(from + (2 * i + 1) * classes));
   for (int half = 0; half < 2; ++half) {
-    const int16x4x2_t b0 = vzip_s16(vreinterpret_s16_s8(a[0].val[half]),
-                                    vreinterpret_s16_s8(a[1].val[half]));
-    const int16x4x2_t b1 = vzip_s16(vreinterpret_s16_s8(a[2].val[half]),
-                                    vreinterpret_s16_s8(a[3].val[half]));
+    const int16x4x2_t b0 =
+        vzip_s16(vreinterpret_s16_s8(a[0].val[half]), vreinterpret_s16_s8(a[1].val[half]));
+    const int16x4x2_t b1 =
+        vzip_s16(vreinterpret_s16_s8(a[2].val[half]), vreinterpret_s16_s8(a[3].val[half]));
     for (int i = 0; i < 2; ++i) {
-      const int32x2x2_t c = vzip_s32(vreinterpret_s32_s16(b0.val[i]),
-                                     vreinterpret_s32_s16(b1.val[i]));
+      const int32x2x2_t c =
+          vzip_s32(vreinterpret_s32_s16(b0.val[i]), vreinterpret_s32_s16(b1.val[i]));
       std::int8_t* plane = to + (4 * half + 2 * i) * stride;
       vst1_s8(plane, vreinterpret_s8_s32(c.val[0]));
       vst1_s8(plane + stride, vreinterpret_s8_s32(c.val[1]));

@@ -111,8 +111,8 @@ int UpsamplePlan::widest_near() const {
 // The winners of a row of cells become the row's template and the stretches left to compute.
 void UpsamplePlan::fill(const std::uint8_t* top, const std::uint8_t* bottom, int lanes) {
   const int w = options_.logits.width;
-  const bool abstain = options_.threshold > 0 &&
-                       options_.confidence_table[255] < options_.threshold;
+  const bool abstain =
+      options_.threshold > 0 && options_.confidence_table[255] < options_.threshold;
   for (int i = 0; i < w; ++i) {
     const bool same = top[i] == top[i + 1] && bottom[i] == bottom[i + 1] && top[i] == bottom[i];
     cells_[i] = same ? top[i] : kUndecided;

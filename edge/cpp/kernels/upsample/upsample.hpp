@@ -21,7 +21,8 @@ using Counts = std::array<std::int64_t, 8>;  // of 1 to 7; whatever is none of t
 // In a table of categories: the label set has no such class.
 constexpr std::uint8_t kUnknown = 255;
 
-// Pixels of each category, and of the void ones those that a NaN, an infinity or an unknown class made.
+// Pixels of each category, and of the void ones those that a NaN, an infinity or an unknown class
+// made.
 struct Filled {
   Counts counts{};
   std::int64_t invalid = 0;
@@ -104,14 +105,14 @@ struct UpsampleOps {
                  std::ptrdiff_t stride);
   // winner[x] = class that wins at x, or 255 where its margin is under `decisive`
   void (*winners)(const std::int8_t* planes, std::ptrdiff_t stride, int width, int first,
-                  int classes, const std::uint8_t* categories, int decisive,
-                  std::uint8_t* winner);
+                  int classes, const std::uint8_t* categories, int decisive, std::uint8_t* winner);
   // `near`: every `lanes` columns read at most 16 columns of logits
   void (*stretch)(const Band& band, Stretch stretch, bool near);
   void (*count)(const std::uint8_t* row, int width, std::int64_t* counts);
 };
 
-// Unknown pixels of a row become void of no confidence (`confidences` may be null); how many they were.
+// Unknown pixels of a row become void of no confidence (`confidences` may be null); how many they
+// were.
 std::int64_t clear_unknown(std::uint8_t* categories, std::uint8_t* confidences, int width);
 
 extern const UpsampleOps upsample_scalar;
@@ -143,7 +144,7 @@ class UpsamplePlan {
   std::vector<std::uint16_t> pair_weights_;
   std::vector<std::int32_t> cell_begin_;  // first column whose lower source column is at least i
   int near_lanes_ = 0;
-  int decisive_ = 0;                      // corner margin from which the outcome cannot change
+  int decisive_ = 0;  // corner margin from which the outcome cannot change
   int decisive_with_plane_ = 0;
   bool knows_all_ = true;  // every class has a category
   std::ptrdiff_t plane_stride_ = 0;
