@@ -7,7 +7,8 @@ NATIVE := CMakeLists.txt pyproject.toml $(shell find edge/cpp -name '*.cpp' -o -
 # LiteRT and TensorFlow speak to the terminal from C++; errors still show.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test test-slow test-v4l2 setup setup-peers lint bench fuzz clean
+.PHONY: demo test test-slow test-v4l2 setup setup-peers lint tidy bench fuzz clean
+CPP := $(shell git ls-files '*.cpp' '*.hpp' '*.c' '*.h')
 
 demo: $(VENV)/.core  ## the daemon on the synthetic town, a subscriber beside it
 	$(BIN)/roadmask demo
@@ -24,7 +25,12 @@ test-v4l2: $(VENV)/.test  ## cameras on real drivers, in QEMU: apt install qemu-
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run --Werror $(CPP)
 	$(BIN)/mypy edge/roadmask train convert benchmarks
+
+tidy: $(VENV)/.test  ## clang-tidy over the C++ client, codec and examples
+	$(BIN)/cmake -S . -B build/tidy -DROADMASK_PYTHON=OFF -DCMAKE_EXPORT_COMPILE_COMMANDS=ON >/dev/null
+	$(BIN)/clang-tidy -p build/tidy --quiet $(wildcard edge/cpp/src/*.cpp edge/cpp/examples/*.c*)
 
 setup: $(VENV)/.test  ## every extra, and what training, benchmarks and tests need
 

@@ -42,7 +42,7 @@ class MappedRing {
     auto found = decode_identity(base_ + welcome_.identity_offset +
                                  std::uint64_t{index} * welcome_.identity_stride);
     if (!found || found->kind != kind) return std::nullopt;
-    return std::move(*found);
+    return found;
   }
 
  private:

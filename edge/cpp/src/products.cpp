@@ -72,7 +72,10 @@ Fault geometry_fault(const Geometry& g) {
   return horizon_is_seen(g) ? Fault::NONE : Fault::HORIZON;
 }
 
-bool same(const Transform& a, const Transform& b) { return std::memcmp(&a, &b, sizeof a) == 0; }
+// To the bit: at the worst the tables are made once more.
+bool same(const Transform& a, const Transform& b) {
+  return std::memcmp(&a, &b, sizeof a) == 0;  // NOLINT(bugprone-suspicious-memory-comparison)
+}
 
 }  // namespace
 
