@@ -35,6 +35,7 @@ def encode_frame(
     skipped_total: int,
     crc32c: int,
     now_ns: int,
+    restarts: int = 0,
 ) -> int:
     """Write the FRAME of ``info`` over what is ``prepared`` for its slot; its mode and reasons.
 
@@ -110,26 +111,37 @@ class Inbox:
         ValueError: the bytes are no WELCOME.
     """
 
-    def __init__(self, welcome: bytes, most_plane_bytes: int = 2**64 - 1) -> None: ...
-    def read(self, fd: int, most: int = 0, wait_ns: int = 0) -> int:
+    def __init__(
+        self, welcome: bytes, most_plane_bytes: int = 2**64 - 1, ring: _Bytes | None = None
+    ) -> None: ...
+    def wait(self, fd: int, wait_ns: int) -> None:
+        """Until something waits at ``fd``, or a signal came, without the interpreter's lock."""
+    def read(self, fd: int, most: int = 0) -> int:
         """What was found among up to ``most`` messages (0: INBOX_MOST), as INBOX_ bits.
 
-        It waits up to ``wait_ns`` for the first, without the interpreter's lock. What ended the
-        stream is answered again by every later call.
-
-        Raises:
-            OSError: of ``recv``.
+        What ended the stream is answered again by every later call.
         """
-    def close(self) -> None:
-        """Read nothing any more, in any thread: the descriptor is closed."""
-    def take(
+    def fetch(
         self,
-        ring: _Bytes,
-        frame: bytes,
+        fd: int,
+        handed: bytes,
         preview: bool,
         policy: Policy,
         limit_ns: int,
         silence_ns: int,
+    ) -> tuple[bytes, bytes, tuple[_Pixels, _Pixels | None, _Pixels | None]] | int:
+        """``read``, and ``take`` of the newest frame if that may be used and is not ``handed``.
+
+        Returns:
+            The FRAME, the newest message, the planes; else what was found, as INBOX_ bits.
+
+        Raises:
+            MemoryError: no room for the planes.
+        """
+    def close(self) -> None:
+        """Read nothing any more, in any thread: the descriptor is closed."""
+    def take(
+        self, frame: bytes, preview: bool, policy: Policy, limit_ns: int, silence_ns: int
     ) -> tuple[_Pixels, _Pixels | None, _Pixels | None] | int:
         """Copies of the frame's planes, or why it may not be used now, as a NoMask.
 
@@ -146,6 +158,11 @@ class Inbox:
     def last_sequence(self) -> int: ...
     @property
     def check(self) -> str: ...
+    @property
+    def error(self) -> int: ...
+
+def process_id() -> int:
+    """As ``os.getpid``, without a system call: right in a fork, too."""
 
 class UpsamplePlan:
     """Logits → mask for one pair of sizes; see ``kernels_reference.argmax_upsample``.

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <limits>
+#include <optional>
 #include <vector>
 
 #include "array_view.hpp"
@@ -14,6 +15,7 @@
 #include "roadmask/subscriber.hpp"
 #include "src/inbox.hpp"
 #include "src/judge.hpp"
+#include "src/process_id.hpp"
 #include "src/publisher_user.hpp"
 
 namespace nb = nanobind;
@@ -77,39 +79,56 @@ Welcome welcome_in(const nb::bytes& bytes) {
 
 class Inbox {
  public:
-  Inbox(const nb::bytes& welcome, std::uint64_t most_plane_bytes)
-      : core_(welcome_in(welcome), most_plane_bytes) {}
+  Inbox(const nb::bytes& welcome, std::uint64_t most_plane_bytes, const nb::object& ring)
+      : core_(welcome_in(welcome), most_plane_bytes) {
+    if (ring.is_none()) return;
+    // Held as long as this object: to ask for it costs as much as a tenth of a small mask's copy.
+    ring_.emplace("ring", ring, "B", std::vector<std::ptrdiff_t>{-1}, ArrayView::kRead);
+    if (static_cast<std::uint64_t>(ring_->shape(0)) < core_.welcome().ring_bytes)
+      roadmask::python::refuse("a ring smaller than its WELCOME says");
+  }
 
-  unsigned read(int fd, unsigned most, std::int64_t wait_ns) {
-    // Closed while it waited, by another thread: `fd` may be another file by now.
-    if (!core_.ended() && wait_ns > 0 && !wait_readable(fd, wait_ns)) return core_.ended();
-    const unsigned found = core_.read(fd, most);
-    if ((found & Core::kClosed) && core_.error()) {
-      errno = core_.error();
-      PyErr_SetFromErrno(PyExc_OSError);
-      throw nb::python_error();
-    }
-    return found;
+  void wait(int fd, std::int64_t wait_ns) const {
+    // Closed by another thread: `fd` may be another file by now.
+    if (!core_.ended() && wait_ns > 0) wait_readable(fd, wait_ns);
+  }
+
+  unsigned read(int fd, unsigned most) { return core_.read(fd, most); }
+
+  // `read` and `take` of the newest frame, unless its key is `handed`: (FRAME, newest message,
+  // planes), or what was found where there is nothing to hand out.
+  nb::object fetch(int fd, const nb::bytes& handed, bool preview, const Policy& policy,
+                   std::uint64_t limit_ns, std::uint64_t silence_ns) {
+    const nb::int_ found(core_.read(fd));
+    const std::uint8_t* frame = core_.frame().data();
+    constexpr std::size_t kKey = 16, kKeyBytes = 16;  // its stream and sequence: protocol.py's KEY
+    if (core_.ended() || !ring_ || roadmask::header_of(frame).sequence == 0) return found;
+    if (handed.size() == kKeyBytes && std::memcmp(handed.data(), frame + kKey, kKeyBytes) == 0)
+      return found;
+    const nb::bytes message = this->frame();  // now: other threads may read while planes are copied
+    const bool newest = core_.frame() == core_.status();
+    const nb::object last = newest ? nb::object(message) : nb::object(status());
+    nb::object planes = take(message, preview, policy, limit_ns, silence_ns);
+    if (!PyTuple_CheckExact(planes.ptr())) return found;
+    return nb::make_tuple(message, last, planes);
   }
 
   // Private copies of the planes of `frame`, (mask, confidence, preview), or the NoMask that
   // forbids it: judged before the copy and after, which takes time and may have been interrupted.
-  nb::object take(nb::handle ring, const nb::bytes& frame, bool preview, const Policy& policy,
+  nb::object take(const nb::bytes& frame, bool preview, const Policy& policy,
                   std::uint64_t limit_ns, std::uint64_t silence_ns) const {
     const FrameHeader h = header(frame);  // this one: other threads may have read a newer
     const FrameHeader status = roadmask::header_of(core_.status().data());
     const Welcome& welcome = core_.welcome();
-    const ArrayView memory("ring", ring, "B", {-1}, ArrayView::kRead);
-    if (roadmask::check_frame(h, welcome, 0) != roadmask::Check::none ||
-        static_cast<std::uint64_t>(memory.shape(0)) < welcome.ring_bytes)
-      roadmask::python::refuse("no frame of this stream, or a ring smaller than its WELCOME says");
-    const std::uint8_t* model = roadmask::model_entry(memory.bytes(), welcome, h);
+    if (!ring_ || roadmask::check_frame(h, welcome, 0) != roadmask::Check::none)
+      roadmask::python::refuse("no frame of this stream, or an inbox without its ring");
+    const std::uint8_t* memory = ring_->bytes();
+    const std::uint8_t* model = roadmask::model_entry(memory, welcome, h);
     const auto verdict = [&] {
       return roadmask::judge(h, status, model, {policy, limit_ns, silence_ns}, roadmask::now_ns());
     };
     const auto& generation = *reinterpret_cast<const roadmask::ring::Generation*>(
-        memory.bytes() + welcome.generation_offset +
-        std::uint64_t{h.slot} * welcome.generation_stride);
+        memory + welcome.generation_offset + std::uint64_t{h.slot} * welcome.generation_stride);
     bool whole = true;
     const auto plane = [&](std::uint64_t offset, std::uint64_t stride, const auto&... sides) {
       if (!whole || offset == 0) return nb::object(nb::none());
@@ -119,7 +138,7 @@ class Inbox {
       const auto rows = static_cast<std::size_t>(shape[0]);
       const auto row_bytes = static_cast<std::size_t>(shape[1] * (shape.size() > 2 ? 3 : 1));
       nb::gil_scoped_release release;
-      whole = roadmask::ring::read(generation, h.sequence, memory.bytes() + offset, stride,
+      whole = roadmask::ring::read(generation, h.sequence, memory + offset, stride,
                                    target.writable_bytes(), row_bytes, rows);
       return out;
     };
@@ -141,9 +160,11 @@ class Inbox {
   nb::bytes status() const { return nb::bytes(core_.status().data(), core_.status().size()); }
   std::uint64_t last_sequence() const { return core_.last_sequence(); }
   const char* check() const { return roadmask::to_string(core_.check()); }
+  int error() const { return core_.error(); }
 
  private:
   Core core_;
+  std::optional<ArrayView> ring_;
   nb::object empty_ = nb::module_::import_("numpy").attr("empty");
   nb::object uint8_ = nb::module_::import_("numpy").attr("dtype")("uint8");
 };
@@ -182,19 +203,27 @@ void bind_messages(nb::module_& m) {
       nb::arg("fd"), nb::arg("path"), nb::arg("user"),
       "Why the process at the other end is not trusted; empty: it is.");
   nb::class_<Inbox>(m, "Inbox", "The messages of one stream after its WELCOME, checked.")
-      .def(nb::init<const nb::bytes&, std::uint64_t>(), nb::arg("welcome"),
-           nb::arg("most_plane_bytes") = std::numeric_limits<std::uint64_t>::max())
-      .def("read", &Inbox::read, nb::arg("fd"), nb::arg("most") = 0, nb::arg("wait_ns") = 0,
+      .def(nb::init<const nb::bytes&, std::uint64_t, const nb::object&>(), nb::arg("welcome"),
+           nb::arg("most_plane_bytes") = std::numeric_limits<std::uint64_t>::max(),
+           nb::arg("ring") = nb::none())
+      .def("wait", &Inbox::wait, nb::arg("fd"), nb::arg("wait_ns"),
+           "Until something waits at `fd`, or a signal came, or the time is over.")
+      .def("read", &Inbox::read, nb::arg("fd"), nb::arg("most") = 0,
            "Take in what waits at `fd`, up to `most` messages; what was found, as bits.")
+      .def("fetch", &Inbox::fetch, nb::arg("fd"), nb::arg("handed"), nb::arg("preview"),
+           nb::arg("policy"), nb::arg("limit_ns"), nb::arg("silence_ns"),
+           "`read`, and `take` of the newest frame: (FRAME, newest message, planes), or the bits.")
       .def("close", &Inbox::close, "Read nothing any more: the descriptor is closed.")
-      .def("take", &Inbox::take, nb::arg("ring"), nb::arg("frame"), nb::arg("preview"),
+      .def("take", &Inbox::take, nb::arg("frame"), nb::arg("preview"),
            nb::arg("policy"), nb::arg("limit_ns"), nb::arg("silence_ns"),
            "Copies of the frame's planes, or why it may not be used now, as a NoMask.")
       .def_prop_ro("message", &Inbox::message, "The bytes of the last message.")
       .def_prop_ro("frame", &Inbox::frame, "The bytes of the last FRAME.")
       .def_prop_ro("status", &Inbox::status, "The bytes of the last FRAME or STATUS.")
       .def_prop_ro("last_sequence", &Inbox::last_sequence)
-      .def_prop_ro("check", &Inbox::check, "The check that failed, by name.");
+      .def_prop_ro("check", &Inbox::check, "The check that failed, by name.")
+      .def_prop_ro("error", &Inbox::error, "The errno that closed it; 0: its end was read.");
+  m.def("process_id", &roadmask::process_id, "As os.getpid, without a system call.");
   m.attr("INBOX_MOST") = Core::kMostMessages;
   m.attr("INBOX_FRAME") = unsigned{Core::kFrame};
   m.attr("INBOX_STATUS") = unsigned{Core::kStatus};

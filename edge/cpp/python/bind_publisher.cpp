@@ -66,7 +66,7 @@ std::uint32_t clamped(T value) {
 // A FRAME: what was prepared for its slot, and what is said of this one. Returns its mode.
 std::uint32_t encode_frame(nb::bytearray out, const nb::bytes& prepared, nb::handle info,
                            std::uint64_t sequence, std::uint64_t skipped_total, std::uint32_t crc,
-                           std::uint64_t now_ns) {
+                           std::uint64_t now_ns, std::uint64_t restarts) {
   const auto message = roadmask::decode(prepared.data(), prepared.size());
   const auto* same = std::get_if<FrameHeader>(&message);
   if (!same || out.size() != roadmask::kMessageBytes)
@@ -95,6 +95,7 @@ std::uint32_t encode_frame(nb::bytearray out, const nb::bytes& prepared, nb::han
   h.verification_entry = static_cast<std::uint8_t>(identity[4] + 1);  // 255, unknown, becomes 0
   h.geometry_entry = static_cast<std::uint8_t>(identity[5] + 1);
   h.crc32c = crc;
+  h.engine_restarts = clamped(restarts);
   h.scale_x = scale[0], h.scale_y = scale[1];
   h.offset_x = offset[0], h.offset_y = offset[1];
   h.camera_width = camera_size[0], h.camera_height = camera_size[1];
@@ -151,7 +152,7 @@ int accept_living(int listening, int most) {
 void bind_publisher(nb::module_& m) {
   m.def("encode_frame", &encode_frame, nb::arg("out"), nb::arg("prepared"), nb::arg("info"),
         nb::arg("sequence"), nb::arg("skipped_total"), nb::arg("crc32c"), nb::arg("now_ns"),
-        "Write the FRAME of a FrameInfo over `prepared`; its mode and reasons.");
+        nb::arg("restarts") = 0, "Write the FRAME of a FrameInfo over `prepared`; its mode and reasons.");
   m.def("send_each", &send_each, nb::arg("message"), nb::arg("sockets"),
         "Send to each socket without blocking; when the last send began, ns CLOCK_BOOTTIME, and "
         "None, or the errno of each (0: sent).");

@@ -12,6 +12,7 @@
 #include <new>
 #include <utility>
 
+#include "process_id.hpp"
 #include "publisher_user.hpp"
 #include "roadmask/subscriber.hpp"
 
@@ -83,7 +84,7 @@ void Connection::close() noexcept {
 
 bool Connection::elsewhere() const noexcept {
   const pid_t owner = owner_.load(std::memory_order_relaxed);
-  return owner != 0 && owner != ::getpid();
+  return owner != 0 && owner != process_id();
 }
 
 void Connection::leave_to_parent() noexcept {
@@ -103,7 +104,7 @@ void Connection::connect() {
   const int connecting = connect_to(error);
   if (connecting < 0) return refused(error);
   fd_ = connecting;
-  owner_.store(::getpid(), std::memory_order_relaxed);
+  owner_.store(process_id(), std::memory_order_relaxed);
   since_ns_ = now;
   try {
     if (std::string foreign = foreign_publisher(fd_, path_, user_); !foreign.empty())

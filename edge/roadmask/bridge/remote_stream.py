@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
 
-from roadmask._native import Policy
+from roadmask._native import Policy, process_id
 from roadmask.arrays import U8
 from roadmask.bridge import wire
 from roadmask.bridge.clock_offset import ClockOffset, SuspendWatch
@@ -60,7 +59,7 @@ class RemoteStream(Stream):
         self._offset = ClockOffset()
         self._about_ring: RemoteRing | None = None
         self._about_epoch = 0
-        self.owner = os.getpid()
+        self.owner = process_id()
         self._forget()
 
     def _forget(self) -> None:

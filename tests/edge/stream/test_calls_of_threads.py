@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import threading
@@ -13,6 +14,7 @@ from cpp_parts import program
 from hostile_parts import HostilePublisher, good_welcome
 from stream_parts import PATIENCE_S, process, publish, publisher_process, wait_for
 
+from roadmask._native import process_id
 from roadmask.stream.modes import NoMask
 from roadmask.stream.protocol import encode
 from roadmask.stream.publish.publisher import Publisher
@@ -150,3 +152,15 @@ def test_who_was_moved_from_is_closed() -> None:
     calls = [f"{call} 0 {closed} 1" for call in ("latest", "view", "receive")]
     assert done.returncode == 0
     assert done.stdout.splitlines() == [*calls, "the stream was closed -1 0none00"]
+
+
+def test_a_fork_has_an_id_of_its_own() -> None:
+    assert process_id() == os.getpid()
+    read_end, write_end = os.pipe()
+    if (child := os.fork()) == 0:
+        os.write(write_end, f"{process_id() == os.getpid()}".encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    os.close(write_end)
+    assert os.read(read_end, 8) == b"True"
+    os.close(read_end)

@@ -94,13 +94,13 @@ def test_a_look_waits_once(
     """A second wait would hold the frame back that ended the first, until the next comes."""
     publish(publisher)
     assert subscriber.receive(timeout_s=PATIENCE_S) is not None
-    waits, pump = [], subscriber._connection.pump
+    waits, await_news = [], subscriber._connection.await_news
 
-    def counted(wait_ns: int = 0) -> None:
+    def counted(wait_ns: int) -> None:
         waits.append(wait_ns)
-        pump(wait_ns)
+        await_news(wait_ns)
 
-    monkeypatch.setattr(subscriber._connection, "pump", counted)
+    monkeypatch.setattr(subscriber._connection, "await_news", counted)
     publish(publisher, 2)
     assert subscriber.receive(timeout_s=PATIENCE_S) is not None
     assert len(waits) == 1

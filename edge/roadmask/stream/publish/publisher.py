@@ -153,7 +153,8 @@ class Publisher:
             PublishError: no ``begin`` before, or a value that its field cannot hold, or a
                 sequence that is not above the last one; the stream has ended, see ``attend``.
         """
-        self.check()
+        if self._ended is not None:
+            raise self._ended
         slot = self._begun
         if slot is None:
             raise PublishError("publish without begin: write the mask into begin()'s slot first")
@@ -174,10 +175,10 @@ class Publisher:
                     skipped_total,
                     crc,
                     now,
+                    self.engine_restarts,
                 )
             except (TypeError, ValueError) as error:
                 raise PublishError(f"{info} does not fit the header: {error}") from error
-            encode_restarts_into(self._message, self.engine_restarts)
             ring_commit(self._memory, slot.index * ring.GENERATION_STRIDE, sequence)
             self._begun = None
             self._last_slot = slot.index

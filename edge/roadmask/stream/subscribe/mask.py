@@ -37,6 +37,9 @@ class Planes(NamedTuple):
     preview: U8 | None
 
 
+AnyPlanes = tuple[U8, U8 | None, U8 | None]  # the same, unnamed: a name for each costs its time
+
+
 class MappedRing:
     """A publisher's ring as this process sees it: read-only, whole, its bounds checked."""
 
@@ -141,7 +144,7 @@ class Mask:
     )
 
     def __init__(
-        self, ring: MappedRing, frame: bytes, limit_ns: int, planes: Planes, copied: bool
+        self, ring: MappedRing, frame: bytes, limit_ns: int, planes: AnyPlanes, copied: bool
     ) -> None:
         self.pixels, self.confidence, self.preview = planes
         # Unpacked by hand: with a name for each, this takes as long as a tenth of the copy.

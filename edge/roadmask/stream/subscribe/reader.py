@@ -96,6 +96,8 @@ class MaskReader:
         if isinstance(socket_path, (str, Path)):
             socket_path = Connection(socket_path, reconnect, self._policy.user, max_ring_bytes)
         self._connection: Stream = socket_path
+        self._native = self._policy.native
+        self._own_limit_ns = self._limit_ns(max_age_ms)
         self._preview = preview
         self._looked_ns = 0  # when it was last read what had come
         self._handed = (0, 0)  # stream and sequence of the last mask given away
@@ -121,8 +123,11 @@ class MaskReader:
             ConfigError: ``max_age_ms`` is nan.
             ProtocolError: only with ``reconnect=False``: what the publisher did wrong.
         """
-        limit_ns, paused = self._limit_ns(max_age_ms), self._paused()
+        limit_ns = self._own_limit_ns if max_age_ms is None else self._limit_ns(max_age_ms)
+        paused = self._paused()
         mask = self._newest(limit_ns, copy, True)
+        if mask is not None:
+            return mask
         deadline = now_ns() + self._SIGN_OF_LIFE_NS
         while mask is None and paused and self._reason in _UNHEARD:
             if now_ns() >= deadline:
@@ -192,16 +197,14 @@ class MaskReader:
         """Nobody looked for so long that silence is no longer the publisher's alone."""
         return 0 < self._looked_ns < now_ns() - SILENCE_NS
 
-    def _limit_ns(self, max_age_ms: float | None) -> int:
-        limit = self._max_age_ms
-        if max_age_ms is not None:
-            limit = min(_number("max_age_ms", max_age_ms), limit)
+    def _limit_ns(self, max_age_ms: float) -> int:
+        limit = min(_number("max_age_ms", max_age_ms), self._max_age_ms)
         # No frame may be used longer than the protocol's greatest limit: infinity means that.
         return int(max(0.0, min(limit, MAX_LIMIT_MS)) * 1e6)
 
     def _next(self, copy: bool, wait_ns: int = 0) -> Mask | None:
         """A usable mask that was not handed out before, after a wait for any news."""
-        return self._newest(self._limit_ns(None), copy, False, wait_ns)
+        return self._newest(self._own_limit_ns, copy, False, wait_ns)
 
     @property
     def _caught_up(self) -> bool:
@@ -220,10 +223,19 @@ class MaskReader:
     def _newest(self, limit_ns: int, copy: bool, repeat: bool, wait_ns: int = 0) -> Mask | None:
         stream = self._connection
         stream.check_fork()
-        stream.pump(wait_ns)
-        self._looked_ns = now_ns()
+        stream.await_news(wait_ns)
         with stream.lock:
-            return self._pick(stream, limit_ns, copy, repeat)
+            planes = None
+            if copy:
+                handed = b"" if repeat else self._handed_key
+                planes = stream.fetch(handed, self._native, limit_ns, self._preview)
+            else:
+                stream.pump()
+            self._looked_ns = now_ns()
+            ring, frame = stream.ring, stream.frame_bytes
+            if planes is None or ring is None or frame is None:
+                return self._pick(stream, limit_ns, copy, repeat)
+            return self._hand_out(Mask(ring, frame, limit_ns, planes, True), frame)
 
     def _pick(self, stream: Stream, limit_ns: int, copy: bool, repeat: bool) -> Mask | None:
         """The newest frame, if it may be used."""
@@ -243,8 +255,7 @@ class MaskReader:
                 return None
             mask = self._take(ring, frame, limit_ns, copy)
             if mask is not None:
-                self._refuse(NoMask.NONE)
-                return self._hand_out(mask, frame) if self._checksum_holds(mask) else None
+                return self._hand_out(mask, frame)
             if self._reason is not NoMask.OVERWRITTEN:
                 return None
             self.torn += 1
@@ -296,14 +307,12 @@ class MaskReader:
             return f"{(now - frame.seen_ns) / 1e6:.0f} ms, allowed {limit_ms:.0f} ms"
         return ""
 
-    def _checksum_holds(self, mask: Mask) -> bool:
-        expected = mask.crc32c
-        if not expected or not mask.copied or crc32c(mask.pixels) == expected:
-            return True
-        self._refuse(NoMask.MALFORMED, "the mask's CRC-32C differs")
-        return False
-
-    def _hand_out(self, mask: Mask, frame: bytes) -> Mask:
+    def _hand_out(self, mask: Mask, frame: bytes) -> Mask | None:
+        """The mask, if its checksum holds."""
+        if mask.crc32c and mask.copied and crc32c(mask.pixels) != mask.crc32c:
+            self._refuse(NoMask.MALFORMED, "the mask's CRC-32C differs")
+            return None
+        self._reason, self._detail = NoMask.NONE, ""
         stream, sequence = self._handed
         if stream == mask.stream_id and mask.sequence > sequence:
             self.dropped += mask.sequence - sequence - 1

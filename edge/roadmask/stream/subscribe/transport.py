@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import select
 import threading
 from abc import ABC, abstractmethod
 
-from roadmask._native import Policy, judge, judge_without_frame
+from roadmask._native import Policy, judge, judge_without_frame, process_id
 from roadmask.errors import ProtocolError
 from roadmask.stream.modes import NoMask
 from roadmask.stream.protocol import MODEL, FrameHeader, Welcome, decode_header
-from roadmask.stream.subscribe.mask import MappedRing, Planes
+from roadmask.stream.subscribe.mask import AnyPlanes, MappedRing, Planes
 from roadmask.system.clock import now_ns
 
 SILENCE_NS = 200_000_000
@@ -76,7 +75,7 @@ class Stream(ABC):
 
     def check_fork(self) -> None:
         """Leave the stream to the parent, in a fork: half of its messages would come here."""
-        if self.owner and self.owner != os.getpid():
+        if self.owner and self.owner != process_id():
             self.lock = threading.RLock()  # the old one may be held by a thread that is not here
             self._leave_to_parent()
             self.owner = 0
@@ -85,6 +84,16 @@ class Stream(ABC):
     @abstractmethod
     def _leave_to_parent(self) -> None:
         """Let go without a word to the publisher; ``reason`` is FORKED."""
+
+    def fetch(
+        self, handed: bytes, policy: Policy, limit_ns: int, preview: bool
+    ) -> AnyPlanes | None:
+        """``pump``; and the newest frame's planes, if that is not ``handed`` and may be used.
+
+        None says nothing about why. The caller holds the lock.
+        """
+        self.pump()
+        return None
 
     @abstractmethod
     def take(self, frame: bytes, policy: Policy, limit_ns: int, preview: bool) -> Planes | NoMask:
