@@ -9,6 +9,7 @@ from functools import partial
 from fastapi import FastAPI
 
 from roadmask import __version__
+from roadmask.web.description import install_description
 from roadmask.web.live import route as live
 from roadmask.web.live.hub import LiveHub
 from roadmask.web.metrics import Measure, Metrics
@@ -64,12 +65,14 @@ def create_app(config: ServeConfig) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
+        generate_unique_id_function=lambda route: route.name,  # what clients call it
     )
     app.state.server = state
     install_handlers(app)
     for part in (predict, gallery, compare, live, about, login, pages):
         app.include_router(part.router)
     pages.install_static(app)
+    install_description(app, state.access.needs_token)
     app.add_middleware(Guard, access=state.access)
     app.add_middleware(Measure, metrics=state.metrics)  # the last one added is the first one asked
     app.add_middleware(HeadAsGet)
@@ -78,6 +81,7 @@ def create_app(config: ServeConfig) -> FastAPI:
 
 def _watch(state: ServerState, networks: Mapping[str, LocalNetwork]) -> None:
     watch = state.metrics.watch
+    state.metrics.registry.register(state.stream)
     watch("roadmask_upload_bytes", "Bodies held", lambda: state.admission.held)
     watch("roadmask_viewers", "Viewers of the live page", lambda: len(state.hub.viewers))
     watch("roadmask_live_frames", "Frames encoded for them", lambda: state.hub.encoded)

@@ -64,13 +64,13 @@ def problem_of(error: RoadmaskError) -> ProblemError:
 
 
 def describe(*statuses: int) -> dict[int | str, dict[str, object]]:
-    """The ``responses`` of a route, for its OpenAPI description."""
+    """The ``responses`` of a route, for its OpenAPI description; with 401 goes 429."""
     return {
         status: {
             "description": HTTPStatus(status).phrase,
-            "content": {MEDIA_TYPE: {"schema": ProblemBody.model_json_schema()}},
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemBody"}}},
         }
-        for status in statuses
+        for status in (*statuses, *([429] if 401 in statuses else []))
     }
 
 

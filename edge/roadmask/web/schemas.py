@@ -198,6 +198,8 @@ class Comparison(BaseModel):
     id: str | None = None
     image: str | None = None
     truth: str | None = None
+    previous: str | None = None
+    next: str | None = None
 
 
 class ReasonText(BaseModel):

@@ -96,6 +96,11 @@ class ServeConfig(ReadAs):
         option="--allow-host",
         metavar="NAME",
     )
+    trusted_proxy: tuple[str, ...] = setting(
+        (),
+        "a proxy that speaks TLS for this server: its X-Forwarded-Proto and -For are believed",
+        metavar="ADDRESS",
+    )
     max_upload_mib: int = setting(
         32, "body of one upload", unit="MiB", within=between(1, 4096), metavar="N"
     )
@@ -158,8 +163,16 @@ def check_config(config: ServeConfig) -> None:
     """Refuse what would be open to others without a token.
 
     Raises:
-        ConfigError: no token on an address that others reach.
+        ConfigError: no token on an address that others reach, or a proxy that is no address.
     """
+    for proxy in config.trusted_proxy:
+        try:
+            ipaddress.ip_network(proxy)
+        except ValueError:
+            raise ConfigError(
+                f"--trusted-proxy {proxy}: expected an address or a network of addresses, "
+                "e.g. 127.0.0.1 or 10.0.0.0/8"
+            ) from None
     if not config.token and not is_loopback(config.host):
         raise ConfigError(
             f"--host {config.host}: others can reach this address, so a token is required; give "

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated
 
-import anyio
 from fastapi import Depends, Request
 
+from roadmask.web.live.gauges import StreamGauges
 from roadmask.web.live.hub import LiveHub
 from roadmask.web.metrics import Metrics
 from roadmask.web.networks.registry import Networks
@@ -28,7 +28,7 @@ class ServerState:
     gallery: Gallery | None
     access: Access
     metrics: Metrics
-    wrong_tokens: anyio.Lock = field(default_factory=anyio.Lock, init=False)
+    stream: StreamGauges = field(default_factory=StreamGauges, init=False)
 
 
 def _state(request: Request) -> ServerState:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import httpx
 import numpy as np
 import pytest
 from stream_parts import PATIENCE_S, wait_for
@@ -210,3 +211,29 @@ def test_the_servers_clock_is_told(hub: tuple[str, Path]) -> None:
         answer = wait_for(look, "the clock")
         assert answer["echo"] == 7 and before_ms <= answer["now_ms"] <= now_ns() / 1e6
         assert before_ms <= status_where(viewer)["sent_ms"] <= now_ns() / 1e6
+
+
+def test_the_metrics_hold_the_stream(tmp_path: Path) -> None:
+    path = tmp_path / "masks.sock"
+    with server("--socket", path) as (base, _), httpx.Client(base_url=base, timeout=30) as client:
+        assert "roadmask_stream_up 0.0" in client.get("/metrics").text
+        with open_publisher(path) as publisher:
+
+            def told() -> str:
+                publish(publisher, mode=Mode.DEGRADED, reasons=Reason.THERMAL, infer_us=5000)
+                return client.get("/metrics").text
+
+            text = wait_for(lambda: _IN_METRICS[0] in (said := told()) and said, "the gauges")
+            for line in _IN_METRICS:
+                assert line in text
+            assert "roadmask_stream_age_seconds" in text and "_stream_latency_seconds" in text
+            assert "roadmask_live_frames 0.0" in text, "nothing is encoded for it"
+
+
+_IN_METRICS = (
+    'roadmask_stream_mode{mode="DEGRADED"} 1.0',
+    'roadmask_stream_mode{mode="OK"} 0.0',
+    'roadmask_stream_reason{reason="THERMAL"} 1.0',
+    "roadmask_stream_up 1.0",
+    "roadmask_stream_network_seconds 0.005",
+)

@@ -220,6 +220,20 @@ def test_a_long_list_is_loaded_as_it_is_read(
         page.until("document.querySelector('#ids [aria-selected=true]')?.textContent == 'L_0449'")
         page.element("#previous").click()
         shown(page, "L_0448")
+        # The comparison offers what matches, wherever it lies, and goes on from there.
+        page.open("/ui/compare?id=L_0449")
+        shown(page, "L_0449", "#stage")
+        assert page.js(
+            "[document.querySelector('#next').disabled, "
+            "document.querySelector('#previous').dataset.id]"
+        ) == [True, "L_0448"]
+        page.js("document.querySelector('#frame').select()")
+        page.keys("0431")
+        page.until(
+            "[...document.querySelector('#frame-ids').options].map(o => o.value) == 'L_0431'"
+        )
+        # The word that there is one network only outlives the frame that is shown.
+        assert page.element("#alone").is_displayed()
         chromium.get("about:blank")
 
 
@@ -247,5 +261,5 @@ def test_compare_with_a_network_of_another_server(
             return bool(page.js(gone))
 
         page.wait(said, "the list of networks says that the server is gone")
-        page.until("document.querySelector('#notice').textContent.includes('one network')")
+        page.until("!document.querySelector('#alone').hidden")
         page.open("about:blank").complaints()

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import re
+import zlib
 from pathlib import Path
 
 import pytest
 from page_parts import Page
+
+from roadmask.labels.label_set import CATEGORY_COLORS_RGB
 
 CONTRAST = Path(__file__).with_name("contrast.js").read_text()
 OURS = ("/", "/ui/live", "/ui/gallery?id=C_0000", "/ui/compare")
@@ -54,3 +59,24 @@ def test_the_audit_finds_what_is_too_faint(page: Page) -> None:
     drawn(page, "/")
     page.js("document.querySelector('h1').style.setProperty('color', 'rgb(150, 160, 170)')")
     assert len(page.driver.execute_script(CONTRAST)) == 1
+
+
+def test_void_is_in_the_legend_and_paper_shows_its_colours(page: Page) -> None:
+    drawn(page, "/ui/gallery?id=C_0000")
+    assert page.table("#scores")["void"] == ["not scored"]
+    # Browsers print no backgrounds unless told; the PDF's own drawing commands are looked at.
+    options = {"printBackground": False}
+    pdf = base64.b64decode(page.driver.execute_cdp_cmd("Page.printToPDF", options)["data"])
+    drawing = b"".join(_inflated(part) for part in pdf.split(b"stream\n")[1:])
+    colours = {
+        tuple(round(255 * float(part)) for part in found)
+        for found in re.findall(rb"([\d.]+) ([\d.]+) ([\d.]+) (?:rg|scn)\b", drawing)
+    }
+    assert {tuple(map(int, rgb)) for rgb in CATEGORY_COLORS_RGB} <= colours
+
+
+def _inflated(part: bytes) -> bytes:
+    try:
+        return zlib.decompressobj().decompress(part)
+    except zlib.error:
+        return b""

@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import os
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -30,6 +32,7 @@ from roadmask.web.schemas import LiveModel, LiveStatus
 
 _STATUS_S = 0.5
 _MAX_AGE_MS = 2000.0  # for eyes; the daemon's own limit holds as well
+_WATCHED_S = 60.0  # after a look at /metrics
 _NICE = 10  # the daemon comes first
 _log = logging.getLogger("roadmask.web")
 
@@ -50,6 +53,9 @@ class LiveHub:
         self._recent = Recent()
         self._task: asyncio.Task[None] | None = None
         self._wanted = asyncio.Event()
+        self._watched_s = -math.inf  # until then, without a viewer too
+        self._told: LiveStatus | None = None
+        self._news = asyncio.Event()
         self._encoder = ThreadPoolExecutor(
             1, "live-encoder", initializer=os.setpriority, initargs=(os.PRIO_PROCESS, 0, _NICE)
         )
@@ -64,16 +70,40 @@ class LiveHub:
         viewer = Viewer()
         self.viewers.add(viewer)
         self._wanted.set()
+        self._begin()
+        return viewer
+
+    async def status(self) -> LiveStatus | None:
+        """What the stream says of itself, for who asks from time to time; no frame is encoded.
+
+        The subscription stays for a minute, so that the next answer has a rate.
+        """
+        self._watched_s = time.monotonic() + _WATCHED_S
+        if self._task is None:
+            self._begin()
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._first_word(), _STATUS_S)
+        return self._told
+
+    async def _first_word(self) -> None:
+        while self._told is None or self._told.state == "NONE":
+            self._news.clear()
+            await self._news.wait()
+
+    def _begin(self) -> None:
         if self._task is None:
             self._task = asyncio.create_task(self._run())
-        return viewer
 
     def leave(self, viewer: Viewer) -> None:
         """It is gone; the last one ends the subscription."""
         self.viewers.discard(viewer)
-        if not self.viewers and self._task is not None:
+        if not self.viewers and self._watched_s < time.monotonic():
+            self._end()
+
+    def _end(self) -> None:
+        if self._task is not None:
             self._task.cancel()
-            self._task = None
+            self._task, self._told = None, None
 
     def acknowledge(self, viewer: Viewer, sequence: int) -> None:
         """``viewer`` has drawn that frame."""
@@ -113,9 +143,13 @@ class LiveHub:
                 state = _state_of(subscriber)
                 if state != told or loop.time() >= next_s:
                     told, next_s = state, loop.time() + _STATUS_S
-                    status = self._status(subscriber).model_dump_json()
+                    self._told = self._status(subscriber)
+                    self._news.set()
+                    status = self._told.model_dump_json()
                     for viewer in self.viewers:
                         viewer.tell(status)
+                    if not self.viewers and self._watched_s < time.monotonic():
+                        self._end()
 
     async def _newest(self, subscriber: AsyncSubscriber, wait_s: float) -> Mask | None:
         """The next frame if somebody is ready for it, else only a look at the stream."""

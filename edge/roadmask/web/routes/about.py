@@ -83,5 +83,6 @@ async def config(state: State) -> Config:
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 async def metrics(state: State) -> Response:
-    """Counters and gauges for Prometheus."""
+    """Counters and gauges for Prometheus, those of the stream among them."""
+    state.stream.status = await state.hub.status()
     return Response(generate_latest(state.metrics.registry), media_type=CONTENT_TYPE_LATEST)

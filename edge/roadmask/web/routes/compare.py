@@ -43,10 +43,13 @@ async def compare(
 async def compare_frame(state: State, frame_id: str, a: Name, b: Name) -> Comparison:
     """The same on a frame of the gallery."""
     networks = (state.networks.find(a), state.networks.find(b))
-    sample = await shown_gallery(state).sample(frame_id)
+    gallery = shown_gallery(state)
+    place = gallery.place(frame_id)
+    sample = await gallery.sample(frame_id)
     answer = await _compared(networks, Picture(array=sample.image), lambda: sample.mask)
     where = links(frame_id)
     answer.id, answer.image, answer.truth = where.id, where.image, where.truth
+    answer.previous, answer.next = gallery.neighbour(place, -1), gallery.neighbour(place, 1)
     return answer
 
 

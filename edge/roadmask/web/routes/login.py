@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from urllib.parse import parse_qs, quote, urlsplit
 
 import anyio
@@ -10,12 +9,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse
 
 from roadmask.web.problems import ProblemError
-from roadmask.web.security.access import COOKIE, SESSION_S
+from roadmask.web.security.access import COOKIE, SESSION_S, address_of
 from roadmask.web.state import State
 
 _FORM_BYTES, _FORM_S = 4096, 10.0
-_PAUSE_S = 0.5  # after a wrong token
-_log = logging.getLogger("roadmask.web")
 router = APIRouter(include_in_schema=False)
 
 
@@ -26,11 +23,14 @@ async def login(request: Request, state: State) -> RedirectResponse:
     target = _local_path(form.get("next", ["/"])[0])
     if not state.access.needs_token:
         return RedirectResponse(target, 303)
-    if not state.access.is_token(form.get("token", [""])[0].strip()):
-        _log.warning("a wrong token was given at /login from %s", _address(request))
-        async with state.wrong_tokens:  # one after another: guessing is slow
-            await anyio.sleep(_PAUSE_S)
-        return RedirectResponse(f"/login?failed=1&next={quote(target)}", 303)
+    wanted = f"next={quote(target)}"
+    try:
+        given = form.get("token", [""])[0].strip()
+        if not state.access.is_token(given, address_of(request.scope), "/login"):
+            return RedirectResponse(f"/login?failed=1&{wanted}", 303)
+    except ProblemError as problem:
+        wait_s = (problem.headers or {})["Retry-After"]
+        return RedirectResponse(f"/login?wait={wait_s}&{wanted}", 303)
     answer = RedirectResponse(target, 303)
     answer.set_cookie(
         COOKIE,
@@ -50,10 +50,6 @@ async def logout(request: Request, state: State) -> RedirectResponse:
     answer = RedirectResponse("/login", 303)
     answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
     return answer
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else "an unknown address"
 
 
 async def _small_body(request: Request) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import logging
 import secrets
 import socket
 import time
@@ -12,19 +13,26 @@ from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
+from starlette.types import Scope
 
+from roadmask.web.problems import ProblemError
+from roadmask.web.security.throttle import Throttle
 from roadmask.web.settings import ServeConfig
 
 COOKIE = "roadmask_session"
 SESSION_S = 12 * 3600
 _SESSIONS = 1000
+_log = logging.getLogger("roadmask.web")
 
 
 class Access:
-    """The rules of one server; nothing here does I/O.
+    """The rules of one server.
 
     Args:
         config: the address, the token ("" = none is needed) and the allowed names.
+
+    Attributes:
+        throttle: of addresses that gave wrong tokens.
     """
 
     def __init__(self, config: ServeConfig) -> None:
@@ -32,6 +40,7 @@ class Access:
         self._names = {"localhost", socket.gethostname().lower(), config.host.lower()}
         self._names |= {name.lower() for name in config.allow_hosts}
         self._sessions: OrderedDict[str, float] = OrderedDict()
+        self.throttle = Throttle()
 
     @property
     def needs_token(self) -> bool:
@@ -59,18 +68,35 @@ class Access:
         origin = headers.get("origin")
         return origin is None or origin.partition("://")[2].lower() == headers["host"].lower()
 
-    def is_token(self, given: str) -> bool:
-        """Compare in constant time."""
-        return hmac.compare_digest(given.encode(), self._token)
+    def is_token(self, given: str, address: str, where: str) -> bool:
+        """Compare in constant time; a wrong one is logged, never itself, and counted.
 
-    def may_enter(self, headers: Headers) -> bool:
-        """The token as Bearer, or a session's cookie; or none is needed."""
-        if not self._token:
+        Raises:
+            ProblemError: 429, that address gave too many wrong ones to be heard now.
+        """
+        if wait_s := self.throttle.wait_s(address):
+            raise ProblemError(
+                429,
+                f"too many wrong tokens came from {address}: try again in {wait_s} s",
+                {"Retry-After": f"{wait_s}"},
+            )
+        if hmac.compare_digest(given.encode(), self._token):
+            return True
+        self.throttle.wrong(address)
+        _log.warning("a wrong token was given at %s from %s", where, address)
+        return False
+
+    def may_enter(self, headers: Headers, address: str) -> bool:
+        """The token as Bearer, or a session's cookie; or none is needed.
+
+        Raises:
+            ProblemError: as ``is_token``.
+        """
+        if not self._token or self._is_session(_session_of(headers)):
             return True
         scheme, _, given = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and self.is_token(given.strip()):
-            return True
-        return self._is_session(_session_of(headers))
+        bearer = scheme.lower() == "bearer" and given.strip()
+        return bool(bearer) and self.is_token(given.strip(), address, "the API")
 
     def open_session(self) -> str:
         """A new session's secret."""
@@ -87,6 +113,12 @@ class Access:
     def _is_session(self, session: str) -> bool:
         # The secret has 256 bits: how long a look-up takes tells nothing about it.
         return self._sessions.get(session, 0.0) > time.monotonic()
+
+
+def address_of(scope: Scope) -> str:
+    """Where a request comes from; a trusted proxy's word for it where there is one."""
+    client = scope.get("client")
+    return str(client[0]) if client else "an unknown address"
 
 
 def _hostname(host: str) -> str:

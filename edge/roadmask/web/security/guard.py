@@ -9,7 +9,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from roadmask.web.problems import ProblemError
-from roadmask.web.security.access import Access
+from roadmask.web.security.access import Access, address_of
 
 _OPEN = frozenset({"/healthz", "/readyz", "/login", "/favicon.ico"})
 _OPEN_FOLDERS = ("/static/", "/docs/files/")
@@ -64,8 +64,13 @@ class Guard:
         changes = socket or scope["method"] not in _SAFE
         if changes and not self._access.same_origin(headers):
             return ProblemError(403, "another site's page may not use this server").response
-        if path in _OPEN or path.startswith(_OPEN_FOLDERS) or self._access.may_enter(headers):
+        if path in _OPEN or path.startswith(_OPEN_FOLDERS):
             return None
+        try:
+            if self._access.may_enter(headers, address_of(scope)):
+                return None
+        except ProblemError as problem:
+            return problem.response
         if not socket and scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
             query = scope["query_string"].decode("latin-1")
             wanted = quote(f"{path}?{query}" if query else path)

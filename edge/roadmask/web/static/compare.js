@@ -6,13 +6,15 @@ import { address, byId, getJson, Newest, notice, openPage, percent, postForm } f
 import { compose, decode, differencePainter, IdMask, loadLabels, Painter } from "./picture.js";
 import { fillScores } from "./scores.js";
 
-const LISTED = 500; // ids offered while typing
+const OFFERED = 50; // ids that match what is typed
+const TYPING_MS = 150;
 
 class Compare {
   #newest = new Newest();
   #again = null;
   #shown = null;
-  #ids = [];
+  #offers = new Newest();
+  #timer = 0;
 
   constructor(labels, models, wanted) {
     this.labels = labels;
@@ -23,7 +25,7 @@ class Compare {
     const other = usable.find((name) => name !== byId("a").value);
     fillModels(byId("b"), models, wanted.get("b") ?? other);
     if (usable.length < 2) {
-      notice("There is one network here: add another with --model FILE or --peer NAME=URL.");
+      byId("alone").hidden = false;
     }
     for (const side of ["a", "b"]) byId(side).addEventListener("change", () => this.#again?.());
     byId("swap").addEventListener("click", () => {
@@ -57,15 +59,25 @@ class Compare {
   async openSet({ dataset, split }, wanted) {
     byId("set").hidden = false;
     byId("set-name").textContent = `${dataset}, ${split}`;
-    const { items } = await getJson(address("/gallery", { limit: LISTED }));
-    this.#ids = items.map(({ id }) => id);
-    byId("frame-ids").append(...this.#ids.map((id) => new Option("", id)));
+    const first = wanted ?? (await this.#offer(""))[0];
+    byId("frame").addEventListener("input", () => {
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => this.#offer(byId("frame").value).catch(notice), TYPING_MS);
+    });
     byId("frame").addEventListener("change", () => this.open(byId("frame").value.trim()));
     for (const way of ["previous", "next"]) {
       byId(way).addEventListener("click", () => this.open(byId(way).dataset.id));
     }
-    const first = wanted ?? this.#ids[0];
     if (first) await this.open(first);
+  }
+
+  /** Ids that match, however many the data set has: the server looks for them. */
+  async #offer(query) {
+    const url = address("/gallery", { query: query.trim(), limit: OFFERED });
+    const { items } = await getJson(url, { signal: this.#offers.next() });
+    const ids = items.map(({ id }) => id);
+    byId("frame-ids").replaceChildren(...ids.map((id) => new Option("", id)));
+    return ids;
   }
 
   /** A frame of the data set. */
@@ -121,7 +133,8 @@ class Compare {
     }
   }
 
-  #tell(name, { a, b, id, agreement }, scored) {
+  #tell(name, answer, scored) {
+    const { a, b, agreement } = answer;
     byId("view").options[1].disabled = !scored;
     if (!scored && byId("view").value === "wrong") byId("view").value = "mask";
     fillScores(byId("scores"), this.labels, [a, b], ["Left", "Right"]);
@@ -129,11 +142,9 @@ class Compare {
     byId("agreement").textContent = `They agree on ${percent(agreement)} of the pixels.`;
     byId("tag-a").textContent = a.model;
     byId("tag-b").textContent = b.model;
-    const place = this.#ids.indexOf(id);
-    for (const [way, step] of [["previous", -1], ["next", 1]]) {
-      const to = place < 0 ? null : this.#ids[place + step];
-      byId(way).disabled = !to;
-      byId(way).dataset.id = to ?? "";
+    for (const way of ["previous", "next"]) {
+      byId(way).disabled = !answer[way];
+      byId(way).dataset.id = answer[way] ?? "";
     }
   }
 

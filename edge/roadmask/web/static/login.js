@@ -2,8 +2,9 @@
 
 const query = new URLSearchParams(location.search);
 document.getElementById("next").value = query.get("next") ?? "/";
-if (query.has("failed")) {
+if (query.has("failed") || query.has("wait")) {
   const place = document.getElementById("notice");
-  place.textContent = "That is not the token of this server.";
+  place.textContent = query.has("failed") ? "That is not the token of this server."
+    : `Too many wrong tokens came from your address: try again in ${Number(query.get("wait"))} s.`;
   place.hidden = false;
 }

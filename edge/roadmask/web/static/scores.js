@@ -21,13 +21,14 @@ export function fillScores(table, labels, predictions, names) {
   const heads = HEADS.filter((row, index) => scored || index > 2).map(([name, read]) =>
     make("tr", { class: "head" }, make("th", { scope: "row" }, name),
       ...predictions.map((prediction) => make("td", { "data-key": name }, read(prediction)))));
-  const rows = labels.slice(1).map((label) => {
+  const rows = labels.map((label) => {
     const swatch = make("span", { class: "swatch", "aria-hidden": "true" });
     swatch.style.backgroundColor = label.css;
     return make("tr", {}, make("th", { scope: "row" }, swatch, label.name),
       ...predictions.map(({ scores, shares }) => {
         const value = scored ? scores?.iou[label.name] : shares[label.name];
-        return make("td", { "data-key": label.name }, percent(value));
+        const text = scored && !(label.name in (scores?.iou ?? {})) ? "not scored" : percent(value);
+        return make("td", { "data-key": label.name }, text);
       }));
   });
   const body = make("tbody", {}, ...heads, head, ...rows);
