@@ -7,7 +7,7 @@ NATIVE := CMakeLists.txt pyproject.toml $(shell find edge/cpp -name '*.cpp' -o -
 # LiteRT and TensorFlow speak to the terminal from C++; errors still show.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test test-slow test-v4l2 setup setup-peers lint tidy bench fuzz clean
+.PHONY: demo test test-slow test-v4l2 test-systemd debian-root deb wheels setup setup-peers lint tidy bench fuzz clean
 CPP := $(shell git ls-files '*.cpp' '*.hpp' '*.c' '*.h')
 
 demo: $(VENV)/.core  ## the daemon on the synthetic town, a subscriber beside it
@@ -21,6 +21,21 @@ test-slow: $(VENV)/.test  ## the long tests too
 
 test-v4l2: $(VENV)/.test  ## cameras on real drivers, in QEMU: apt install qemu-system-x86 kmod busybox-static
 	$(BIN)/python tests/v4l2
+
+wheels: $(VENV)/.test  ## for x86-64 and aarch64, any Linux since 2014, into dist/
+	$(BIN)/python packages/wheels.py
+
+deb: $(VENV)/.test  ## dist/roadmask_VERSION_ARCHITECTURE.deb, of the wheel in dist/
+	$(BIN)/python packages/deb.py --wheel dist/roadmask-*_$$(uname -m).whl
+
+debian-root: build/debian/bin  ## a clean Debian 12 without a compiler; needs root and debootstrap
+
+build/debian/bin:
+	debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,python3,libstdc++6 \
+		bookworm build/debian
+
+test-systemd: $(VENV)/.test debian-root  ## the installed package as a service, under a real systemd
+	$(BIN)/python -m pytest -s -m slow tests/edge/service/test_under_systemd.py
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -64,7 +79,7 @@ $(VENV)/.core: $(NATIVE)
 $(VENV)/.test: $(VENV)/.core
 	$(call upgrade,$(VENV))
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group test \
-		--editable '.[record,zenoh,web,cloud,models]'
+		--editable '.[record,zenoh,web,cloud,models,metrics]'
 	touch $@
 
 clean:

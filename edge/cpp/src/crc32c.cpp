@@ -36,7 +36,11 @@ std::uint64_t load64(const unsigned char* p) noexcept {
 }
 
 #if defined(__x86_64__)
+#if defined(__clang__)  // which does not count the instruction to SSE 4.2
+#define ROADMASK_CRC_TARGET __attribute__((target("sse4.2,crc32")))
+#else
 #define ROADMASK_CRC_TARGET __attribute__((target("sse4.2")))
+#endif
 ROADMASK_CRC_TARGET inline std::uint32_t step8(std::uint32_t crc, std::uint64_t v) noexcept {
   return static_cast<std::uint32_t>(_mm_crc32_u64(crc, v));
 }
@@ -45,12 +49,20 @@ ROADMASK_CRC_TARGET inline std::uint32_t step1(std::uint32_t crc, unsigned char 
 }
 bool has_instruction() noexcept { return __builtin_cpu_supports("sse4.2"); }
 #elif defined(__aarch64__)
+#if defined(__clang__)
+#define ROADMASK_CRC_TARGET __attribute__((target("crc")))
+#define ROADMASK_CRC_8 __builtin_arm_crc32cd
+#define ROADMASK_CRC_1 __builtin_arm_crc32cb
+#else
 #define ROADMASK_CRC_TARGET __attribute__((target("+crc")))
+#define ROADMASK_CRC_8 __builtin_aarch64_crc32cx
+#define ROADMASK_CRC_1 __builtin_aarch64_crc32cb
+#endif
 ROADMASK_CRC_TARGET inline std::uint32_t step8(std::uint32_t crc, std::uint64_t v) noexcept {
-  return __builtin_aarch64_crc32cx(crc, v);
+  return ROADMASK_CRC_8(crc, v);
 }
 ROADMASK_CRC_TARGET inline std::uint32_t step1(std::uint32_t crc, unsigned char v) noexcept {
-  return __builtin_aarch64_crc32cb(crc, v);
+  return ROADMASK_CRC_1(crc, v);
 }
 bool has_instruction() noexcept { return (getauxval(AT_HWCAP) & HWCAP_CRC32) != 0; }
 #endif

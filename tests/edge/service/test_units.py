@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -43,3 +44,11 @@ def test_users_and_folders_are_read(name: str, tmp_path: Path) -> None:
     if "unrecognized option" in result.stderr:
         pytest.skip(f"a systemd-{name} without --dry-run")
     assert result.returncode == 0, result.stderr
+
+
+def test_every_group_of_the_unit_is_made() -> None:
+    """A clean Debian has no group render, and the unit did not start there (status 216)."""
+    unit = (FOLDER / "roadmask@.service").read_text()
+    (named,) = re.findall(r"^SupplementaryGroups=(.*)$", unit, re.MULTILINE)
+    made = re.findall(r"^g (\w+) ", (FOLDER / "sysusers.conf").read_text(), re.MULTILINE)
+    assert {"roadmask", *named.split()} <= set(made)

@@ -1,0 +1,81 @@
+"""``make wheels``: roadmask's wheels for x86-64 and aarch64, built here, into ``dist/``.
+
+Zig's Clang compiles both against glibc 2.17, so that systems older than this one run them too
+(manylinux2014). ``make test-arm64`` asks the kernels of the second for their answers under QEMU.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[1]
+MACHINES = ("x86_64", "aarch64")
+_TAG = "manylinux_2_17"
+_TOOLCHAIN = """\
+set(CMAKE_SYSTEM_NAME Linux)
+set(CMAKE_SYSTEM_PROCESSOR {machine})
+set(CMAKE_CXX_COMPILER {compiler})
+"""
+_COMPILER = """\
+#!/bin/sh
+exec {python} -m ziglang c++ -target {machine}-linux-gnu.2.17 "$@"
+"""
+
+
+def main() -> int:
+    """Build them; prints their paths."""
+    parser = argparse.ArgumentParser(prog="make wheels", description=__doc__)
+    parser.add_argument("--machine", action="append", choices=MACHINES, help="default: both")
+    parser.add_argument("--out", type=Path, default=PROJECT / "dist")
+    options = parser.parse_args()
+    options.out.mkdir(exist_ok=True)
+    for machine in options.machine or MACHINES:
+        with tempfile.TemporaryDirectory(prefix="roadmask-wheel-") as folder:
+            print(_build(Path(folder), machine, options.out), flush=True)
+    return 0
+
+
+def _build(folder: Path, machine: str, out: Path) -> Path:
+    compiler, toolchain = folder / "c++", folder / "toolchain.cmake"
+    compiler.write_text(_COMPILER.format(python=sys.executable, machine=machine))
+    compiler.chmod(0o755)
+    toolchain.write_text(_TOOLCHAIN.format(machine=machine, compiler=compiler))
+    platform = f"linux-{machine}"
+    suffix = str(sysconfig.get_config_var("EXT_SUFFIX"))
+    for other in MACHINES:
+        suffix = suffix.replace(other, machine)
+    environment = os.environ | {
+        # What Python would say on that machine.
+        "_PYTHON_HOST_PLATFORM": platform,
+        "SETUPTOOLS_EXT_SUFFIX": suffix,
+        "CMAKE_TOOLCHAIN_FILE": str(toolchain),
+    }
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", f"-w{folder}"]
+    command += ["-C", f"build-dir={folder}/build", str(PROJECT)]
+    subprocess.run(command, check=True, env=environment)
+    (built,) = folder.glob("*.whl")
+    tagged = _audited(built, machine)
+    return Path(shutil.move(tagged, out / tagged.name))
+
+
+def _audited(wheel: Path, machine: str) -> Path:
+    """The same wheel under the tag of its glibc, once nothing in it needs a newer one."""
+    tag = f"{_TAG}_{machine}.manylinux2014_{machine}"
+    show = [sys.executable, "-m", "auditwheel", "show", str(wheel)]
+    said = subprocess.run(show, check=True, capture_output=True, text=True).stdout
+    if f'"{_TAG}_{machine}"' not in " ".join(said.split()):
+        raise SystemExit(f"make wheels: {wheel.name} needs more than {_TAG}:\n{said}")
+    retag = [sys.executable, "-m", "wheel", "tags", "--remove", f"--platform-tag={tag}", str(wheel)]
+    name = subprocess.run(retag, check=True, capture_output=True, text=True).stdout.split()[-1]
+    return wheel.with_name(name)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
