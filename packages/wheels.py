@@ -7,6 +7,7 @@ Zig's Clang compiles both against glibc 2.17, so that systems older than this on
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -25,7 +26,7 @@ set(CMAKE_CXX_COMPILER {compiler})
 """
 _COMPILER = """\
 #!/bin/sh
-exec {python} -m ziglang c++ -target {machine}-linux-gnu.2.17 "$@"
+exec {zig} c++ -target {machine}-linux-gnu.2.17 "$@"
 """
 
 
@@ -44,7 +45,7 @@ def main() -> int:
 
 def _build(folder: Path, machine: str, out: Path) -> Path:
     compiler, toolchain = folder / "c++", folder / "toolchain.cmake"
-    compiler.write_text(_COMPILER.format(python=sys.executable, machine=machine))
+    compiler.write_text(_COMPILER.format(zig=_zig(), machine=machine))
     compiler.chmod(0o755)
     toolchain.write_text(_TOOLCHAIN.format(machine=machine, compiler=compiler))
     platform = f"linux-{machine}"
@@ -63,6 +64,14 @@ def _build(folder: Path, machine: str, out: Path) -> Path:
     (built,) = folder.glob("*.whl")
     tagged = _audited(built, machine)
     return Path(shutil.move(tagged, out / tagged.name))
+
+
+def _zig() -> Path:
+    """The compiler's own file: the build runs in an environment that does not hold its package."""
+    spec = importlib.util.find_spec("ziglang")
+    if spec is None or spec.origin is None:
+        raise SystemExit("make wheels: no Zig; pip install --group wheels")
+    return Path(spec.origin).with_name("zig")
 
 
 def _audited(wheel: Path, machine: str) -> Path:
