@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-from roadmask.testing.player import SCENES, StreamPlayer
+from roadmask.testing.player import StreamPlayer
+from roadmask.testing.raw_publisher import RawPublisher
+from roadmask.testing.scenes import SCENES
 
-__all__ = ["SCENES", "StreamPlayer"]
+__all__ = ["SCENES", "RawPublisher", "StreamPlayer"]

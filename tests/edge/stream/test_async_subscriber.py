@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostile_parts import HostilePublisher, good_status, good_welcome
 from stream_parts import PATIENCE_S, publish, publisher_process
 
 from roadmask.stream.modes import Flag, NoMask, Reason
 from roadmask.stream.protocol import encode
 from roadmask.stream.publish.publisher import Publisher
 from roadmask.stream.subscribe.async_subscriber import AsyncSubscriber
+from roadmask.testing.raw_publisher import RawPublisher, good_status, good_welcome
 
 
 def test_receive_and_iterate(tmp_path: Path) -> None:
@@ -67,16 +67,16 @@ def test_a_timeout_is_none(tmp_path: Path) -> None:
 
 
 @contextmanager
-def welcomed(path: Path) -> Iterator[HostilePublisher]:
+def welcomed(path: Path) -> Iterator[RawPublisher]:
     """A publisher that welcomes by hand and says nothing by itself."""
-    hostile = HostilePublisher(path)
+    hostile = RawPublisher(path)
     try:
         yield hostile
     finally:
         hostile.close()
 
 
-async def connected(subscriber: AsyncSubscriber, hostile: HostilePublisher) -> None:
+async def connected(subscriber: AsyncSubscriber, hostile: RawPublisher) -> None:
     while not subscriber.connected:
         subscriber.latest()
         hostile.serve((encode(good_welcome()), [hostile.sealed]))
@@ -135,7 +135,7 @@ def test_every_cancellation_is_obeyed(tmp_path: Path) -> None:
                 for number in range(10_000):
                     waiting = asyncio.create_task(subscriber.receive())
                     await steps(3)
-                    peer.send(good_status())
+                    peer.send(encode(good_status()))
                     await steps(number % 4)
                     waiting.cancel()
                     await asyncio.wait((waiting,))

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 from cpp_parts import driven, program
-from hostile_parts import LAYOUT, HostilePublisher, good_frame, good_status, good_welcome
 from stream_parts import frame_info, process, wait_for
 
 from roadmask._native import INBOX_MORE, INBOX_MOST, Inbox
@@ -24,6 +23,13 @@ from roadmask.stream.modes import NoMask
 from roadmask.stream.protocol import encode
 from roadmask.stream.publish.publisher import Publisher
 from roadmask.stream.subscribe.subscriber import Subscriber
+from roadmask.testing.raw_publisher import (
+    LAYOUT,
+    RawPublisher,
+    good_frame,
+    good_status,
+    good_welcome,
+)
 
 Ask = Callable[[], tuple[NoMask, str, str]]
 CLIENTS = ("python", "cpp")
@@ -72,7 +78,7 @@ def unread(peer: socket.socket) -> int:
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_a_flood_is_taken_in_parts(path: Path, client: str) -> None:
-    hostile = HostilePublisher(path)
+    hostile = RawPublisher(path)
     with asked(client, path) as ask:
         wait_for(lambda: ask()[0] is NoMask.AWAITING_WELCOME, "connected")
         hostile.serve((encode(good_welcome()), [hostile.sealed]))
@@ -80,7 +86,7 @@ def test_a_flood_is_taken_in_parts(path: Path, client: str) -> None:
         peer = hostile.kept[0]
         roomy(peer)
         for _ in range(3 * INBOX_MOST):
-            peer.send(good_status())
+            peer.send(encode(good_status()))
         before = unread(peer)
         ask()
         assert 0 < unread(peer) < before, "one look, not all of it"
@@ -95,7 +101,7 @@ def test_one_call_reads_so_many_messages() -> None:
     with ours, theirs:
         roomy(theirs)
         for _ in range(INBOX_MOST + 7):
-            theirs.send(good_status())
+            theirs.send(encode(good_status()))
         inbox = Inbox(encode(good_welcome()))
         assert inbox.read(ours.fileno()) & INBOX_MORE
         for _ in range(7):
@@ -107,12 +113,12 @@ def test_one_call_reads_so_many_messages() -> None:
 @pytest.mark.parametrize("client", CLIENTS)
 def test_a_ring_that_is_not_there_is_not_made(path: Path, client: str) -> None:
     """2 GiB, sealed, no page of it written: the reader would make them all, at its own cost."""
-    hostile = HostilePublisher(path)
+    hostile = RawPublisher(path)
     for size in (2 << 30, 128 << 20):
         sparse = os.memfd_create("sparse", os.MFD_ALLOW_SEALING)
         os.ftruncate(sparse, size)
         fcntl.fcntl(sparse, fcntl.F_ADD_SEALS, ring.SEALS)
-        welcome = encode(good_welcome()._replace(ring_bytes=size))
+        welcome = encode(good_welcome(ring_bytes=size))
         with asked(client, path) as ask:
 
             def named(welcome: bytes = welcome, sparse: int = sparse, ask: Ask = ask) -> bool:
@@ -129,7 +135,7 @@ def test_a_ring_that_is_not_there_is_not_made(path: Path, client: str) -> None:
 def test_a_readers_own_maximum(path: Path, client: str) -> None:
     """Of the ring, and of one frame: an eighth of it."""
     layout = ring.RingLayout((512, 256), True, (512, 256), 2)
-    hostile = HostilePublisher(path, layout)
+    hostile = RawPublisher(path, layout)
     welcome = (encode(good_welcome(layout)), [hostile.sealed])
     slot = layout.slots_offset
     frame = {"slot": 0, "mask_offset": slot, "confidence_offset": slot + layout.confidence_start}
@@ -142,7 +148,7 @@ def test_a_readers_own_maximum(path: Path, client: str) -> None:
         with asked(client, path, most) as ask:
 
             def named(check: str = check, ask: Ask = ask) -> bool:
-                news = (encode(good_frame()._replace(**frame)), list[int]())
+                news = (encode(good_frame(**frame)), list[int]())
                 hostile.serve(welcome, news)
                 reason, failed, _ = ask()
                 return failed == check and reason in (NoMask.MALFORMED, NoMask.OVERWRITTEN)

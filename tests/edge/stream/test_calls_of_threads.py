@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from cpp_parts import program
-from hostile_parts import HostilePublisher, good_welcome
 from stream_parts import PATIENCE_S, process, publish, publisher_process, wait_for
 
 from roadmask._native import process_id
@@ -20,6 +19,7 @@ from roadmask.stream.protocol import encode
 from roadmask.stream.publish.publisher import Publisher
 from roadmask.stream.subscribe.mask import Mask
 from roadmask.stream.subscribe.subscriber import Subscriber
+from roadmask.testing.raw_publisher import RawPublisher, good_welcome
 
 FORKED = int(NoMask.FORKED)
 
@@ -32,7 +32,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def silent(path: Path) -> Iterator[None]:
     """A publisher that welcomes whoever comes, and says nothing more."""
-    hostile, over = HostilePublisher(path), threading.Event()
+    hostile, over = RawPublisher(path), threading.Event()
 
     def serve() -> None:
         while not over.wait(0.001):

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from cpp_parts import driven
-from hostile_parts import LAYOUT, HostilePublisher, Record, Sendable, good_frame, good_welcome
 from message_parts import FRAME, WELCOME
 from stream_parts import wait_for
 
@@ -19,13 +18,21 @@ from roadmask.stream.protocol import encode
 from roadmask.stream.ring import GENERATION_STRIDE
 from roadmask.stream.subscribe.subscriber import Subscriber
 from roadmask.system.clock import now_ns
+from roadmask.testing.raw_publisher import (
+    LAYOUT,
+    RawPublisher,
+    Record,
+    Sendable,
+    good_frame,
+    good_welcome,
+)
 
 Ask = Callable[[], tuple[NoMask, str]]
 
 
 @pytest.fixture
-def publisher(tmp_path: Path) -> Iterator[HostilePublisher]:
-    hostile = HostilePublisher(tmp_path / "masks.sock")
+def publisher(tmp_path: Path) -> Iterator[RawPublisher]:
+    hostile = RawPublisher(tmp_path / "masks.sock")
     yield hostile
     hostile.close()
 
@@ -53,7 +60,7 @@ def ask(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ask]:
         yield of_cpp
 
 
-def expect(publisher: HostilePublisher, ask: Ask, check: str, *messages: Sendable) -> None:
+def expect(publisher: RawPublisher, ask: Ask, check: str, *messages: Sendable) -> None:
     """The client names the check, again after it has reconnected."""
     for _ in range(2):
 
@@ -78,12 +85,12 @@ def expect(publisher: HostilePublisher, ask: Ask, check: str, *messages: Sendabl
     ],
 )
 def test_a_socket_that_is_not_ours(
-    publisher: HostilePublisher, ask: Ask, check: str, data: bytes
+    publisher: RawPublisher, ask: Ask, check: str, data: bytes
 ) -> None:
     expect(publisher, ask, check, (data, []))
 
 
-def test_descriptors(publisher: HostilePublisher, ask: Ask) -> None:
+def test_descriptors(publisher: RawPublisher, ask: Ask) -> None:
     data = encode(good_welcome())
     expect(publisher, ask, "descriptor", (data, [publisher.sealed, publisher.sealed]))
     expect(publisher, ask, "seals", (data, [publisher.unsealed]))
@@ -104,8 +111,8 @@ def test_descriptors(publisher: HostilePublisher, ask: Ask) -> None:
         ("clock", {"time_namespace": 12345}),
     ],
 )
-def test_rings(publisher: HostilePublisher, ask: Ask, check: str, changes: dict[str, int]) -> None:
-    welcome = good_welcome()._replace(**changes)  # type: ignore[arg-type]
+def test_rings(publisher: RawPublisher, ask: Ask, check: str, changes: dict[str, int]) -> None:
+    welcome = good_welcome(**changes)
     expect(publisher, ask, check, (encode(welcome), [publisher.sealed]))
 
 
@@ -129,16 +136,14 @@ def test_rings(publisher: HostilePublisher, ask: Ask, check: str, changes: dict[
         ("limits", {"max_age_ms": 0}),
     ],
 )
-def test_frames(
-    publisher: HostilePublisher, ask: Ask, check: str, changes: dict[str, float]
-) -> None:
+def test_frames(publisher: RawPublisher, ask: Ask, check: str, changes: dict[str, float]) -> None:
     def frame() -> Record:
-        return encode(good_frame()._replace(**changes)), []  # type: ignore[arg-type]
+        return encode(good_frame(**changes)), []
 
     expect(publisher, ask, check, (encode(good_welcome()), [publisher.sealed]), frame)
 
 
-def test_a_frame_that_was_never_written(publisher: HostilePublisher, ask: Ask) -> None:
+def test_a_frame_that_was_never_written(publisher: RawPublisher, ask: Ask) -> None:
     """A well-formed header whose slot holds another generation gives nothing."""
 
     def said() -> bool:
@@ -148,27 +153,27 @@ def test_a_frame_that_was_never_written(publisher: HostilePublisher, ask: Ask) -
     wait_for(said, "overwritten")
 
 
-def test_a_mask_of_other_bytes_than_its_checksum(publisher: HostilePublisher, ask: Ask) -> None:
+def test_a_mask_of_other_bytes_than_its_checksum(publisher: RawPublisher, ask: Ask) -> None:
     """The stream goes on; the check has its name in both clients."""
     frame = good_frame()
     ring_commit(publisher.memory, frame.slot * GENERATION_STRIDE, frame.sequence)
 
     def said() -> bool:
-        frame = encode(good_frame())
+        frame = encode(good_frame(crc32c=1))
         publisher.serve((encode(good_welcome()), [publisher.sealed]), (frame, []))
         return ask() == (NoMask.MALFORMED, "crc")
 
     wait_for(said, "the checksum differs")
 
 
-def test_a_future_stamp_never_becomes_fresh(publisher: HostilePublisher, ask: Ask) -> None:
+def test_a_future_stamp_never_becomes_fresh(publisher: RawPublisher, ask: Ask) -> None:
     """Refused when it comes, and still when its time has come."""
     stamp = 0
 
     def said() -> bool:
         nonlocal stamp
         stamp = now_ns() + 30_000_000
-        frame = good_frame()._replace(capture_ns=stamp)
+        frame = good_frame(capture_ns=stamp)
         publisher.serve((encode(good_welcome()), [publisher.sealed]), (encode(frame), []))
         return ask()[0] is NoMask.FUTURE
 
@@ -177,13 +182,13 @@ def test_a_future_stamp_never_becomes_fresh(publisher: HostilePublisher, ask: As
         assert ask()[0] in (NoMask.FUTURE, NoMask.SILENT, NoMask.CONNECTION_LOST)
 
 
-def test_a_publisher_that_never_answers(publisher: HostilePublisher, ask: Ask) -> None:
+def test_a_publisher_that_never_answers(publisher: RawPublisher, ask: Ask) -> None:
     wait_for(lambda: ask()[0] is NoMask.AWAITING_WELCOME, "connected")
     publisher.serve()  # accepts, sends nothing
     wait_for(lambda: ask() == (NoMask.SILENT, "none"), "patience ends")
 
 
-def test_descriptors_do_not_pile_up(publisher: HostilePublisher, tmp_path: Path) -> None:
+def test_descriptors_do_not_pile_up(publisher: RawPublisher, tmp_path: Path) -> None:
     """Not those of a refused WELCOME, nor those sent along with frames."""
     here = Path("/proc/self/fd")
     with Subscriber(tmp_path / "masks.sock") as subscriber:
@@ -192,7 +197,7 @@ def test_descriptors_do_not_pile_up(publisher: HostilePublisher, tmp_path: Path)
         for number in range(20):
             welcome = (encode(good_welcome()), [publisher.sealed])
             frame = (encode(good_frame()), [publisher.sealed] * 3)
-            wrong: Record = (encode(good_frame()._replace(sequence=43, slot=9)), [])
+            wrong: Record = (encode(good_frame(sequence=43, slot=9)), [])
             publisher.serve(welcome, frame, wrong)
             wait_for(lambda: subscriber.latest() is None and not subscriber.connected, "refusal")
             while publisher.kept:

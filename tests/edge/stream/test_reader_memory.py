@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
 import sys
 from collections.abc import Iterator
@@ -12,12 +10,10 @@ from pathlib import Path
 
 import pytest
 from cpp_parts import Driven, driven
-from hostile_parts import HostilePublisher, good_welcome
 from stream_parts import wait_for
 
-from roadmask.stream import ring
 from roadmask.stream.modes import NoMask
-from roadmask.stream.protocol import encode
+from roadmask.testing import StreamPlayer
 
 READER = """
 import sys
@@ -57,23 +53,19 @@ def test_a_refused_ring_is_not_charged_to_its_reader(
 ) -> None:
     """2 GiB, sealed and sparse, above the reader's own limit and below it."""
     path = tmp_path / "masks.sock"
-    hostile = HostilePublisher(path)
-    sparse = os.memfd_create("sparse", os.MFD_ALLOW_SEALING)
-    os.ftruncate(sparse, 2 << 30)
-    fcntl.fcntl(sparse, fcntl.F_ADD_SEALS, ring.SEALS)
-    welcome = encode(good_welcome()._replace(ring_bytes=2 << 30))
     refusal = ["none", str(int(NoMask.MALFORMED)), "ring_size"]
-    with reader_process(client, path, max_ring_bytes) as running:
+    with (
+        StreamPlayer(path) as player,
+        reader_process(client, path, max_ring_bytes) as running,
+    ):
         running.ask("latest")
         before = peak_kib(running)
 
         def refused() -> bool:
-            hostile.serve((welcome, [sparse]))
+            player.play("sparse", 0)
             return running.ask("latest").split(" ")[:3] == refusal
 
         for _ in range(5):
             wait_for(refused, "refusal")
             wait_for(lambda: not refused(), "another try")
         assert peak_kib(running) - before <= 64 << 10
-    os.close(sparse)
-    hostile.close()
