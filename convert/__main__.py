@@ -26,7 +26,7 @@ from roadmask.system.command_line import (
     run_command,
 )
 from roadmask.system.files import check_writable, write_bytes, write_text
-from roadmask.system.ranges import at_least
+from roadmask.system.ranges import TEMPERATURE, at_least
 
 
 def _convert_parser() -> argparse.ArgumentParser:
@@ -140,6 +140,14 @@ def _add_quantisation(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="let operators without an INT8 form stay in float; the certificate lists them",
     )
+    group.add_argument(
+        "--temperature",
+        type=TEMPERATURE,
+        default=1.0,
+        metavar="T",
+        help="of the confidences, as `python -m benchmarks accuracy` fits it on frames that "
+        "training never saw; default: 1",
+    )
 
 
 def _add_gates(parser: argparse.ArgumentParser) -> None:
@@ -241,6 +249,7 @@ def _convert(options: argparse.Namespace) -> int:
         float_layers=options.float_layers,
         repair=options.repair,
         allow_float=options.allow_float,
+        temperature=options.temperature,
         gates=Gates(
             options.max_miou_drop,
             options.max_category_drop,

@@ -126,6 +126,7 @@ def convert(plan: ConversionPlan) -> Conversion:
             info,
             calibration={"name": calibration.name, "sha256": calibration.sha256},
             scores={"float": _scores(trial.before), plan.mode: _scores(trial.after)},
+            temperature=plan.temperature,
             extra=outcome.metadata(plan.mode),
         )
         with quiet(not plan.verbose):

@@ -31,6 +31,7 @@ class ConversionPlan:
         float_layers: that int8 leaves in float.
         repair: let layers go to float until the gates of accuracy are passed.
         allow_float: let operators without an INT8 form stay in float.
+        temperature: of the confidences, written into the file.
         gates: what it may cost.
         history: folder of the accepted conversions; None judges against the float model alone.
         video: URI of the drive that flicker is measured on.
@@ -58,6 +59,7 @@ class ConversionPlan:
     float_layers: tuple[str, ...] = ()
     repair: bool = False
     allow_float: bool = False
+    temperature: float = 1.0
     gates: Gates = field(default_factory=Gates)
     history: Path | None = None
     video: str = DEFAULT_VIDEO

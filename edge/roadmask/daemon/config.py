@@ -9,10 +9,9 @@ from roadmask.inference.reading.read_as import ReadAs
 from roadmask.stream.checks import MAX_LIMIT_MS
 from roadmask.stream.protocol import DEFAULT_SOCKET
 from roadmask.system.logs import FORMATS
-from roadmask.system.ranges import COUNT, LATENCY_MS, SECONDS, THREADS, between
+from roadmask.system.ranges import COUNT, LATENCY_MS, SECONDS, SHARE, THREADS, between
 from roadmask.system.settings import check, setting
 
-_SHARE = between(0.0, 1.0)
 _MACHINE = "machine"
 _CORES = r"\d+(-\d+)?(,\d+(-\d+)?)*", "numbers such as 2 or 0,2-3"
 _RECT = r"\d+,\d+,\d+,\d+", "X,Y,W,H in camera px, such as 0,160,1280,560"
@@ -24,10 +23,10 @@ class SceneLimits:
     """When a picture is called bad: ``[scene]`` of the configuration."""
 
     dark: float = setting(
-        0.98, "DARK above: share of pixels with luma under 16", within=_SHARE, option=""
+        0.98, "DARK above: share of pixels with luma under 16", within=SHARE, option=""
     )
     bright: float = setting(
-        0.80, "OVEREXPOSED above: share of pixels with luma over 240", within=_SHARE, option=""
+        0.80, "OVEREXPOSED above: share of pixels with luma over 240", within=SHARE, option=""
     )
     detail: float = setting(
         6.0,
@@ -36,7 +35,7 @@ class SceneLimits:
         option="",
     )
     sharpness: float = setting(
-        0.12, "BLOCKED below: ratio of energies two octaves apart", within=_SHARE, option=""
+        0.12, "BLOCKED below: ratio of energies two octaves apart", within=SHARE, option=""
     )
     noise: float = setting(
         2.0,
@@ -89,6 +88,9 @@ class DaemonConfig(ReadAs):
         250, "subscribers refuse older masks", unit="ms", within=between(1, MAX_LIMIT_MS)
     )
     confidence: bool = setting(False, "publish a confidence plane")
+    abstain: float = setting(
+        0.0, "pixels with less confidence than this are void: no claim", within=SHARE
+    )
     checksum: bool = setting(False, "send each mask's CRC-32C, for readers to check")
     preview: bool = setting(False, "publish the picture that the network sees")
     socket_mode: int = setting(0o660, "rights of the socket's file", octal=True, metavar="MODE")

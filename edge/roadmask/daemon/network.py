@@ -37,7 +37,7 @@ def fit_network(engine: Engine, camera: tuple[int, int], config: DaemonConfig) -
 
     Raises:
         ModelError: it answers its golden frames otherwise than certified.
-        ConfigError: a crop outside the picture; a confidence plane that the network cannot give.
+        ConfigError: a crop outside the picture; a confidence that the network cannot give.
     """
     view = geometry(
         camera,
@@ -46,7 +46,7 @@ def fit_network(engine: Engine, camera: tuple[int, int], config: DaemonConfig) -
         fit=config.fit,
         mask_size=config.mask_size,
     )
-    postprocess = Postprocess(engine, view)
+    postprocess = Postprocess(engine, view, abstain=config.abstain)
     if config.confidence and not postprocess.gives_confidence:
         raise ConfigError(
             f"--confidence: model {engine.name} ends in class ids, which tell no confidence; "

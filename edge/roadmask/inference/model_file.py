@@ -19,6 +19,7 @@ from roadmask.errors import ModelError
 from roadmask.inference.flatbuffer import bytes_at, read_bytes, read_field, read_u32, read_vector
 from roadmask.storage.address import is_address
 from roadmask.storage.fetch import fetch
+from roadmask.system.ranges import TEMPERATURE
 
 METADATA_NAME = "ROADMASK"
 GOLDEN_NAME = "ROADMASK_GOLDEN"  # see ``golden``
@@ -49,6 +50,8 @@ class ModelInfo:
         training: data, commit and recipe.
         calibration: name and SHA-256 of the calibration set.
         scores: ``{"float": {...}, "int8": {...}}`` with the data they were measured on.
+        temperature: that logits are divided by where a confidence is made of them, fitted on frames
+            that training never saw; 1 where nobody fitted one, and then not in the file.
         extra: anything more.
     """
 
@@ -61,11 +64,18 @@ class ModelInfo:
     training: dict[str, Any] = field(default_factory=dict)
     calibration: dict[str, Any] = field(default_factory=dict)
     scores: dict[str, Any] = field(default_factory=dict)
+    temperature: float = 1.0
     extra: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        TEMPERATURE.convert(self.temperature)
 
     def to_json(self) -> str:
         """Canonical JSON: the same content gives the same bytes."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        table = asdict(self)
+        if self.temperature == 1:
+            del table["temperature"]
+        return json.dumps(table, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> ModelInfo:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,13 @@ import numpy.typing as npt
 
 from roadmask import _native
 from roadmask.arrays import U8, Mask
+from roadmask.errors import ConfigError
 from roadmask.inference.engine import Engine
 from roadmask.inference.geometry import Geometry, Rect
 from roadmask.inference.reading.ends import ARGMAX
 from roadmask.inference.scores import Scores, confidence_table
 from roadmask.labels.label_set import VOID
+from roadmask.system.ranges import SHARE
 
 MOST_INVALID = 0.001  # fraction of a mask where nothing is known; above it there is no mask
 
@@ -29,8 +32,15 @@ class Postprocess:
             ``Geometry``. By default the network's input size.
         table: ``(C,) uint8``: what the mask shows for each class, its category by default; 255 for
             one that is unknown.
+        abstain: a pixel with less confidence (0 to 1) than this is void: no claim.
+        levels: confidence planes hold the kernel's levels, for who fits a temperature to them.
+
+    Raises:
+        ConfigError: ``abstain`` out of range, or for a network that gives ids.
 
     Attributes:
+        confidence_table: ``(256,) uint8``: the kernel's level → confidence, by the temperature
+            that the model file names.
         mask_size: width and height of the masks in px.
         claimed: pixels of a mask about which the network says something.
         invalid: of the last mask, those that are void because the network gave NaN, infinity, a
@@ -42,8 +52,12 @@ class Postprocess:
         engine: Engine,
         mask_size: tuple[int, int] | Geometry | None = None,
         table: U8 | None = None,
+        *,
+        abstain: float = 0.0,
+        levels: bool = False,
     ) -> None:
-        self._engine = engine
+        SHARE.check(abstain, "abstain")
+        self._engine, self._abstains = engine, abstain > 0
         self._table = engine.labels.channel_table if table is None else table
         self._input_size, self._window = engine.input_size, Rect(0, 0, *engine.input_size)
         if isinstance(mask_size, Geometry):
@@ -61,8 +75,16 @@ class Postprocess:
         self.invalid = 0
         self._scores: Scores | None = None
         self._plan: _native.UpsamplePlan | None = None
+        self.confidence_table: U8 | None = None
+        if engine.ends_in == ARGMAX and self._abstains:
+            raise ConfigError(
+                f"abstain {abstain:g}: model {engine.name} ends in class ids, which tell no "
+                "confidence; leave the option out or give a model with logits"
+            )
         if engine.ends_in != ARGMAX:
             self._scores = scores = Scores(engine, self._table)
+            temperature = engine.info.temperature if engine.info else 1.0
+            self.confidence_table = confidence_table(scores.step, temperature, scores.kind)
             _, height, width, _ = engine.output_spec.shape
             self._plan = _native.UpsamplePlan(
                 logits_size=(width, height),
@@ -70,7 +92,10 @@ class Postprocess:
                 size=(inner.width, inner.height),
                 table=scores.table,
                 first=scores.first,
-                confidence_table=confidence_table(scores.step),
+                confidence_table=np.arange(256).astype(np.uint8)
+                if levels
+                else self.confidence_table,
+                threshold=math.ceil(255 * abstain),
                 step=scores.step,
                 input_size=self._input_size,
                 window=self._window,
@@ -108,7 +133,7 @@ class Postprocess:
                 output, mask, self._table, self._input_size, self._window
             )
         else:
-            values = self._scores.of(output, confidence is not None)
+            values = self._scores.of(output, confidence is not None or self._abstains)
             counts, self.invalid = self._plan.run(values, mask, confidence)
             if max(counts) == self.claimed and _says_nothing(values[..., self._scores.first :]):
                 # Every class alike everywhere: the first would win without having said anything.

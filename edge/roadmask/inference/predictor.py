@@ -53,12 +53,18 @@ class Predictor:
         engine: the network, or what stands in for one.
         classes: masks hold the ids of the label set's classes in place of categories, its
             ``void_id`` where nothing is known.
+        abstain, levels: of ``Postprocess``.
+
+    Raises:
+        ConfigError: as ``Postprocess``.
 
     Attributes:
         invoke_ms: of the last picture, the network alone.
     """
 
-    def __init__(self, engine: Engine, *, classes: bool = False) -> None:
+    def __init__(
+        self, engine: Engine, *, classes: bool = False, abstain: float = 0.0, levels: bool = False
+    ) -> None:
         self.engine = engine
         self.invoke_ms = 0.0
         self._table: U8 | None = None
@@ -66,8 +72,14 @@ class Predictor:
         if classes:
             self._table, self._ids = _class_tables(engine.labels)
         self._preprocess = Preprocess(engine, engine.input_size)
-        self._postprocess = Postprocess(engine, table=self._table)
+        self._abstain, self._levels = abstain, levels
+        self._postprocess = self._made(engine.input_size)
         self._lock = threading.Lock()
+
+    @property
+    def confidence_table(self) -> U8 | None:
+        """Of ``Postprocess``."""
+        return self._postprocess.confidence_table
 
     @property
     def gives_confidence(self) -> bool:
@@ -129,8 +141,13 @@ class Predictor:
 
     def _at(self, size: tuple[int, int]) -> Postprocess:
         if self._postprocess.mask_size != size:
-            self._postprocess = Postprocess(self.engine, size, self._table)
+            self._postprocess = self._made(size)
         return self._postprocess
+
+    def _made(self, size: tuple[int, int]) -> Postprocess:
+        return Postprocess(
+            self.engine, size, self._table, abstain=self._abstain, levels=self._levels
+        )
 
 
 def _class_tables(labels: LabelSet) -> tuple[U8, U8]:
@@ -145,7 +162,11 @@ def _class_tables(labels: LabelSet) -> tuple[U8, U8]:
 
 
 def load(
-    model: str | Path = DEFAULT_MODEL, *, threads: int = 1, labels: str | LabelSet | None = None
+    model: str | Path = DEFAULT_MODEL,
+    *,
+    threads: int = 1,
+    labels: str | LabelSet | None = None,
+    abstain: float = 0.0,
 ) -> Predictor:
     """A network, ready to be called with pictures: ``load()(image_rgb).mask``.
 
@@ -153,12 +174,13 @@ def load(
         model: path, or stem of a shipped model.
         threads: of the interpreter.
         labels: label set of the output, where the file does not name it.
+        abstain: a pixel with less confidence (0 to 1) than this is void.
 
     Raises:
         ModelError: missing, corrupt or not of a supported form.
-        ConfigError: no label set is known, or it does not fit the output.
+        ConfigError: no label set is known, or it does not fit the output; a number that is none.
     """
-    return Predictor(Engine(model, threads, labels))
+    return Predictor(Engine(model, threads, labels), abstain=abstain)
 
 
 def _bgr(image: Image) -> Image:

@@ -69,10 +69,10 @@ def argmax_upsample(
         size: width and height of the mask.
         table: ``(C,) uint8`` class → category or another id to show, 255 ``UNKNOWN``.
         first: first class that competes; of equal ones the lowest wins.
-        confidence_table: ``(256,) uint8`` margin → confidence. The margin is taken to the best
-            class of another category, in whole logit steps (of ``step``, for float logits).
-            Of probabilities, it only asks for a confidence: the winner's share of itself and its
-            rival, of a sigmoid at most its own probability.
+        confidence_table: ``(256,) uint8`` level → confidence. The level is the margin to the best
+            class of another category, in whole logit steps (of ``step``, for float logits); of
+            probabilities, 255 x the winner's share of itself and its rival, of a sigmoid at most
+            its own probability.
         threshold: a pixel with less confidence becomes 0.
         columns, rows: the part of the network's input that the mask shows, see
             ``bilinear_positions``.
@@ -101,9 +101,10 @@ def argmax_upsample(
     confidence = np.zeros((height, width), np.uint8)
     if confidence_table is not None:
         if scores == "logits":
-            confidence = confidence_table[_margin(best, rival, step)]
+            level: npt.NDArray[Any] = _margin(best, rival, step)
         else:
-            confidence = _share(best, rival, step, scores == "sigmoid")
+            level = _share(best, rival, step, scores == "sigmoid")
+        confidence = confidence_table[level]
         if threshold > 0:
             category = np.where(confidence < threshold, np.uint8(0), category)
     unknown = (category == UNKNOWN) | _odd(blended_rows, height, rows)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from roadmask.arrays import U8
+from roadmask.arrays import F64, U8
 from roadmask.inference.engine import Engine
 from roadmask.inference.reading.ends import LOGITS, SIGMOID, SOFTMAX
 from roadmask.labels.label_set import VOID
@@ -83,12 +83,31 @@ class Scores:
         return self._float
 
 
-def confidence_table(step: float) -> U8:
-    """``(256,) uint8``: margin in logit steps → 255 x the winner's softmax against its rival.
+def margins(step: float, kind: str = LOGITS) -> F64:
+    """``(256,)``: the logit margin to the best rival that each of the kernel's levels stands for.
 
     Args:
-        step: real value of one step of the margin: an int8 output's scale, or ``UpsamplePlan``'s
+        step: real value of one level of logits: an int8 output's scale, or ``UpsamplePlan``'s
             ``step`` for float logits.
+        kind: what the values are. Levels of probabilities are shares of 255, and stand for what
+            softmax made them of; the first and the last for a quarter of a level inside.
     """
-    margin = np.arange(256, dtype=np.float64) * step
+    levels = np.arange(256, dtype=np.float64)
+    if kind == LOGITS:
+        return levels * step
+    share = np.clip(levels, 0.25, 254.75) / 255
+    return np.log(share / (1 - share))
+
+
+def confidence_table(step: float, temperature: float = 1.0, kind: str = LOGITS) -> U8:
+    """``(256,) uint8``: the kernel's level → 255 x the winner's softmax against its rival.
+
+    Args:
+        step, kind: of ``margins``.
+        temperature: that the logits are divided by (Guo et al., "On Calibration of Modern Neural
+            Networks", 2017); over 1 for a network that is surer than it is right.
+    """
+    if kind != LOGITS and temperature == 1:
+        return np.arange(256).astype(np.uint8)  # as the network says
+    margin = margins(step, kind) / temperature
     return np.floor(255.0 / (1.0 + np.exp(-margin)) + 0.5).astype(np.uint8)

@@ -105,6 +105,8 @@ def _short(number: float) -> str:
 
 # Of a network. More never pays, and thousands make XNNPACK's pool of threads crash.
 THREADS = between(1, 64)
+SHARE = between(0.0, 1.0)
+TEMPERATURE = between(0.01, 100.0)  # that logits are divided by
 COUNT = at_least(0)  # of frames: 0 is no limit
 SECONDS = between(0.0, 1e6)
 LATENCY_MS = between(0.0, 60_000.0)  # from exposure to arrival, as the user asserts

@@ -110,8 +110,9 @@ Filled UpsamplePlan::run(const float* logits, Plane mask, Plane confidence) {
       }
     }
     for (int x = 0; margins && x < width; ++x) {
-      const std::uint8_t c = logit ? o.confidence_table[margin_of(best[x] - rival[x], per_step)]
-                                   : share_of(best[x], rival[x], one, sigmoid);
+      const std::uint8_t level = logit ? margin_of(best[x] - rival[x], per_step)
+                                       : share_of(best[x], rival[x], one, sigmoid);
+      const std::uint8_t c = o.confidence_table[level];
       if (confidence.data) confidence.row(y)[x] = c;
       if (c < o.threshold) category[x] = 0;
     }
