@@ -52,6 +52,7 @@ def _add_accuracy(commands: argparse._SubParsersAction[Parser]) -> None:
     )
     parser.add_argument("--root", type=location, help="the data set's folder; the town needs none")
     parser.add_argument("--split", default="val", help="default: val")
+    parser.add_argument("--only", metavar="PREFIX", help="frames whose id begins so: a drive")
     add_network(parser)
     parser.add_argument(
         "--truth-labels", metavar="SET", help="of the masks' ids, where not the data set's own"
@@ -168,7 +169,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _accuracy(options: argparse.Namespace) -> int:
     from benchmarks.model.accuracy import accuracy_result, accuracy_table, measure_accuracy
-    from roadmask.data.datasets import open_dataset
+    from benchmarks.model.confidence import confidence_meter
+    from roadmask.data.datasets import Subset, open_dataset
+    from roadmask.errors import ConfigError
     from roadmask.inference.engine import Engine
     from roadmask.system.files import write_json
 
@@ -186,13 +189,19 @@ def _accuracy(options: argparse.Namespace) -> int:
         labels=options.truth_labels,
         count=options.count,
     )
+    if options.only:
+        inside = [i for i, name in enumerate(dataset.ids) if name.startswith(options.only)]
+        if not inside:
+            raise ConfigError(f"--only {options.only}: no frame's id begins so")
+        dataset = Subset(dataset, inside)
     flicker = None
     if options.video:  # first: a video that cannot be read should not cost the other half
         from benchmarks.model.flicker import measure_flicker
 
         flicker = measure_flicker(engine, options.video, options.video_frames)
-    matrix = measure_accuracy(engine, dataset)
-    result = accuracy_result(engine, matrix, dataset, options.split, flicker)
+    confidence = confidence_meter(engine)
+    matrix = measure_accuracy(engine, dataset, confidence=confidence)
+    result = accuracy_result(engine, matrix, dataset, options.split, flicker, confidence)
     if options.json:
         write_json(options.json, result)
     print(f"{engine.name} on {dataset.name}/{options.split}, {len(dataset)} frames")

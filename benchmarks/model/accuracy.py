@@ -8,6 +8,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from benchmarks.model.confidence import ConfidenceMeter
 from benchmarks.results import points, table
 from roadmask.arrays import Mask
 from roadmask.data.datasets import Dataset, Sample
@@ -25,17 +26,28 @@ def measure_accuracy(
     title: str = "accuracy",
     progress: bool = True,
     observe: Callable[[Sample, Mask], None] | None = None,
+    confidence: ConfidenceMeter | None = None,
 ) -> ConfusionMatrix:
     """Score the network over every frame of the data set; ``observe`` sees each with its mask.
+
+    Args:
+        engine: the network.
+        dataset: frames and truth.
+        title, progress: of the bar.
+        observe: is shown each frame and its mask.
+        confidence: counts along, of the same engine.
 
     Raises:
         DataError: a frame that cannot be read, or a split without a single labelled pixel.
     """
-    predictor = Predictor(engine)
+    predictor = confidence.predictor if confidence else Predictor(engine)
     matrix = ConfusionMatrix()
     for index in tqdm(range(len(dataset)), desc=title, unit="frame", disable=not progress):
         sample = dataset[index]
-        prediction = predictor.mask(sample.image)
+        made = predictor.segment(sample.image, confidence is not None)
+        prediction = made.mask
+        if confidence is not None and made.confidence is not None:
+            confidence.update(made.confidence, prediction, sample.mask)
         matrix.update(sample.mask, prediction, sample.instances)
         if observe is not None:
             observe(sample, prediction)
@@ -53,6 +65,7 @@ def accuracy_result(
     dataset: Dataset,
     split: str,
     flicker: dict[str, Any] | None = None,
+    confidence: ConfidenceMeter | None = None,
 ) -> dict[str, Any]:
     """The JSON object of ``python -m benchmarks accuracy``.
 
@@ -61,11 +74,13 @@ def accuracy_result(
         matrix: its scores.
         dataset, split: what they were taken on.
         flicker: what ``benchmarks.model.flicker`` found on a video.
+        confidence: that counted along.
     """
     return {
         "kind": "accuracy",
         **matrix.report(),
         "flicker": flicker,
+        "confidence": confidence.report() if confidence else None,
         "dataset": dataset.name,
         "split": split,
         "model": engine.name,
@@ -89,4 +104,6 @@ def accuracy_table(result: dict[str, Any]) -> str:
     ]
     if result["flicker"]:
         rows += [(key, points(result["flicker"][key])) for key in ("flicker", "consistency")]
+    if result["confidence"]:
+        rows.append(("calibration error", points(result["confidence"]["ece"])))
     return table(rows, ("category", "points"))

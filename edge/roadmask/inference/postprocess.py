@@ -42,6 +42,7 @@ class Postprocess:
         confidence_table: ``(256,) uint8``: the kernel's level → confidence, by the temperature
             that the model file names.
         mask_size: width and height of the masks in px.
+        scores: what the output's values are; None for ids.
         claimed: pixels of a mask about which the network says something.
         invalid: of the last mask, those that are void because the network gave NaN, infinity, a
             class that its label set does not have, or the same for every class everywhere.
@@ -73,7 +74,7 @@ class Postprocess:
         self.claimed = inner.width * inner.height
         self._void = self.mask_size[0] * self.mask_size[1] - self.claimed
         self.invalid = 0
-        self._scores: Scores | None = None
+        self.scores: Scores | None = None
         self._plan: _native.UpsamplePlan | None = None
         self.confidence_table: U8 | None = None
         if engine.ends_in == ARGMAX and self._abstains:
@@ -82,7 +83,7 @@ class Postprocess:
                 "confidence; leave the option out or give a model with logits"
             )
         if engine.ends_in != ARGMAX:
-            self._scores = scores = Scores(engine, self._table)
+            self.scores = scores = Scores(engine, self._table)
             temperature = engine.info.temperature if engine.info else 1.0
             self.confidence_table = confidence_table(scores.step, temperature, scores.kind)
             _, height, width, _ = engine.output_spec.shape
@@ -128,14 +129,14 @@ class Postprocess:
         if self._inner is not None:
             mask = mask[self._inner]
             confidence = None if confidence is None else confidence[self._inner]
-        if self._plan is None or self._scores is None:
+        if self._plan is None or self.scores is None:
             counts, self.invalid = _native.nearest_map(
                 output, mask, self._table, self._input_size, self._window
             )
         else:
-            values = self._scores.of(output, confidence is not None or self._abstains)
+            values = self.scores.of(output, confidence is not None or self._abstains)
             counts, self.invalid = self._plan.run(values, mask, confidence)
-            if max(counts) == self.claimed and _says_nothing(values[..., self._scores.first :]):
+            if max(counts) == self.claimed and _says_nothing(values[..., self.scores.first :]):
                 # Every class alike everywhere: the first would win without having said anything.
                 mask[...] = VOID
                 if confidence is not None:

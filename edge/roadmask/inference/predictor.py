@@ -20,6 +20,7 @@ from roadmask.inference.engine import Engine
 from roadmask.inference.model_file import DEFAULT_MODEL
 from roadmask.inference.postprocess import Postprocess
 from roadmask.inference.preprocess import Preprocess
+from roadmask.inference.scores import Scores
 from roadmask.labels.label_set import CATEGORY_NAMES, UNKNOWN, LabelSet
 
 LARGEST_SIDE_PX = 16384  # that the kernels take
@@ -80,6 +81,11 @@ class Predictor:
     def confidence_table(self) -> U8 | None:
         """Of ``Postprocess``."""
         return self._postprocess.confidence_table
+
+    @property
+    def scores(self) -> Scores | None:
+        """Of ``Postprocess``."""
+        return self._postprocess.scores
 
     @property
     def gives_confidence(self) -> bool:

@@ -267,9 +267,7 @@ def test_confidence_of_probabilities_is_the_winners_share() -> None:
     values = np.array([[[0.6, 0.3, 0.1]]], np.float32)
     levels = confidence_table(1, kind="softmax")
     for scores, expected in (("softmax", 0.6 / 0.9), ("sigmoid", 0.6)):
-        plan = _native.UpsamplePlan(
-            (1, 1), 3, (1, 1), EIGHT[1:4], 0, levels, 0, 1.0, scores=scores
-        )
+        plan = _native.UpsamplePlan((1, 1), 3, (1, 1), EIGHT[1:4], 0, levels, 0, 1.0, scores=scores)
         plan.run(values, mask, plane)
         assert mask[0, 0] == 1 and abs(int(plane[0, 0]) - 255 * expected) <= 0.5
 

@@ -111,8 +111,8 @@ class Mask:
     Attributes:
         pixels: ``(H, W) uint8`` category ids, 0 = no claim. They are handed out as they were
             written: an id above 7, which no daemon writes, means no more than 0.
-        confidence: ``(H, W) uint8``, 255 x the category's probability against the runner-up alone:
-            128 = undecided, 255 = certain. None if it is not published.
+        confidence: ``(H, W) uint8``, 255 x the category's probability against the runner-up alone,
+            by the model's temperature: 128 = undecided, 255 = certain. None if not published.
         preview: ``(h, w, 3) uint8`` RGB, the network's input, or None.
         sequence: count of published frames, from 1.
         stream_id: random at each start of the publisher.
