@@ -203,17 +203,40 @@ def nearest_map(
 ) -> tuple[list[int], int]: ...
 
 class FreeDistance:
-    """Free distance for one camera geometry; see ``stream.products.reference``."""
+    """Free distance for one camera geometry; see ``stream.products.reference``.
+
+    ``geometry`` and ``ego`` are ``CameraGeometry.values`` and ``.corners``, ``transform`` is
+    ``transform_of(mask)``; ``measure`` raises TypeError or ValueError for what is no
+    ``(H, W) uint8`` whose rows are packed. Of all three classes.
+    """
 
     def __init__(
-        self, geometry: tuple[float, ...], farthest_m: float, corridor_m: float
+        self, geometry: tuple[float, ...], ego: tuple[int, ...], limits: tuple[float, ...]
     ) -> None: ...
     def measure(self, mask: _Array, transform: tuple[float, ...]) -> tuple[int, bytes, bytes]:
-        """A Fault, the columns' bytes, and the nearest one's.
+        """A Fault, the columns' bytes, and the nearest one's."""
 
-        Raises:
-            TypeError, ValueError: no ``(H, W) uint8`` whose rows are packed.
-        """
+class Corridor:
+    """The corridor ahead for one camera geometry."""
+
+    def __init__(
+        self, geometry: tuple[float, ...], ego: tuple[int, ...], limits: tuple[float, ...]
+    ) -> None: ...
+    def measure(
+        self, mask: _Array, transform: tuple[float, ...], width_m: float, heading_deg: float
+    ) -> tuple[int, bytes, list[float]]:
+        """A Fault, the record's bytes, and the corners."""
+
+class Occupancy:
+    """The grid for one camera geometry."""
+
+    def __init__(
+        self, geometry: tuple[float, ...], ego: tuple[int, ...], form: tuple[float, ...]
+    ) -> None: ...
+    def measure(
+        self, mask: _Array, transform: tuple[float, ...]
+    ) -> tuple[int, bytes, int, int, bytes, bytes]:
+        """A Fault, the cells, rows, columns, and the rows' bounds as bytes."""
 
 class PreprocessPlan:
     """Camera picture → network input for one pair of sizes; see ``kernels_reference.preprocess``.

@@ -69,9 +69,11 @@ inline std::string fields_of(const roadmask::FrameHeader& h) {
     f.add("capture_us", s.capture), f.add("preprocess_us", s.preprocess);
     f.add("wait_us", s.wait), f.add("postprocess_us", s.postprocess);
   }
-  if (h.engine_restarts || h.verification_entry || h.geometry_entry || h.arrival_ns) {
+  if (h.engine_restarts || h.verification_entry || h.geometry_entry || h.ego_entry ||
+      h.arrival_ns) {
     f.add("engine_restarts", h.engine_restarts);
     f.add("verification_entry", h.verification_entry), f.add("geometry_entry", h.geometry_entry);
+    f.add("ego_entry", h.ego_entry);
     f.add("arrival_ns", h.arrival_ns);
   }
   return f.line();

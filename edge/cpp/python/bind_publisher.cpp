@@ -54,7 +54,7 @@ using Info = std::tuple<std::int64_t,                  // capture_ns
                         std::array<float, 2>,          // scale
                         std::array<float, 2>,          // offset
                         std::array<std::uint64_t, 8>,  // counts
-                        std::array<std::uint8_t, 6>,   // identity
+                        std::array<std::uint8_t, 7>,   // identity
                         std::array<std::int64_t, 4>>;  // stages
 
 template <typename T>
@@ -94,6 +94,7 @@ std::uint32_t encode_frame(nb::bytearray out, const nb::bytes& prepared, nb::han
   h.labels = identity[3];
   h.verification_entry = static_cast<std::uint8_t>(identity[4] + 1);  // 255, unknown, becomes 0
   h.geometry_entry = static_cast<std::uint8_t>(identity[5] + 1);
+  h.ego_entry = static_cast<std::uint8_t>(identity[6] + 1);
   h.crc32c = crc;
   h.engine_restarts = clamped(restarts);
   h.scale_x = scale[0], h.scale_y = scale[1];
@@ -152,7 +153,8 @@ int accept_living(int listening, int most) {
 void bind_publisher(nb::module_& m) {
   m.def("encode_frame", &encode_frame, nb::arg("out"), nb::arg("prepared"), nb::arg("info"),
         nb::arg("sequence"), nb::arg("skipped_total"), nb::arg("crc32c"), nb::arg("now_ns"),
-        nb::arg("restarts") = 0, "Write the FRAME of a FrameInfo over `prepared`; its mode and reasons.");
+        nb::arg("restarts") = 0,
+        "Write the FRAME of a FrameInfo over `prepared`; its mode and reasons.");
   m.def("send_each", &send_each, nb::arg("message"), nb::arg("sockets"),
         "Send to each socket without blocking; when the last send began, ns CLOCK_BOOTTIME, and "
         "None, or the errno of each (0: sent).");

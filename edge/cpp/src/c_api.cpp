@@ -108,7 +108,7 @@ std::optional<Identity> identity_of(const Mask& mask, std::uint32_t kind) {
     case ROADMASK_CAMERA: return mask.camera();
     case ROADMASK_LABELS: return mask.labels();
     case ROADMASK_VERIFICATION: return mask.verification();
-    case ROADMASK_GEOMETRY: return mask.geometry();
+    case ROADMASK_GEOMETRY: return mask.geometry_identity();
     default: return std::nullopt;
   }
 }

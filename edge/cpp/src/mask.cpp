@@ -39,8 +39,14 @@ std::optional<Identity> Mask::verification() const {
   return ring_ ? ring_->identity(header_.identities()[4], IdentityKind::VERIFICATION)
                : std::nullopt;
 }
-std::optional<Identity> Mask::geometry() const {
+std::optional<Identity> Mask::geometry_identity() const {
   return ring_ ? ring_->identity(header_.identities()[5], IdentityKind::GEOMETRY) : std::nullopt;
+}
+std::optional<Geometry> Mask::geometry() const {
+  const auto found = geometry_identity();
+  if (!found) return std::nullopt;
+  const auto ego = ring_->identity(header_.identities()[6], IdentityKind::EGO);
+  return geometry_of(*found, ego ? &*ego : nullptr);
 }
 
 }  // namespace roadmask

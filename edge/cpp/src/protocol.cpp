@@ -85,13 +85,14 @@ std::optional<Identity> decode_identity(const std::uint8_t* entry) {
   std::uint32_t kind, colors;
   std::memcpy(&kind, entry, 4);
   std::memcpy(&colors, entry + 4, 4);
-  if (kind > static_cast<std::uint32_t>(IdentityKind::GEOMETRY) || colors > 32) return std::nullopt;
+  if (kind > static_cast<std::uint32_t>(IdentityKind::EGO) || colors > 32) return std::nullopt;
   Identity identity{};
   identity.kind = static_cast<IdentityKind>(kind);
   std::memcpy(identity.digest.data(), entry + 8, 32);
   const char* name = reinterpret_cast<const char*>(entry + 40);
   identity.name.assign(name, strnlen(name, 88));
   identity.colors = colors;
+  std::memcpy(identity.body.data(), entry + 128, identity.body.size());
   for (std::size_t i = 0; i < colors; ++i)
     std::memcpy(identity.colors_rgb[i].data(), entry + 128 + 4 * i, 3);
   return identity;

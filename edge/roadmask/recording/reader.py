@@ -151,6 +151,7 @@ class Recording:
                     entry["name"],
                     bytes.fromhex(entry["sha256"]),
                     tuple((rgb[0], rgb[1], rgb[2]) for rgb in colors),
+                    bytes.fromhex(entry.get("body", "")),
                 )
                 self.identities[key] = IdentityKind[entry["kind"]], identity
 

@@ -227,7 +227,7 @@ class _Stage:
         self.frames += 1
 
     def _identity(self, header: FrameHeader) -> StreamIdentity:
-        """The stream's own six, so that frames refer to them by the recorded indices."""
+        """The stream's own seven, so that frames refer to them by the recorded indices."""
         known = self._recording.identities
         entries = {
             kind.name.lower(): known[header.stream_id, index][1]
@@ -236,15 +236,15 @@ class _Stage:
         }
         return StreamIdentity(**entries)
 
-    def _identities(self, header: FrameHeader) -> tuple[int, int, int, int, int, int]:
+    def _identities(self, header: FrameHeader) -> tuple[int, int, int, int, int, int, int]:
         known = self._recording.identities
-        model, calibration, camera, labels, verification, geometry = (
+        model, calibration, camera, labels, verification, geometry, ego = (
             self.publisher.add_identity(*known[header.stream_id, index])
             if (header.stream_id, index) in known
             else NO_IDENTITY
             for index, _ in frame_identities(header)
         )
-        return model, calibration, camera, labels, verification, geometry
+        return model, calibration, camera, labels, verification, geometry, ego
 
 
 def _size(plane: Any) -> tuple[int, int] | None:

@@ -141,6 +141,7 @@ class RecordingFile:
                 "name": identity.name,
                 "sha256": identity.digest.hex(),
                 "colors_rgb": " ".join(bytes(rgb).hex() for rgb in identity.colors_rgb),
+                "body": identity.body.hex(),
             },
         )
 

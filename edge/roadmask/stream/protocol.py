@@ -22,7 +22,7 @@ CATEGORY_COUNT = 8
 DEFAULT_SOCKET = "/run/roadmask/masks.v1.sock"
 
 _PREFIX = struct.Struct("<4sHHHH")
-_FRAME = struct.Struct("<4sHHHHI 7Q 5I 4B 4I 2Q 2I Q 2I 4f 2I 8H 16x I 2B 2x Q")
+_FRAME = struct.Struct("<4sHHHHI 7Q 5I 4B 4I 2Q 2I Q 2I 4f 2I 8H 16x I 3B x Q")
 _WELCOME = struct.Struct("<4sHHHHI 6Q 2I 2Q 2I Q 4I Q")
 _STAGES = struct.Struct("<4I")
 _STAGES_OFFSET = 192  # from minor version 1 on; 0 before
@@ -99,6 +99,7 @@ class FrameHeader(NamedTuple):
     engine_restarts: int = 0  # since the publisher's start
     verification_entry: int = 0  # index into the identity table + 1; 0 = unknown
     geometry_entry: int = 0
+    ego_entry: int = 0
     arrival_ns: int = 0  # with AGE_UNKNOWN only: when the picture came; it is older than that
 
     @property
@@ -172,15 +173,20 @@ class Welcome(NamedTuple):
 
 
 class Identity(NamedTuple):
-    """What a frame was made with: its name and SHA-256, and a label set's colours."""
+    """What a frame was made with: its name and SHA-256, and a label set's colours.
+
+    ``body``: of GEOMETRY the 128 bytes of its numbers, of EGO four a corner, else empty;
+    ``camera_geometry`` reads both.
+    """
 
     name: str
     digest: bytes = bytes(32)
     colors_rgb: tuple[tuple[int, int, int], ...] = ()
+    body: bytes = b""
 
 
 class IdentityKind(enum.IntEnum):
-    """Kinds of identity, in the order of a frame's six indices."""
+    """Kinds of identity, in the order of a frame's seven indices."""
 
     EMPTY = 0
     MODEL = 1
@@ -189,11 +195,12 @@ class IdentityKind(enum.IntEnum):
     LABELS = 4
     VERIFICATION = 5  # how the golden frames ended, and their digest
     GEOMETRY = 6  # the camera model by which the mask may be measured
+    EGO = 7  # what the camera sees of its own vehicle
 
 
 def frame_indices(header: FrameHeader) -> tuple[int, ...]:
     """The header's indices into the identity table, in the order of their kinds."""
-    later = header.verification_entry, header.geometry_entry
+    later = header.verification_entry, header.geometry_entry, header.ego_entry
     earlier = header.model, header.calibration, header.camera, header.labels
     return (*earlier, *((entry - 1) % 256 for entry in later))
 
@@ -290,8 +297,9 @@ def encode_identity(kind: int, identity: Identity) -> bytes:
     """One entry of the identity table: 256 bytes. A name is cut at 87 bytes of UTF-8."""
     # A file's name may hold bytes that are no UTF-8.
     name = identity.name.encode(errors="backslashreplace")[:87].decode(errors="ignore").encode()
-    colors = b"".join(bytes((*rgb, 0)) for rgb in identity.colors_rgb[:32])
-    return _IDENTITY.pack(kind, len(identity.colors_rgb[:32]), identity.digest, name, colors)
+    body = b"".join(bytes((*rgb, 0)) for rgb in identity.colors_rgb[:32]) or identity.body
+    count = len(body) // 4 if kind != IdentityKind.GEOMETRY else 0
+    return _IDENTITY.pack(kind, count, identity.digest, name, body)
 
 
 def decode_identity(data: bytes | memoryview) -> tuple[int, Identity]:
@@ -305,8 +313,11 @@ def decode_identity(data: bytes | memoryview) -> tuple[int, Identity]:
             Check.IDENTITY, f"entry of {len(data)} bytes, expected {IDENTITY_BYTES}"
         )
     kind, count, digest, name, colors = _IDENTITY.unpack_from(data)
-    if kind > IdentityKind.GEOMETRY or count > 32:
+    if kind > IdentityKind.EGO or count > 32:
         raise ProtocolError(Check.IDENTITY, f"entry of kind {kind} with {count} colours")
     text = name.split(b"\0", 1)[0].decode(errors="replace")
+    if kind in (IdentityKind.GEOMETRY, IdentityKind.EGO):
+        body = colors[: 4 * count] if kind == IdentityKind.EGO else colors
+        return kind, Identity(text, digest, (), body if any(body) else b"")
     rgb = tuple((colors[4 * i], colors[4 * i + 1], colors[4 * i + 2]) for i in range(count))
     return kind, Identity(text, digest, rgb)

@@ -67,7 +67,13 @@ def fields(message: Message) -> str:
     return " ".join(f"{name}={bits(value)}" for name, value in values.items())
 
 
-_SINCE_MINOR_2 = ("engine_restarts", "verification_entry", "geometry_entry", "arrival_ns")
+_SINCE_MINOR_2 = (
+    "engine_restarts",
+    "verification_entry",
+    "geometry_entry",
+    "ego_entry",
+    "arrival_ns",
+)
 
 
 def golden() -> list[tuple[str, bytes, str]]:

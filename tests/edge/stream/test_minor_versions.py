@@ -98,7 +98,7 @@ def test_todays_client_reads_1_0_and_1_1() -> None:
     data = encode(FRAME)
     take_all = Policy(False, False, 0, b"")
     assert judge(data, data, b"", take_all, 250 * MS, 200 * MS, NOW_NS) == NoMask.NONE
-    assert frame_indices(FRAME) == (0, 1, 2, 3, 255, 255)
+    assert frame_indices(FRAME) == (0, 1, 2, 3, 255, 255, 255)
 
 
 def test_what_came_with_1_2_arrives(path: Path) -> None:
@@ -116,11 +116,12 @@ def test_what_came_with_1_2_arrives(path: Path) -> None:
         publish(publisher, reasons=Reason.UNVERIFIED | Reason.REDUCED)
         mask = subscriber.latest()
         assert mask is not None
-        assert (mask.model, mask.verification, mask.geometry) == (
+        assert (mask.model, mask.verification, mask.geometry_identity) == (
             identity.model,
             identity.verification,
             identity.geometry,
         )
+        assert mask.geometry is None  # a name and a digest, no numbers
         assert mask.reasons == Reason.UNVERIFIED | Reason.REDUCED
         assert mask.header.engine_restarts == 7
         publisher.engine_restarts = 8  # between frames: the next STATUS says it

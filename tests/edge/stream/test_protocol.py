@@ -167,6 +167,7 @@ def test_every_bound_of_a_message(changes: dict[str, Any], check: str) -> None:
         ({"model": 32}, "identity"),
         ({"verification_entry": 33}, "identity"),
         ({"geometry_entry": 255}, "identity"),
+        ({"ego_entry": 33}, "identity"),
         ({"max_age_ms": 0}, "limits"),
     ],
 )
@@ -179,6 +180,10 @@ def test_identities() -> None:
     data = encode_identity(IdentityKind.LABELS, entry)
     assert len(data) == 256
     assert decode_identity(data) == (IdentityKind.LABELS, entry)
+    body = bytes(range(1, 129))
+    for kind, body in ((IdentityKind.GEOMETRY, body), (IdentityKind.EGO, body[:12])):
+        numbers = Identity("front", bytes(32), (), body)
+        assert decode_identity(encode_identity(kind, numbers)) == (kind, numbers)
     # A long name is cut between two characters: 43 x 2 bytes, not 43.5.
     kind, cut = decode_identity(encode_identity(IdentityKind.MODEL, Identity("ä" * 60)))
     assert (kind, cut.name) == (IdentityKind.MODEL, "ä" * 43)

@@ -91,7 +91,8 @@ struct FrameHeader : Prefix {
   std::uint32_t engine_restarts;    // since the publisher's start
   std::uint8_t verification_entry;  // index into the identity table + 1; 0 = unknown
   std::uint8_t geometry_entry;
-  std::uint16_t reserved;
+  std::uint8_t ego_entry;
+  std::uint8_t reserved;
   std::uint64_t arrival_ns;  // with AGE_UNKNOWN only: when the picture came; it is older than that
 
   Mode mode() const noexcept { return static_cast<Mode>(mode_bits & 0x3); }
@@ -100,13 +101,14 @@ struct FrameHeader : Prefix {
   // The capture time; the arrival, where the capture time is not known.
   std::uint64_t seen_ns() const noexcept { return age_known() ? capture_ns : arrival_ns; }
   // Indices into the identity table, in the order of their kinds.
-  std::array<std::uint8_t, 6> identities() const noexcept {
+  std::array<std::uint8_t, 7> identities() const noexcept {
     return {model,
             calibration,
             camera,
             labels,
             static_cast<std::uint8_t>(verification_entry - 1),
-            static_cast<std::uint8_t>(geometry_entry - 1)};
+            static_cast<std::uint8_t>(geometry_entry - 1),
+            static_cast<std::uint8_t>(ego_entry - 1)};
   }
 };
 static_assert(sizeof(FrameHeader) == 224);
@@ -141,6 +143,7 @@ enum class IdentityKind : std::uint32_t {
   LABELS,
   VERIFICATION,  // how the golden frames ended, and their digest
   GEOMETRY,      // the camera model by which the mask may be measured
+  EGO,           // what the camera sees of its own vehicle
 };
 
 // What a frame was made with.
@@ -150,6 +153,7 @@ struct Identity {
   std::array<std::uint8_t, 32> digest;  // SHA-256
   std::size_t colors;                   // of a label set: entries of colors_rgb
   std::array<std::array<std::uint8_t, 3>, 32> colors_rgb;
+  std::array<std::uint8_t, 128> body;  // the entry's bytes from 128 on; of EGO `colors` points
 };
 
 // The check that a message or a ring failed; the names are the values of Python's roadmask.Check.

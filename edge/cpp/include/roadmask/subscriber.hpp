@@ -24,6 +24,7 @@
 #include <string>
 #include <vector>
 
+#include "roadmask/geometry.hpp"
 #include "roadmask/protocol.hpp"
 #include "roadmask/version.h"
 
@@ -85,7 +86,9 @@ class Mask {
   // How the model's golden frames ended on this board, and their digest.
   std::optional<Identity> verification() const;
   // The camera model by which the mask may be measured, and its digest.
-  std::optional<Identity> geometry() const;
+  std::optional<Identity> geometry_identity() const;
+  // The same in numbers, with the ego mask; nothing where the daemon was not told.
+  std::optional<Geometry> geometry() const;
 
  private:
   friend class Subscriber;

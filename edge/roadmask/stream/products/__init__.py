@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+from roadmask.stream.products.corridor import Corridor, corridor
 from roadmask.stream.products.free_distance import FreeDistance, free_distance
 from roadmask.stream.products.geometry import CameraGeometry, End, Fault, Measurable
+from roadmask.stream.products.occupancy import Occupancy, occupancy
 
-__all__ = ["CameraGeometry", "End", "Fault", "FreeDistance", "Measurable", "free_distance"]
+__all__ = [
+    "CameraGeometry",
+    "Corridor",
+    "End",
+    "Fault",
+    "FreeDistance",
+    "Measurable",
+    "Occupancy",
+    "corridor",
+    "free_distance",
+    "occupancy",
+]

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from roadmask import _native
-from roadmask.stream.products.geometry import CameraGeometry, End, Fault, Measurable, transform_of
+from roadmask.stream.products.geometry import (
+    CameraGeometry,
+    End,
+    Fault,
+    Measurable,
+    geometry_for,
+    transform_of,
+)
 
 COLUMN = np.dtype(
     {
@@ -20,6 +26,13 @@ COLUMN = np.dtype(
         "itemsize": 32,
     }
 )
+
+
+def nothing() -> npt.NDArray[np.void]:
+    """``(1,)``: the record of what is not known."""
+    found: npt.NDArray[np.void] = np.zeros(1, COLUMN)
+    found[["distance_m", "low_m", "high_m"]] = (np.nan, np.nan, np.nan)
+    return found
 
 
 @dataclass(frozen=True)
@@ -52,27 +65,34 @@ class FreeDistance:
 
 
 @lru_cache(maxsize=8)
-def _kernel(values: tuple[float, ...], farthest_m: float, corridor_m: float) -> Any:
-    return _native.FreeDistance(values, farthest_m, corridor_m)
+def _kernel(
+    values: tuple[float, ...], corners: tuple[int, ...], limits: tuple[float, ...]
+) -> _native.FreeDistance:
+    return _native.FreeDistance(values, corners, limits)
 
 
 def free_distance(
     mask: Measurable,
-    geometry: CameraGeometry,
+    geometry: CameraGeometry | None = None,
     *,
     farthest_m: float = 60.0,
     corridor_m: float | None = None,
+    most_void: float = 0.5,
 ) -> FreeDistance:
     """Metres to the first pixel of each column that is not flat; void is not, nothing is averaged.
 
     Args:
         mask: a mask of a stream, or what lies as one.
-        geometry: the camera's place.
+        geometry: the camera's place; by default the one that the mask's stream tells.
         farthest_m: what is farther is not judged; up to 1000.
         corridor_m: full width straight ahead that is looked at; None: every column.
+        most_void: share of the pixels that show the road; more void than that is a fault.
     """
+    known = geometry_for(mask, geometry)
+    if known is None:
+        return FreeDistance(Fault.UNKNOWN_GEOMETRY, nothing()[:0], nothing()[0])
     width_m = float("inf") if corridor_m is None else float(corridor_m)
-    kernel = _kernel(geometry.values, float(farthest_m), width_m)
+    kernel = _kernel(known.values, known.corners, (float(farthest_m), width_m, float(most_void)))
     fault, columns, nearest = kernel.measure(mask.pixels, transform_of(mask))
     found = np.frombuffer(columns, COLUMN)
     return FreeDistance(Fault(fault), found, np.frombuffer(nearest, COLUMN)[0])

@@ -18,7 +18,7 @@ _UNKNOWN = Identity("unknown")
 
 @dataclass(frozen=True)
 class StreamIdentity:
-    """What the stream is made with; a frame refers to these six as 0 to 5."""
+    """What the stream is made with; a frame refers to these seven as 0 to 6."""
 
     model: Identity = _UNKNOWN
     calibration: Identity = _UNKNOWN
@@ -26,6 +26,7 @@ class StreamIdentity:
     labels: Identity = _UNKNOWN
     verification: Identity = _UNKNOWN
     geometry: Identity = _UNKNOWN
+    ego: Identity = _UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class FrameInfo(NamedTuple):
         flags: where the frame comes from; PREVIEW and CONFIDENCE are set by the publisher.
         scale, offset: camera pixel = scale x mask pixel + offset, (x, y).
         counts: pixels of each category, in any common unit.
-        identity: indices of model, calibration, camera, labels, verification and geometry.
+        identity: indices of model, calibration, camera, labels, verification, geometry and ego mask.
         stages: where the time went besides the network.
     """
 
@@ -73,7 +74,7 @@ class FrameInfo(NamedTuple):
     scale: tuple[float, float] = (1.0, 1.0)
     offset: tuple[float, float] = (0.0, 0.0)
     counts: Sequence[int] = (0,) * CATEGORY_COUNT
-    identity: tuple[int, int, int, int, int, int] = (0, 1, 2, 3, 4, 5)
+    identity: tuple[int, int, int, int, int, int, int] = (0, 1, 2, 3, 4, 5, 6)
     stages: Stages = Stages(0, 0, 0, 0)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from roadmask._native import ring_holds, ring_read
 from roadmask.arrays import U8
 from roadmask.errors import ProtocolError
+from roadmask.stream.camera_geometry import CameraGeometry, geometry_of
 from roadmask.stream.modes import NOT_LIVE, Flag, Mode, Reason
 from roadmask.stream.protocol import (
     IDENTITY_BYTES,
@@ -296,9 +297,18 @@ class Mask:
         return self._ring.identity(frame_indices(self.header)[4], IdentityKind.VERIFICATION)
 
     @property
-    def geometry(self) -> Identity | None:
+    def geometry_identity(self) -> Identity | None:
         """The camera model by which the mask may be measured, and its digest."""
         return self._ring.identity(frame_indices(self.header)[5], IdentityKind.GEOMETRY)
+
+    @property
+    def geometry(self) -> CameraGeometry | None:
+        """The same in numbers, with the ego mask; None where the daemon was not told."""
+        found = self.geometry_identity
+        if found is None:
+            return None
+        ego = self._ring.identity(frame_indices(self.header)[6], IdentityKind.EGO)
+        return geometry_of(found.body, ego.body if ego else b"")
 
     def __repr__(self) -> str:
         width, height = self.size

@@ -5,62 +5,45 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import replace
-from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
+from product_parts import (
+    FRAMES,
+    GEOMETRY,
+    HUMAN,
+    VEHICLE,
+    Picture,
+    any_geometry,
+    any_picture,
+    road,
+    seen_by,
+    town,
+)
 
 from roadmask import products
-from roadmask.arrays import U8
+from roadmask.stream.camera_geometry import NUMBERS
 from roadmask.stream.products import CameraGeometry, End, Fault, reference
 from roadmask.stream.products.geometry import transform_of
-from roadmask.town.town import Town
-
-HUMAN, VEHICLE = 6, 7
-GEOMETRY = CameraGeometry.pinhole((1280, 720), 60.0, 1.4, pitch_deg=2.0)
-
-
-class Picture(NamedTuple):
-    pixels: U8
-    camera_size: tuple[int, int] = (1280, 720)
-    scale: tuple[float, float] = (1280 / 480, 720 / 352)
-    offset: tuple[float, float] = ((1280 / 480 - 1) / 2, (720 / 352 - 1) / 2)
-
-
-def road(size: tuple[int, int] = (480, 352)) -> Picture:
-    """A mask of nothing but road."""
-    return Picture(np.ones(size[::-1], np.uint8))
-
-
-def any_geometry(r: random.Random) -> CameraGeometry:
-    return CameraGeometry(
-        1280, 720, r.uniform(500, 1500), r.uniform(500, 1500), r.uniform(500, 800),
-        r.uniform(300, 420), r.choice((0.0, r.uniform(-0.4, 0.4))),
-        r.choice((0.0, r.uniform(-0.2, 0.2))), r.uniform(0.5, 3), r.uniform(-8, 8),
-        r.choice((0.0, r.uniform(-20, 20))), r.choice((0.0, r.uniform(-30, 30))), r.uniform(0, 2),
-    )  # fmt: skip
-
 
 def test_kernel_and_reference_are_equal_to_the_last_bit_on_1000_masks() -> None:
     r, seen, ends = random.Random(1), 0, set()
     while seen < 1000:
         geometry = any_geometry(r)
-        w, h = r.randrange(2, 24), r.randrange(2, 24)
-        scale = (1280 / w, 720 / h)
-        cut = (r.uniform(0, 60), r.uniform(-60, 60))
-        share = r.choice((0.0, 0.02, 0.3))
-        dice = np.random.default_rng(seen)
-        ids = np.where(dice.random((h, w)) < share, dice.integers(0, 8, (h, w)), 1).astype(np.uint8)
-        picture = Picture(ids, scale=scale, offset=cut)
+        picture = any_picture(r, seen)
         corridor = r.choice((None, 2.0, 4.0))
         farthest = r.choice((10.0, 60.0, 1000.0))
-        found = products.free_distance(picture, geometry, farthest_m=farthest, corridor_m=corridor)
+        found = products.free_distance(
+            picture, geometry, farthest_m=farthest, corridor_m=corridor, most_void=1.0
+        )
         if found.fault:
             assert found.fault is Fault.HORIZON
             continue
         width_m = math.inf if corridor is None else corridor
-        expected = reference.free_distance(ids, geometry, transform_of(picture), farthest, width_m)
+        expected = reference.free_distance(
+            picture.pixels, geometry, transform_of(picture), farthest, width_m
+        )
         for name in found.columns.dtype.names or ():
             # As bits: NaN equals itself, -0 is not 0.
             got, want = found.columns[name], expected[name]
@@ -77,8 +60,8 @@ def test_kernel_and_reference_are_equal_to_the_last_bit_on_1000_masks() -> None:
 
 
 HOSTILE: list[tuple[dict[str, Any], Fault]] = [
-    *(({name: math.nan}, Fault.NOT_FINITE) for name in CameraGeometry.__dataclass_fields__),
-    *(({name: math.inf}, Fault.NOT_FINITE) for name in CameraGeometry.__dataclass_fields__),
+    *(({name: math.nan}, Fault.NOT_FINITE) for name in NUMBERS),
+    *(({name: math.inf}, Fault.NOT_FINITE) for name in NUMBERS),
     ({"width": 0}, Fault.SIZE),
     ({"height": -720}, Fault.SIZE),
     ({"fx": 0}, Fault.FOCAL),
@@ -87,6 +70,13 @@ HOSTILE: list[tuple[dict[str, Any], Fault]] = [
     ({"cx": 5000}, Fault.CENTRE),
     ({"cy": -1}, Fault.CENTRE),
     ({"k1": 1e300}, Fault.DISTORTION),
+    ({"k4": 0.1}, Fault.DISTORTION),
+    ({"p1": 5.0}, Fault.DISTORTION),
+    ({"lens": "fisheye", "p2": 0.01}, Fault.DISTORTION),
+    ({"lens": "mirror"}, Fault.LENS),
+    ({"lens": "fisheye", "pitch_deg": 50}, Fault.HORIZON),
+    ({"ego": ((0, 0),) * 33}, Fault.EGO),
+    ({"ego": ((0, -1), (5, 5), (9, 9))}, Fault.EGO),
     ({"height_m": 0}, Fault.HEIGHT),
     ({"height_m": -1.4}, Fault.HEIGHT),
     ({"height_m": 1e-300}, Fault.HEIGHT),
@@ -155,29 +145,6 @@ def test_a_corridor_that_is_half_seen_is_not_free(yaw_deg: float) -> None:
 def test_a_mask_of_too_many_pixels_is_a_reason() -> None:
     huge = road()._replace(pixels=np.ones((1, 2**23 + 1), np.uint8))
     assert products.free_distance(huge, GEOMETRY).fault is Fault.MASK_SIZE
-
-
-@cache
-def town(seed: int) -> Town:
-    return Town(seed, 960, 704)
-
-
-def seen_by(seed: int, index: int, **given: Any) -> tuple[Picture, CameraGeometry, float]:
-    """A truth mask of 480 x 352 px, the geometry of its camera, and its horizon, px."""
-    street = town(seed)
-    camera = street._camera(index / street.fps)
-    focal, middle = camera.focal_px, (street.height - 1) / 2
-    # The town's camera is level and its picture shifted; the centre says the same.
-    geometry = CameraGeometry(
-        960, 704, focal, focal, camera.middle_px, camera.horizon_px, height_m=camera.height_m,
-        **given,
-    )  # fmt: skip
-    assert abs(camera.horizon_px - middle) < middle
-    mask = street.frame(index).category_mask[::2, ::2].copy()
-    return Picture(mask, (960, 704), (2.0, 2.0), (0.0, 0.0)), geometry, camera.horizon_px
-
-
-FRAMES = [(seed, index) for seed in (1, 2, 3) for index in (40, 400, 900)]
 
 
 def test_the_towns_free_distance_is_right_in_95_of_100_columns() -> None:
