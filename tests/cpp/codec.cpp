@@ -31,7 +31,12 @@ std::string identity(std::vector<std::uint8_t> bytes) {
   if (!found) return "error identity";
   const auto* name = reinterpret_cast<const std::uint8_t*>(found->name.data());
   std::string colors;
-  for (std::size_t i = 0; i < found->colors; ++i) colors += to_hex(found->colors_rgb[i].data(), 3);
+  const bool numbers = found->kind == IdentityKind::GEOMETRY;
+  if (numbers || found->kind == IdentityKind::EGO)
+    colors = to_hex(found->body.data(), numbers ? found->body.size() : 4 * found->colors);
+  else
+    for (std::size_t i = 0; i < found->colors; ++i)
+      colors += to_hex(found->colors_rgb[i].data(), 3);
   return std::to_string(static_cast<int>(found->kind)) + " " + to_hex(name, found->name.size()) +
          " " + to_hex(found->digest.data(), 32) + " " + colors;
 }

@@ -51,9 +51,7 @@ def any_picture(r: random.Random, seed: int) -> Picture:
     share = r.choice((0.0, 0.02, 0.3))
     dice = np.random.default_rng(seed)
     ids = np.where(dice.random((h, w)) < share, dice.integers(0, 10, (h, w)), 1).astype(np.uint8)
-    return Picture(
-        ids, scale=(1280 / w, 720 / h), offset=(r.uniform(0, 60), r.uniform(-60, 60))
-    )
+    return Picture(ids, scale=(1280 / w, 720 / h), offset=(r.uniform(0, 60), r.uniform(-60, 60)))
 
 
 @cache

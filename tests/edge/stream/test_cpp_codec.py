@@ -19,6 +19,7 @@ from roadmask.stream import modes
 from roadmask.stream.checks import check_frame, check_message, check_welcome
 from roadmask.stream.protocol import (
     FrameHeader,
+    IdentityKind,
     Message,
     Welcome,
     decode,
@@ -142,7 +143,7 @@ def test_any_values_are_judged_alike(codec: Driven, first: bytes, second: bytes)
 
 
 @settings(deadline=None, max_examples=200)
-@given(head=st.tuples(st.integers(0, 6), st.integers(0, 40)), rest=st.binary(max_size=248))
+@given(head=st.tuples(st.integers(0, 8), st.integers(0, 40)), rest=st.binary(max_size=248))
 def test_identities_are_read_alike(codec: Driven, head: tuple[int, int], rest: bytes) -> None:
     data = struct.pack("<II", *head) + rest.ljust(248, b"\0")
     answer = codec.ask(f"identity {data.hex()}")
@@ -154,6 +155,9 @@ def test_identities_are_read_alike(codec: Driven, head: tuple[int, int], rest: b
     got_kind, *texts, digest, colors = answer.split(" ")
     assert (int(got_kind), digest) == (kind, identity.digest.hex())
     assert bytes.fromhex(texts[0]).decode(errors="replace") == identity.name
+    if kind >= IdentityKind.GEOMETRY:
+        assert bytes.fromhex(colors).rstrip(b"\0") == identity.body.rstrip(b"\0")
+        return
     assert colors == bytes(value for rgb in identity.colors_rgb for value in rgb).hex()
 
 

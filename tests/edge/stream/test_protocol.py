@@ -180,9 +180,8 @@ def test_identities() -> None:
     data = encode_identity(IdentityKind.LABELS, entry)
     assert len(data) == 256
     assert decode_identity(data) == (IdentityKind.LABELS, entry)
-    body = bytes(range(1, 129))
-    for kind, body in ((IdentityKind.GEOMETRY, body), (IdentityKind.EGO, body[:12])):
-        numbers = Identity("front", bytes(32), (), body)
+    for kind, size in ((IdentityKind.GEOMETRY, 128), (IdentityKind.EGO, 12)):
+        numbers = Identity("front", bytes(32), (), bytes(range(1, 1 + size)))
         assert decode_identity(encode_identity(kind, numbers)) == (kind, numbers)
     # A long name is cut between two characters: 43 x 2 bytes, not 43.5.
     kind, cut = decode_identity(encode_identity(IdentityKind.MODEL, Identity("ä" * 60)))

@@ -68,8 +68,6 @@ class Measurable(Protocol):
         """See ``scale``."""
 
 
-
-
 def geometry_for(mask: Measurable, given: CameraGeometry | None) -> CameraGeometry | None:
     """The geometry given, else the one that the mask's stream tells, else None."""
     if given is not None:

@@ -71,9 +71,7 @@ def turn(deg: float) -> tuple[float, float]:
     return math.sin(deg * _RADIANS), math.cos(deg * _RADIANS)
 
 
-def ground(
-    geometry: CameraGeometry, transform: tuple[float, ...], size: tuple[int, int]
-) -> Ground:
+def ground(geometry: CameraGeometry, transform: tuple[float, ...], size: tuple[int, int]) -> Ground:
     """The road under a mask of ``size`` (width, height)."""
     g, (scale_x, scale_y, offset_x, offset_y) = geometry, transform[2:]
     x_px = scale_x * np.arange(size[0], dtype=np.float64) + offset_x

@@ -59,7 +59,7 @@ class FrameInfo(NamedTuple):
         flags: where the frame comes from; PREVIEW and CONFIDENCE are set by the publisher.
         scale, offset: camera pixel = scale x mask pixel + offset, (x, y).
         counts: pixels of each category, in any common unit.
-        identity: indices of model, calibration, camera, labels, verification, geometry and ego mask.
+        identity: indices into the identity table, in the order of ``StreamIdentity``.
         stages: where the time went besides the network.
     """
 

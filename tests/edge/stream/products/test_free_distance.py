@@ -24,8 +24,9 @@ from product_parts import (
 
 from roadmask import products
 from roadmask.stream.camera_geometry import NUMBERS
-from roadmask.stream.products import CameraGeometry, End, Fault, reference
+from roadmask.stream.products import End, Fault, reference
 from roadmask.stream.products.geometry import transform_of
+
 
 def test_kernel_and_reference_are_equal_to_the_last_bit_on_1000_masks() -> None:
     r, seen, ends = random.Random(1), 0, set()

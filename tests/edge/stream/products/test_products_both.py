@@ -99,9 +99,7 @@ def test_both_languages_are_equal_to_the_last_bit_on_1000_masks(cpp: Driven) -> 
             f"2.0 {heading!r}"
         )
         free = products.free_distance(picture, geometry, corridor_m=2.0, most_void=1.0)
-        path = products.corridor(
-            picture, geometry, width_m=2.0, heading_deg=heading, most_void=1.0
-        )
+        path = products.corridor(picture, geometry, width_m=2.0, heading_deg=heading, most_void=1.0)
         grid = products.occupancy(picture, geometry, **FORM, most_void=1.0)
         cells = grid.cells.ravel().tolist(), grid.low_m.tolist(), grid.high_m.tolist()
         assert said == " ".join(
