@@ -6,13 +6,13 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from roadmask.daemon.config import DaemonConfig, SceneLimits
+from roadmask.daemon.config import DaemonConfig, MaskLimits, SceneLimits
 from roadmask.errors import ConfigError
 from roadmask.system.settings import from_table
 from roadmask.system.toml import read_toml
 from roadmask.web.settings import ServeConfig
 
-TABLES = {"daemon": DaemonConfig, "scene": SceneLimits, "serve": ServeConfig}
+TABLES = {"daemon": DaemonConfig, "scene": SceneLimits, "mask": MaskLimits, "serve": ServeConfig}
 
 
 def read_config(path: Path | None) -> dict[str, Any]:
@@ -37,8 +37,11 @@ def daemon_config(path: Path | None, options: dict[str, Any]) -> DaemonConfig:
         ConfigError: as ``read_config``.
     """
     tables = read_config(path)
-    scene = from_table(SceneLimits, tables.get("scene", {}), f"{path}: scene")
-    daemon = from_table(DaemonConfig, tables.get("daemon", {}), f"{path}: daemon", scene=scene)
+    limits = {
+        name: from_table(TABLES[name], tables.get(name, {}), f"{path}: {name}")
+        for name in ("scene", "mask")
+    }
+    daemon = from_table(DaemonConfig, tables.get("daemon", {}), f"{path}: daemon", **limits)
     return dataclasses.replace(daemon, **options)
 
 

@@ -56,6 +56,36 @@ class SceneLimits:
 
 
 @dataclass(frozen=True)
+class MaskLimits:
+    """When a mask is doubted: ``[mask]`` of the configuration."""
+
+    area: float = setting(
+        0.97, "IMPLAUSIBLE above: share of one category but void", within=SHARE, option=""
+    )
+    confidence: float | None = setting(
+        None,
+        "LOW_CONFIDENCE below: mean confidence; by default 4 times the golden frames' doubt",
+        within=SHARE,
+        option="",
+    )
+    saturation: float = setting(
+        0.01,
+        "DRIFT above: share of logits at an end of their type, over that of the golden frames",
+        within=SHARE,
+        option="",
+    )
+    flicker: float = setting(
+        0.15,
+        "FLICKER above: share of still pixels that change their category in a look",
+        within=SHARE,
+        option="",
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclass(frozen=True)
 class DaemonConfig(ReadAs):
     """What ``roadmask run`` takes, on the command line or as ``[daemon]`` of a TOML file."""
 
@@ -148,9 +178,10 @@ class DaemonConfig(ReadAs):
         group=_MACHINE,
     )
     scene: SceneLimits = field(default_factory=SceneLimits)  # the table [scene]
+    mask: MaskLimits = field(default_factory=MaskLimits)  # the table [mask]
 
     def __post_init__(self) -> None:
         check(self)
 
 
-TABLES = {"daemon": DaemonConfig, "scene": SceneLimits}
+TABLES = {"daemon": DaemonConfig, "scene": SceneLimits, "mask": MaskLimits}

@@ -27,6 +27,8 @@ from roadmask.daemon.config import DaemonConfig
 from roadmask.daemon.frame_slot import Captured
 from roadmask.daemon.health import Health
 from roadmask.daemon.inlet import open_camera
+from roadmask.daemon.looks import Looks
+from roadmask.daemon.mask_check import MaskCheck
 from roadmask.daemon.mode_log import ModeLog
 from roadmask.daemon.network import Network, fit_network
 from roadmask.daemon.outlet import open_publisher, period_ns
@@ -142,8 +144,13 @@ def open_pipeline(
             config.max_age_ms,
             board,
         )
-        scene = SceneCheck(config.scene, source.kind is SourceKind.LIVE)
-        publication = open_part(Publication(publisher, network, source.kind, scene, health, times))
+        looks = Looks(
+            SceneCheck(config.scene, source.kind is SourceKind.LIVE),
+            MaskCheck(
+                config.mask, config.scene, engine, network.view.inner, network.standing.golden
+            ),
+        )
+        publication = open_part(Publication(publisher, network, source.kind, looks, health, times))
         _announce(network, source, publisher)
         manager.ready(f"masks at {publisher.socket_path}")
         yield Pipeline(config, network, publisher, capture, publication, manager)

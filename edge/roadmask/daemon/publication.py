@@ -13,8 +13,8 @@ import numpy.typing as npt
 from roadmask.arrays import U8, Tensor
 from roadmask.daemon.frame_slot import Captured
 from roadmask.daemon.health import Health
+from roadmask.daemon.looks import Looks
 from roadmask.daemon.network import Network
-from roadmask.daemon.scene import SceneCheck
 from roadmask.daemon.stage_times import StageTimes
 from roadmask.inference.tensors import flat_bytes
 from roadmask.sources import SourceKind
@@ -45,7 +45,7 @@ class Publication:
         publisher: the stream.
         network: what inferred the frames.
         kind: of the source; every header says it.
-        scene, health: judge what is published.
+        looks, health: judge what is published.
         times: takes down when each frame passed each stage.
     """
 
@@ -54,14 +54,14 @@ class Publication:
         publisher: Publisher,
         network: Network,
         kind: SourceKind,
-        scene: SceneCheck,
+        looks: Looks,
         health: Health,
         times: StageTimes | None = None,
     ) -> None:
         self._publisher, self._engine = publisher, network.engine
         self._standing = network.standing
         self._postprocess, self._tensors = network.postprocess, network.tensors
-        self._scene, self._health, self._times = scene, health, times
+        self._looks, self._health, self._times = looks, health, times
         geometry, output = network.view, network.engine.output
         width, height = geometry.network
         self._rgb = np.empty((height, width, 3), np.uint8)
@@ -168,7 +168,7 @@ class Publication:
         if slot.preview is not None:
             self._draw_preview(frame.prepared.tensor, slot.preview)
         postprocessed_ns = now_ns()
-        seen = self._scene.reasons
+        seen = self._looks.reasons
         placement = self._engine.placement
         if placement.fallback:
             seen |= Reason.CPU_FALLBACK
@@ -201,9 +201,9 @@ class Publication:
                 ),
             )
         )
-        if self._scene.due(frame.capture_ns):  # after the mask is out: it is for the next ones
+        if self._looks.due(frame.capture_ns):  # after the mask is out: it is for the next ones
             self._tensors.preprocess.preview(frame.prepared.tensor, self._rgb)
-            self._scene.look(self._picture, frame.capture_ns)
+            self._looks.look(self._picture, output, frame.capture_ns)
         self._tensors.release(frame.prepared)
         if self._times is not None:
             self._times.add(

@@ -29,6 +29,7 @@ import numpy as np
 from roadmask._native import scene_stats
 from roadmask.arrays import Image
 from roadmask.daemon.config import SceneLimits
+from roadmask.daemon.latch import Latch
 from roadmask.stream.modes import Reason
 
 _WIDTH = 240  # of the picture that is looked at, about
@@ -46,26 +47,6 @@ class SceneStats(NamedTuple):
     sharpness: float
     noise: float
     content: int
-
-
-class _Latch:
-    """A reason with hysteresis: set after a time of bad looks, cleared after one of good ones."""
-
-    def __init__(self, raise_ns: int, clear_ns: int) -> None:
-        self._limits_ns = (raise_ns, clear_ns)
-        self._since_ns: int | None = None  # of what speaks against ``on``
-        self.on = False
-
-    def update(self, bad: bool, good: bool, now_ns: int) -> bool:
-        """Neither bad nor good is the band between the limits: it leaves all as it is."""
-        if good if self.on else bad:
-            if self._since_ns is None:
-                self._since_ns = now_ns
-            if now_ns - self._since_ns >= self._limits_ns[self.on]:
-                self.on, self._since_ns = not self.on, None
-        elif bad or good:
-            self._since_ns = None
-        return self.on
 
 
 class SceneCheck:
@@ -88,7 +69,7 @@ class SceneCheck:
         self._planes: list[Image] = []  # the picture at falling scales
         times = round(limits.raise_s * 1e9), round(limits.clear_s * 1e9)
         self._latches = {
-            reason: _Latch(*times)
+            reason: Latch(*times)
             for reason in (Reason.DARK, Reason.OVEREXPOSED, Reason.BLOCKED, Reason.FROZEN)
         }
         self.reasons = Reason.NONE
@@ -129,6 +110,11 @@ class SceneCheck:
         ratios = [energy[i] / max(energy[i + 2], 1e-3) for i in (0, 1)]
         *_, dark, bright, content = seen[0]
         return SceneStats(dark, bright, energy[2], min(*ratios, 1.0), max(ratios), content)
+
+    @property
+    def small(self) -> Image:
+        """The last picture, about 240 px wide; the next look overwrites it."""
+        return self._planes[0]
 
     def _shrunk(self, rgb: Image) -> list[Image]:
         """The picture 240, 120, 60 and 30 px wide, by area, in memory that is used again."""

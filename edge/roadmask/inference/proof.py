@@ -25,12 +25,14 @@ class Standing:
         text: how that came, in at most 88 bytes: its name in the stream's identity table.
         digest: SHA-256 of the golden frames; zeros where there are none.
         ran_on: ``Placement.latency_class`` of what answered them.
+        golden: the golden frames; None where there are none, or nobody asked.
     """
 
     verified: bool
     text: str
     digest: bytes = bytes(32)
     ran_on: str = ""
+    golden: Golden | None = None
 
 
 def prove(engine: Engine, *, skip: bool = False) -> Standing:
@@ -74,9 +76,9 @@ def _prove(engine: Engine) -> Standing:
     certified = hashlib.sha256(block).digest()
     if not engine.sealed:
         return Standing(
-            False, f"unverified: the model carries no digest; {text}", certified, ran_on
+            False, f"unverified: the model carries no digest; {text}", certified, ran_on, golden
         )
-    return Standing(True, f"verified: {text}", certified, ran_on)
+    return Standing(True, f"verified: {text}", certified, ran_on, golden)
 
 
 def _ask(engine: Engine, golden: Golden) -> str:

@@ -34,14 +34,14 @@ class Reason(enum.IntFlag):
     THERMAL = 1 << 9
     POWER = 1 << 10  # under-voltage, or a throttled power mode
     LOW_RATE = 1 << 11
-    LOW_CONFIDENCE = 1 << 12
+    LOW_CONFIDENCE = 1 << 12  # far less sure than of its golden frames
     DARK = 1 << 13
     BLOCKED = 1 << 14  # lens covered or dirty
     FROZEN = 1 << 15  # the camera repeats one picture
     ESTIMATED_TIME = 1 << 16  # no usable driver stamp: captured at the latest then
-    IMPLAUSIBLE = 1 << 17  # a category's area left its limits
-    FLICKER = 1 << 18
-    DRIFT = 1 << 19  # INT8 activations left the calibrated range
+    IMPLAUSIBLE = 1 << 17  # one category over nearly all of the picture
+    FLICKER = 1 << 18  # the mask changes where the picture stands still
+    DRIFT = 1 << 19  # INT8 logits left the calibrated range
     NO_NEW_FRAME = 1 << 20
     CAMERA_LOST = 1 << 21
     INFERENCE_FAILED = 1 << 22
@@ -57,9 +57,7 @@ class Reason(enum.IntFlag):
 
 
 # Bits that no part of roadmask sets yet; a test holds that this is true of exactly these.
-RESERVED = (
-    Reason.LOW_CONFIDENCE | Reason.IMPLAUSIBLE | Reason.FLICKER | Reason.DRIFT | Reason.REDUCED
-)
+RESERVED = Reason.REDUCED
 
 
 # Reasons for which a subscriber gives no mask unless it is told otherwise.

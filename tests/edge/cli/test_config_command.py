@@ -218,7 +218,8 @@ def test_the_schema_says_what_the_check_does(capsys: pytest.CaptureFixture[str])
 
 
 @pytest.mark.parametrize(
-    ("table", "page"), [("daemon", "daemon.md"), ("scene", "daemon.md"), ("serve", "console.md")]
+    ("table", "page"),
+    [(table, "console.md" if table == "serve" else "daemon.md") for table in TABLES],
 )
 def test_the_pages_show_the_settings(table: str, page: str) -> None:
     text = (PAGES / page).read_text(encoding="utf-8")

@@ -35,9 +35,9 @@ enum Reason : std::uint32_t {
   BLOCKED = 1u << 14,         // lens covered or dirty
   FROZEN = 1u << 15,          // the camera repeats one picture
   ESTIMATED_TIME = 1u << 16,  // no usable driver stamp: captured at the latest then
-  IMPLAUSIBLE = 1u << 17,     // a category's area left its limits
+  IMPLAUSIBLE = 1u << 17,     // one category over nearly all of the picture
   FLICKER = 1u << 18,
-  DRIFT = 1u << 19,  // INT8 activations left the calibrated range
+  DRIFT = 1u << 19,  // INT8 logits left the calibrated range
   NO_NEW_FRAME = 1u << 20,
   CAMERA_LOST = 1u << 21,
   INFERENCE_FAILED = 1u << 22,
@@ -53,7 +53,7 @@ enum Reason : std::uint32_t {
 };
 
 // Bits that no part of roadmask sets yet.
-inline constexpr std::uint32_t kReserved = LOW_CONFIDENCE | IMPLAUSIBLE | FLICKER | DRIFT | REDUCED;
+inline constexpr std::uint32_t kReserved = REDUCED;
 
 // Reasons for which a subscriber gives no mask unless it is told otherwise.
 inline constexpr std::uint32_t kRefusedByDefault =
