@@ -12,7 +12,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from roadmask.inference.engine import Engine
+from roadmask.arrays import U8
+from roadmask.errors import ModelError
+from roadmask.inference.contract import read_contract
+from roadmask.inference.engine import Engine, pixel_table
 from roadmask.inference.model_file import model_path
 from roadmask.inference.reading.read_as import ReadAs
 
@@ -75,17 +78,73 @@ def run_daemon(
         pipeline.run(stop)
 
 
-def run_loop(model: str, video: str, socket: str, meter: Meter, interpolation: int) -> None:
-    """The loop that is usually written, with OpenCV, LiteRT's tensors, NumPy and ZeroMQ."""
-    import zmq
-    from ai_edge_litert.interpreter import Interpreter
+class PlainLoop:
+    """The loop that is usually written, with OpenCV, LiteRT's tensors and NumPy.
 
-    interpreter = Interpreter(model_path=str(model_path(model)), num_threads=1)
-    interpreter.allocate_tensors()
-    given = interpreter.get_input_details()[0]
-    got = interpreter.get_output_details()[0]
-    _, height, width, _ = given["shape"]
-    scale, zero_point = got["quantization"]
+    What decides a pixel it is told by our contract, so that its mask is right and it does the work
+    that a right one takes.
+
+    Args:
+        model, labels, read_as: the network.
+        interpolation: OpenCV's, of the picture.
+        meter: takes the network's own time.
+    """
+
+    def __init__(
+        self, model: str, labels: str, read_as: ReadAs, interpolation: int, meter: Meter
+    ) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        path = model_path(model)
+        given, made, known = read_contract(path.read_bytes(), labels or None, read_as).settled(path)
+        if made.classes == 1:
+            raise ModelError(
+                f"model {path}: given one class, expected two or more: the plain loop that "
+                "`camera` compares with takes the largest; give another model"
+            )
+        table = pixel_table(given)
+        plain = table.dtype == np.uint8 and bool((table == np.arange(256)).all())
+        # OpenCV looks up by the last axis.
+        self._table = None if plain else np.ascontiguousarray(table.T[None])
+        self._bgr = given.pixels is not None and given.pixels.bgr
+        self._interpolation, self._meter = interpolation, meter
+        self._first, self._ids = known.first_competing, made.gives_ids
+        self._interpreter = Interpreter(model_path=str(path), num_threads=1)
+        self._given = self._interpreter.get_input_details()[0]
+        _, height, width, _ = given.shape
+        self._size = width, height
+        self._interpreter.resize_tensor_input(self._given["index"], [1, height, width, 3])
+        self._interpreter.allocate_tensors()
+        self._got = self._interpreter.get_output_details()[made.index]
+
+    def __call__(self, frame: U8) -> U8:
+        """The class of each pixel, at the network's input size, of a BGR picture."""
+        pixels = cv2.resize(frame, self._size, interpolation=self._interpolation)
+        if not self._bgr:
+            pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+        if self._table is not None:
+            pixels = cv2.LUT(pixels, self._table)
+        tensor = pixels[None].view(self._given["dtype"])
+        self._interpreter.set_tensor(self._given["index"], tensor)
+        self._meter.invoke(self._interpreter.invoke)
+        output = self._interpreter.get_tensor(self._got["index"])[0]
+        if self._ids:
+            ids = output.reshape(output.shape[:2]).astype(np.uint8)
+            return np.asarray(
+                cv2.resize(ids, self._size, interpolation=cv2.INTER_NEAREST_EXACT), np.uint8
+            )
+        scale, zero_point = self._got["quantization"]
+        logits = output.astype(np.float32)
+        if scale:
+            logits = (logits - zero_point) * scale
+        whole = cv2.resize(logits[..., self._first :], self._size, interpolation=cv2.INTER_LINEAR)
+        return (np.argmax(whole, axis=-1) + self._first).astype(np.uint8)
+
+
+def run_loop(loop: PlainLoop, video: str, socket: str, meter: Meter) -> None:
+    """The plain loop, which sends its masks by ZeroMQ."""
+    import zmq
+
     with zmq.Context() as context, context.socket(zmq.PUB) as outlet:
         outlet.bind(f"ipc://{socket}")
         capture = _open(video)
@@ -94,14 +153,7 @@ def run_loop(model: str, video: str, socket: str, meter: Meter, interpolation: i
             if not good:
                 capture = _open(video)
                 continue
-            small = cv2.resize(frame, (width, height), interpolation=interpolation)
-            rgb = cv2.cvtColor(small, cv2.COLOR_BGR2RGB)
-            interpreter.set_tensor(given["index"], rgb[None].astype(given["dtype"]))
-            meter.invoke(interpreter.invoke)
-            logits = interpreter.get_tensor(got["index"])[0].astype(np.float32)
-            logits = (logits - zero_point) * scale
-            whole = cv2.resize(logits, (width, height), interpolation=cv2.INTER_LINEAR)
-            outlet.send(np.argmax(whole, axis=-1).astype(np.uint8).tobytes())
+            outlet.send(loop(frame).tobytes())
             if meter.frame():
                 return
 
@@ -117,11 +169,12 @@ def main() -> None:
     side, model, video, socket, result, frames, labels, read_as = sys.argv[1:9]
     cv2.setNumThreads(1)
     meter = Meter(int(frames))
+    told = ReadAs(**json.loads(read_as))
     if side == "roadmask":
-        run_daemon(model, video, socket, labels, ReadAs(**json.loads(read_as)), meter)
+        run_daemon(model, video, socket, labels, told, meter)
     else:
         kind = cv2.INTER_AREA if side == "loop_area" else cv2.INTER_LINEAR
-        run_loop(model, video, socket, meter, kind)
+        run_loop(PlainLoop(model, labels, told, kind, meter), video, socket, meter)
     Path(result).write_text(json.dumps(meter.result))
 
 

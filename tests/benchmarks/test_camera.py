@@ -7,10 +7,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from network_parts import Net, picture
 
 from benchmarks.__main__ import main
 from benchmarks.daemon.avi import write_avi
-from benchmarks.daemon.camera_sides import WARM_UP, Meter
+from benchmarks.daemon.camera_sides import WARM_UP, Meter, PlainLoop
+from roadmask.inference.reading.read_as import ReadAs
 
 
 @pytest.mark.parametrize("backend", [cv2.CAP_FFMPEG, cv2.CAP_OPENCV_MJPEG])
@@ -21,9 +23,9 @@ def test_an_avi_holds_the_very_jpegs(tmp_path: Path, backend: int) -> None:
     write_avi(tmp_path / "a.avi", jpegs, (64, 48), 30)
     capture = cv2.VideoCapture(str(tmp_path / "a.avi"), backend)
     assert capture.get(cv2.CAP_PROP_FPS) == 30
-    for picture in pictures:
+    for given in pictures:
         good, image = capture.read()
-        assert good and np.abs(image.astype(int) - picture).max() <= 2
+        assert good and np.abs(image.astype(int) - given).max() <= 2
     assert not capture.read()[0]
 
 
@@ -40,6 +42,33 @@ def test_the_meter_leaves_out_the_network_and_the_warm_up() -> None:
         assert meter.frame() == (index == WARM_UP + 19)
     assert meter.result["invoke_ms"] == pytest.approx(4, rel=0.1)
     assert meter.result["cpu_ms"] == pytest.approx(2, rel=0.3)  # other threads of the tests too
+
+
+NETS = {
+    "uint8": (Net((1 / 255,) * 3, input="uint8", quantised=(1 / 255, 0)), ReadAs()),
+    "float 0..1, BGR": (Net((1 / 255,) * 3, bgr=True), ReadAs("0..1", "bgr")),
+    "ArgMax": (Net(end="argmax", output="int64"), ReadAs("0..255")),
+    "int8": (
+        Net(
+            (1 / 255,) * 3,
+            input="int8",
+            quantised=(1 / 255, -128),
+            output="int8",
+            output_quantised=(110.0, 0),
+        ),
+        ReadAs(),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_the_plain_loop_is_right_too(name: str, tmp_path: Path) -> None:
+    net, read_as = NETS[name]
+    model = tmp_path / "m.tflite"
+    model.write_bytes(net.build())
+    loop = PlainLoop(str(model), "cityscapes-8", read_as, cv2.INTER_AREA, Meter(1))
+    frame, ids = picture(range(1, 8), 8)
+    np.testing.assert_array_equal(loop(frame), ids)
 
 
 @pytest.mark.slow

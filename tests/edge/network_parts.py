@@ -123,6 +123,77 @@ class Draft:
         return bytes(builder.Output())
 
 
+def _exp(draft: Draft, now: int, shape: Sequence[int]) -> int:
+    return draft.operator(OPERATOR.EXP, [now], [draft.tensor(shape)], schema.ExpOptionsT())
+
+
+def _over_channels(draft: Draft, code: int, now: int, shape: Sequence[int]) -> int:
+    options = schema.ReducerOptionsT()
+    options.keepDims = True
+    axis = draft.tensor((1,), "int32", value=np.array([3]))
+    return draft.operator(code, [now, axis], [draft.tensor((*shape[:3], 1))], options)
+
+
+def _two(draft: Draft, kind: str, a: int, b: int, shape: Sequence[int]) -> int:
+    code = getattr(OPERATOR, kind.upper())
+    options = getattr(schema, f"{kind.title()}OptionsT")()
+    return draft.operator(code, [a, b], [draft.tensor(shape)], options)
+
+
+def _constant(draft: Draft, value: float) -> int:
+    return draft.tensor((1,), value=np.array([value], np.float32))
+
+
+def _less_max(draft: Draft, now: int, shape: Sequence[int]) -> int:
+    most = _over_channels(draft, OPERATOR.REDUCE_MAX, now, shape)
+    return _two(draft, "sub", now, most, shape)
+
+
+def _exp_over_sum(draft: Draft, now: int, shape: Sequence[int]) -> int:
+    exp = _exp(draft, now, shape)
+    return _two(draft, "div", exp, _over_channels(draft, OPERATOR.SUM, exp, shape), shape)
+
+
+def _exp_by_reciprocal(draft: Draft, now: int, shape: Sequence[int]) -> int:
+    exp = _exp(draft, now, shape)
+    total = _over_channels(draft, OPERATOR.SUM, exp, shape)
+    share = _two(draft, "div", _constant(draft, 1), total, (*shape[:3], 1))
+    return _two(draft, "mul", exp, share, shape)
+
+
+def _less_log_sum(draft: Draft, now: int, shape: Sequence[int]) -> int:
+    total = _over_channels(draft, OPERATOR.SUM, _exp(draft, now, shape), shape)
+    log = draft.operator(OPERATOR.LOG, [total], [draft.tensor((*shape[:3], 1))])
+    return _two(draft, "sub", now, log, shape)
+
+
+def _log_softmax(draft: Draft, now: int, shape: Sequence[int]) -> int:
+    options = schema.LogSoftmaxOptionsT()
+    return draft.operator(OPERATOR.LOG_SOFTMAX, [now], [draft.tensor(shape)], options)
+
+
+def _logistic(draft: Draft, now: int, shape: Sequence[int], sign: float = -1) -> int:
+    turned = _two(draft, "mul", now, _constant(draft, sign), shape)
+    below = _two(draft, "add", _exp(draft, turned, shape), _constant(draft, 1), shape)
+    return _two(draft, "div", _constant(draft, 1), below, shape)
+
+
+# What somebody else's converter makes of a softmax or a sigmoid, or of neither.
+WRITTEN_OUT: dict[str, Any] = {
+    "exp / sum": _exp_over_sum,
+    "exp / sum, less max": lambda d, t, s: _exp_over_sum(d, _less_max(d, t, s), s),
+    "exp x (1 / sum)": lambda d, t, s: _exp_by_reciprocal(d, _less_max(d, t, s), s),
+    "exp of log-softmax": lambda d, t, s: _exp(d, _log_softmax(d, t, s), s),
+    "exp of x - log sum": lambda d, t, s: _exp(d, _less_log_sum(d, _less_max(d, t, s), s), s),
+    "log-softmax": _log_softmax,
+    "x - log sum": lambda d, t, s: _less_log_sum(d, _less_max(d, t, s), s),
+    "1 / (1 + exp -x)": _logistic,
+    "exp alone": _exp,
+    "1 / (1 + exp x)": lambda d, t, s: _logistic(d, t, s, 1.0),
+    "exp + 1": lambda d, t, s: _two(d, "add", _exp(d, t, s), _constant(d, 1), s),
+}
+
+
 @dataclass
 class Net:
     """One row of the table: how a network takes pixels, and what it makes of them.
@@ -228,6 +299,8 @@ class Net:
             now = draft.operator(OPERATOR.SOFTMAX, [now], [draft.tensor(full)], options)
         if self.end == "sigmoid":
             now = draft.operator(OPERATOR.LOGISTIC, [now], [draft.tensor(full)])
+        if self.end in WRITTEN_OUT:
+            now = WRITTEN_OUT[self.end](draft, now, full)
         if self.end == "argmax":
             return self._argmax(draft, now)
         if self.transposed:

@@ -1,7 +1,8 @@
 """Are these masks coded as they are said to be? Train ids under ``_labelIds.png`` say they are not.
 
-Every split of street scenes holds road, buildings, vegetation, sky and vehicles. Masks that show
-few of the five as they are said to be coded, and nearly all of them in another coding, are in that.
+Every split of street scenes holds road, buildings, vegetation, sky and vehicles, and buildings,
+vegetation and sky lie higher in the picture than the road. Masks that show little of that as they
+are said to be coded, and nearly all of it in another coding, are in that.
 """
 
 from __future__ import annotations
@@ -20,8 +21,11 @@ from roadmask.labels.label_set import CATEGORY_COUNT, CATEGORY_NAMES, VOID, Labe
 
 _LOOKED_AT = 16  # masks of a split
 _EVERYWHERE = list(map(CATEGORY_NAMES.index, ("flat", "construction", "nature", "sky", "vehicle")))
+_FLAT = CATEGORY_NAMES.index("flat")
+_ABOVE = list(map(CATEGORY_NAMES.index, ("construction", "nature", "sky")))
 _PRESENT = 0.002  # share of the pixels
-_TOLD_APART = 2  # of the five that one coding shows and the other does not
+_HIGHER = 0.05  # of the picture's height
+_TOLD_APART = 2  # of the eight signs, that one coding shows and the other does not
 _CODINGS = ((CITYSCAPES_8, "category ids"), (CITYSCAPES_19, "train ids"))
 
 
@@ -31,15 +35,16 @@ def check_coding(masks: Sequence[Path], labels: LabelSet, what: str) -> None:
     Raises:
         DataError: says what they look like.
     """
-    shares = _id_shares(masks)
-    own = _category_shares(shares, labels)
-    shown = np.count_nonzero(own[_EVERYWHERE] > _PRESENT)
+    ids = _look(masks)
+    own = _categories(ids, labels)
     for other, name in _CODINGS:
-        if other.name == labels.name or shares[~_possible(other)].any():
+        if other.name == labels.name or ids[0][~_possible(other)].any():
             continue
-        there = np.count_nonzero(_category_shares(shares, other)[_EVERYWHERE] > _PRESENT)
-        if there >= shown + _TOLD_APART and there >= len(_EVERYWHERE) - 1:
-            raise DataError(_sentence(own, labels, other, name, what))
+        there = _categories(ids, other)
+        if len(_present(there[0])) < len(_EVERYWHERE) - 1:
+            continue
+        if _evidence(there) >= _evidence(own) + _TOLD_APART:
+            raise DataError(_sentence(own[0], labels, other, name, what))
 
 
 def _sentence(own: F64, labels: LabelSet, other: LabelSet, name: str, what: str) -> str:
@@ -51,20 +56,45 @@ def _sentence(own: F64, labels: LabelSet, other: LabelSet, name: str, what: str)
     )
 
 
-def _id_shares(masks: Sequence[Path]) -> F64:
-    """``(256,)``: share of each id in some masks of the split, spread evenly."""
-    counts = np.zeros(256, np.int64)
-    for mask in masks[:: -(-len(masks) // _LOOKED_AT)]:
+def _look(masks: Sequence[Path]) -> tuple[F64, F64]:
+    """``(256,)``, twice: of each id its share of the pixels of some masks, and of their heights.
+
+    The second is the share times the mean row, 0 at the top and 1 at the bottom.
+    """
+    counts, heights = np.zeros(256), np.zeros(256)
+    for path in masks[:: -(-len(masks) // _LOOKED_AT)]:
         try:
-            counts += np.bincount(read_mask(mask).ravel(), minlength=256)
+            mask = read_mask(path)
         except DataError:  # whoever reads the frame is told
             continue
-    return np.asarray(counts / max(1, counts.sum()), np.float64)
+        rows = np.repeat(np.linspace(0, 1, len(mask)), mask.shape[1])
+        counts += np.bincount(mask.ravel(), minlength=256)
+        heights += np.bincount(mask.ravel(), rows, 256)
+    total = max(1.0, float(counts.sum()))
+    return counts / total, heights / total
 
 
-def _category_shares(id_shares: F64, labels: LabelSet) -> F64:
-    """``(8,)``: what they make of the pixels."""
-    return np.bincount(labels.truth_table, id_shares, CATEGORY_COUNT).astype(np.float64)
+def _categories(ids: tuple[F64, F64], labels: LabelSet) -> tuple[F64, F64]:
+    """``(8,)``, twice: the same of the categories that ``labels`` make of them."""
+    shares, heights = (
+        np.bincount(labels.truth_table, values, CATEGORY_COUNT).astype(np.float64) for values in ids
+    )
+    return shares, heights
+
+
+def _present(shares: F64) -> list[int]:
+    return [category for category in _EVERYWHERE if shares[category] > _PRESENT]
+
+
+def _evidence(categories: tuple[F64, F64]) -> int:
+    """What speaks for a coding: each of the five that is there, each that stands above the road."""
+    shares, heights = categories
+    present = _present(shares)
+    if _FLAT not in present:
+        return len(present)
+    road = heights[_FLAT] / shares[_FLAT]
+    above = [c for c in _ABOVE if c in present and heights[c] / shares[c] < road - _HIGHER]
+    return len(present) + len(above)
 
 
 def _possible(labels: LabelSet) -> npt.NDArray[np.bool_]:

@@ -13,7 +13,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from typing import NoReturn, Protocol
+from typing import IO, NoReturn, Protocol
 
 from roadmask.errors import RoadmaskError
 
@@ -23,6 +23,19 @@ EXIT_INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 
 class Parser(argparse.ArgumentParser):
     """Of every command: what is wrong is said in one line, without a page of usage."""
+
+    def _print_message(self, message: str, file: IO[str] | None = None) -> None:
+        """argparse's own passes over an error: help that nobody got would be exit code 0."""
+        if file is not sys.stdout:
+            super()._print_message(message, file)
+            return
+        try:
+            print(message, end="")
+        except BrokenPipeError:
+            _discard_output()
+        except OSError as error:
+            _refused(error)
+            self.exit(EXIT_UNUSABLE)
 
     def error(self, message: str) -> NoReturn:
         """Say it and end with exit code 2."""
@@ -117,10 +130,15 @@ def _flush_output() -> bool:
     except BrokenPipeError:
         _discard_output()
     except OSError as error:
-        _discard_output()
-        complain(f"standard output cannot be written: {error.strerror}; send it where is room")
+        _refused(error)
         return False
     return True
+
+
+def _refused(error: OSError) -> None:
+    """Standard output took nothing: say it."""
+    _discard_output()
+    complain(f"standard output cannot be written: {error.strerror}; send it where is room")
 
 
 def _discard_output() -> None:

@@ -12,7 +12,7 @@ import pytest
 from roadmask.arrays import U8
 from roadmask.data.datasets import open_dataset
 from roadmask.errors import DataError
-from roadmask.labels.catalogue import CITYSCAPES_19, CITYSCAPES_34
+from roadmask.labels.catalogue import CAMVID_11, CITYSCAPES_19, CITYSCAPES_34
 from roadmask.town.export import write_cityscapes
 
 
@@ -31,6 +31,8 @@ def train_id_table() -> U8:
     return table
 
 
+# A CamVid class for each category.
+CAMVID_OF = np.array([11, 3, 1, 2, 5, 0, 9, 8], np.uint8)
 CODINGS = {
     "train ids": ("cityscapes-19", train_id_table()),
     "category ids": ("cityscapes-8", CITYSCAPES_34.category_table),
@@ -52,6 +54,48 @@ def test_another_coding_stops_with_its_name(coding: str, town: Path, tmp_path: P
     if coding == "train ids":  # categories keep what the 19 classes ignore
         for sample, mask in zip(after, before, strict=True):
             np.testing.assert_array_equal(sample.mask, mask)
+
+
+CAMVID_CODINGS = {
+    "train ids": ("cityscapes-19", [10, 2, 5, 0, 1, 8, 7, 4, 13, 11, 18, 255]),
+    "category ids": ("cityscapes-8", CAMVID_11.category_table[:12]),
+}
+
+
+@pytest.mark.parametrize("coding", CAMVID_CODINGS)
+@pytest.mark.parametrize("void", [0.0, 0.05])
+def test_another_coding_of_a_camvid_tree_stops_too(
+    coding: str, void: float, town: Path, tmp_path: Path
+) -> None:
+    labels, table = CAMVID_CODINGS[coding]
+    as_it_is = np.arange(12)
+    for name, codes in (("right", as_it_is), ("wrong", np.array(table))):
+        for folder in ("train", "trainannot"):
+            (tmp_path / name / folder).mkdir(parents=True)
+        for i, sample in enumerate(open_dataset("cityscapes", town, "train")):
+            ids = CAMVID_OF[sample.mask]
+            ids[: int(void * len(ids))] = 11  # unlabelled
+            where = tmp_path / name
+            cv2.imwrite(str(where / "train" / f"0001TP_{i}.png"), sample.image)
+            mask = codes[ids].astype(np.uint8)
+            cv2.imwrite(str(where / "trainannot" / f"0001TP_{i}.png"), mask)
+    assert len(open_dataset("camvid", tmp_path / "right", "train")) == 4
+    with pytest.raises(DataError, match=f"hold {coding} .*--truth-labels {labels}"):
+        open_dataset("camvid", tmp_path / "wrong", "train")
+    assert len(open_dataset("camvid", tmp_path / "wrong", "train", labels=labels)) == 4
+
+
+def test_a_camvid_tree_without_road_users_is_none_of_another_coding(
+    town: Path, tmp_path: Path
+) -> None:
+    for folder in ("train", "trainannot"):
+        (tmp_path / folder).mkdir()
+    for i, sample in enumerate(open_dataset("cityscapes", town, "train")):
+        ids = CAMVID_OF[sample.mask]
+        ids[ids > 7] = 3
+        cv2.imwrite(str(tmp_path / "train" / f"0001TP_{i}.png"), sample.image)
+        cv2.imwrite(str(tmp_path / "trainannot" / f"0001TP_{i}.png"), ids)
+    assert len(open_dataset("camvid", tmp_path, "train")) == 4
 
 
 def test_few_labels_are_no_other_coding(town: Path, tmp_path: Path) -> None:

@@ -199,6 +199,8 @@ REFUSED = [
     Row("channels first, output", replace(U8, transposed=True), "channels come first"),
     Row("channels first, input", shaped(constant(), (1, 3, HEIGHT, WIDTH)), "channels first"),
     Row("grey pictures", shaped(constant(), (1, HEIGHT, WIDTH, 1)), "not three channels"),
+    *(Row(end, replace(U8, end=end, gain=0.003), "neither softmax nor sigmoid")
+      for end in ("exp alone", "exp + 1", "1 / (1 + exp x)")),
     Row("two outputs that fit", two_outputs(8, 8), "give --output"),
     Row("an output that is not there", two_outputs(8, 8), "--output c", read_as=told(output="c")),
     Row("int8 logits without a scale", constant("int8"), "without a scale"),
@@ -294,6 +296,31 @@ def test_a_softmax_in_the_graph_changes_no_confidence(tmp_path: Path) -> None:
     ended = confidences(replace(logits, end="softmax"), tmp_path)
     assert np.abs(plain.astype(int) - ended).max() <= 3  # a margin is counted in sixteenths
     assert confidences(replace(U8, end="softmax"), tmp_path).min() == 255
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "exp / sum",
+        "exp / sum, less max",
+        "exp x (1 / sum)",
+        "exp of log-softmax",
+        "exp of x - log sum",
+        "log-softmax",
+        "x - log sum",
+    ],
+)
+def test_a_softmax_that_is_written_out_changes_none_either(end: str, tmp_path: Path) -> None:
+    plain = confidences(replace(U8, gain=0.003), tmp_path)
+    ended = confidences(replace(U8, end=end, gain=0.003), tmp_path)
+    assert np.abs(plain.astype(int) - ended).max() <= 3
+
+
+def test_a_sigmoid_that_is_written_out_is_one(tmp_path: Path) -> None:
+    net = replace(U8, end="sigmoid", gain=0.003)
+    written = replace(net, end="1 / (1 + exp -x)")
+    assert engine_of(Row("", written), tmp_path).ends_in == "sigmoid"
+    np.testing.assert_array_equal(confidences(net, tmp_path), confidences(written, tmp_path))
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8"])

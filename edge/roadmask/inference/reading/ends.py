@@ -7,48 +7,25 @@ import numpy.typing as npt
 
 from roadmask.inference.pixels import Pixels, from_limits, usual_range
 from roadmask.inference.reading.graph import Graph, GraphTensor, Operator
+from roadmask.inference.reading.written_out import value_maker, written_out
 
 # Numbers of schema.fbs.
-_ADD, _DEQUANTIZE, _LOGISTIC, _MUL, _RESHAPE, _RESIZE_BILINEAR = 0, 6, 14, 18, 22, 23
-_SOFTMAX, _TRANSPOSE, _SUB, _DIV, _SQUEEZE, _EXP, _CAST = 25, 39, 41, 42, 43, 47, 53
-_ARG_MAX, _EXPAND_DIMS, _RESIZE_NEAREST, _QUANTIZE = 56, 70, 97, 114
-# They move or rewrite values, but do not change what the values are.
-_PASSING = {
-    _DEQUANTIZE, _RESHAPE, _RESIZE_BILINEAR, _TRANSPOSE, _SQUEEZE, _CAST, _EXPAND_DIMS,
-    _RESIZE_NEAREST, _QUANTIZE,
-}  # fmt: skip
+_ADD, _LOGISTIC, _MUL, _SOFTMAX, _SUB, _DIV, _ARG_MAX, _QUANTIZE = 0, 14, 18, 25, 41, 42, 56, 114
 _ENDS = {_SOFTMAX: "softmax", _LOGISTIC: "sigmoid", _ARG_MAX: "argmax"}
 LOGITS, SOFTMAX, SIGMOID, ARGMAX = "logits", "softmax", "sigmoid", "argmax"
 
 
 def ending(graph: Graph, output: int) -> tuple[str, int | None]:
-    """What makes a tensor: ``softmax``, ``sigmoid``, ``argmax``, else ``logits``.
+    """What makes a tensor: ``softmax``, ``sigmoid``, ``argmax``, ``unknown``, else ``logits``.
 
     Returns:
         Its name, and of an ArgMax the number of classes, where the file tells it.
     """
-    last = _behind(graph, output)
+    last = value_maker(graph, output)
     if last is None:
         return LOGITS, None
-    name = _ENDS.get(last.code, LOGITS)
-    if last.code == _DIV and _made_by(graph, last.inputs[0]) == _EXP:
-        name = SOFTMAX  # written out: exp(x) / sum(exp(x))
+    name = _ENDS.get(last.code) or written_out(graph, last) or LOGITS
     return name, _classes(graph, last) if name == ARGMAX else None
-
-
-def _behind(graph: Graph, tensor: int) -> Operator | None:
-    """The operator that makes a tensor's values; what only moves them is passed over."""
-    for _ in graph.operators:
-        maker = graph.makers.get(tensor)
-        if maker is None or maker.code not in _PASSING:
-            return maker
-        tensor = maker.inputs[0]
-    return None
-
-
-def _made_by(graph: Graph, tensor: int) -> int | None:
-    maker = _behind(graph, tensor)
-    return maker.code if maker is not None else None
 
 
 def _classes(graph: Graph, argmax: Operator) -> int | None:

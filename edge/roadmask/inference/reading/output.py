@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from roadmask.inference.reading.ends import ARGMAX, ending
 from roadmask.inference.reading.graph import Graph, GraphTensor
 from roadmask.inference.reading.problem import UnsettledError
+from roadmask.inference.reading.written_out import UNKNOWN
 from roadmask.labels.label_set import LabelSet
 
 _OUTPUT, _LABELS = "--output", "--labels"
@@ -105,6 +106,11 @@ def _form(graph: Graph, index: int) -> OutputForm | str:
         return f"{shown}; expected values as int8, uint8 or float32"
     if tensor.dtype != "float32" and not tensor.quantised:
         return f"{shown} without a scale that can be used: convert it anew"
+    if ends_in == UNKNOWN:
+        return (
+            f"{shown} of an exponential that is neither softmax nor sigmoid, so how sure it is "
+            "cannot be told; expected logits, SOFTMAX or LOGISTIC: end the network in one of them"
+        )
     return OutputForm(index, tensor, ends_in, shape[3] if shape[3] > 0 else None)
 
 
