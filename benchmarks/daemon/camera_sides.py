@@ -8,9 +8,11 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from roadmask.arrays import U8
 from roadmask.errors import ModelError
@@ -117,7 +119,7 @@ class PlainLoop:
         self._interpreter.allocate_tensors()
         self._got = self._interpreter.get_output_details()[made.index]
 
-    def __call__(self, frame: U8) -> U8:
+    def __call__(self, frame: npt.NDArray[Any]) -> U8:
         """The class of each pixel, at the network's input size, of a BGR picture."""
         pixels = cv2.resize(frame, self._size, interpolation=self._interpolation)
         if not self._bgr:
@@ -138,7 +140,7 @@ class PlainLoop:
         if scale:
             logits = (logits - zero_point) * scale
         whole = cv2.resize(logits[..., self._first :], self._size, interpolation=cv2.INTER_LINEAR)
-        return (np.argmax(whole, axis=-1) + self._first).astype(np.uint8)
+        return np.asarray(np.argmax(whole, axis=-1) + self._first, np.uint8)
 
 
 def run_loop(loop: PlainLoop, video: str, socket: str, meter: Meter) -> None:

@@ -37,7 +37,7 @@ def daemon_config(path: Path | None, options: dict[str, Any]) -> DaemonConfig:
         ConfigError: as ``read_config``.
     """
     tables = read_config(path)
-    limits = {
+    limits: dict[str, Any] = {
         name: from_table(TABLES[name], tables.get(name, {}), f"{path}: {name}")
         for name in ("scene", "mask")
     }

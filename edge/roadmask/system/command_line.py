@@ -13,7 +13,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from typing import IO, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 from roadmask.errors import RoadmaskError
 
@@ -24,7 +24,7 @@ EXIT_INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 class Parser(argparse.ArgumentParser):
     """Of every command: what is wrong is said in one line, without a page of usage."""
 
-    def _print_message(self, message: str, file: IO[str] | None = None) -> None:
+    def _print_message(self, message: str, file: Any = None) -> None:
         """argparse's own passes over an error: help that nobody got would be exit code 0."""
         if file is not sys.stdout:
             super()._print_message(message, file)
