@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
+import signal
 import sys
 from pathlib import Path
 
@@ -41,6 +42,7 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     from roadmask.cli.config_file import daemon_config
     from roadmask.daemon.config import DaemonConfig
+    from roadmask.daemon.reload import Reload
     from roadmask.daemon.stage_times import StageTimes
     from roadmask.daemon.start import await_parts, start_engine
     from roadmask.system.logs import set_up_logs
@@ -52,6 +54,8 @@ def _run(options: argparse.Namespace) -> int:
     manager = ServiceManager()
     times = StageTimes() if options.times else None
     stop = stop_on_signal()
+    reload = Reload(lambda: daemon_config(options.config, given(DaemonConfig, options)))
+    signal.signal(signal.SIGHUP, lambda *_: reload.wanted.set())
     published = 0
     with start_engine(config) as engine:
         from roadmask.daemon.pipeline import open_pipeline  # beside the engine's start
@@ -59,7 +63,12 @@ def _run(options: argparse.Namespace) -> int:
         with await_parts(config, engine, stop, manager) as source:
             if source is not None:
                 with open_pipeline(
-                    config, engine=engine, source=source, times=times, manager=manager
+                    config,
+                    engine=engine,
+                    source=source,
+                    times=times,
+                    manager=manager,
+                    reload=reload,
                 ) as pipeline:
                     published = pipeline.run(stop)
                     manager.stopping()

@@ -40,7 +40,9 @@ class Preparation(Protocol):
         needed: (width, height) px, see ``Source.allow_raw``.
     """
 
-    needed: tuple[int, int]
+    @property
+    def needed(self) -> tuple[int, int]:
+        """See above."""
 
     def begin(self, frame: Frame, idle: bool) -> Prepared:
         """Start; after ``finish`` the picture is not kept.
@@ -116,6 +118,7 @@ class CaptureThread:
         self._backoff_s = backoff_s
         self._preparation = preparation
         self._limit = RateLimit(max_fps, self.source.fps)
+        self._needed = (0, 0)
         self._allow_raw()
         release = preparation.release if preparation else _keep_nothing
         self._slot = FrameSlot(self.source.realtime, release)
@@ -137,6 +140,10 @@ class CaptureThread:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def limit(self, max_fps: float) -> None:
+        """Another limit to how many frames a second are prepared and shown."""
+        self._limit = RateLimit(max_fps, self.source.fps)
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Stop and close the source.
@@ -261,6 +268,8 @@ class CaptureThread:
             available_ns = now_ns()
         prepared, image, wanted = _UNPREPARED, frame.image, self._slot.wanted
         if self._preparation is not None:
+            if self._preparation.needed != self._needed:  # another network
+                self._allow_raw()
             prepared = self._preparation.begin(frame, wanted)
             image = _NO_IMAGE
         captured = Captured(
@@ -300,7 +309,8 @@ class CaptureThread:
 
     def _allow_raw(self) -> None:
         if self._preparation is not None:
-            self.source.allow_raw(self._preparation.needed)
+            self._needed = self._preparation.needed
+            self.source.allow_raw(self._needed)
 
     def _note(self, error: CaptureError) -> None:
         code = error.code if isinstance(error, SourceError) else FaultCode.CAMERA_LOST

@@ -170,6 +170,13 @@ class DaemonConfig(ReadAs):
         group=_MACHINE,
     )
     lock_memory: bool = setting(False, "no page faults after warm-up", group=_MACHINE)
+    budget_ms: float = setting(
+        33.0,
+        "a model that takes longer a frame does not take over from the one that runs",
+        unit="ms",
+        within=between(0.1, 60_000.0),
+        group=_MACHINE,
+    )
     max_fps: float = setting(
         0.0,
         "segment at most so many frames a second",

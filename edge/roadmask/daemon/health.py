@@ -32,6 +32,10 @@ class Health:
         self._interval_ns = float(period_ns)
         self._low_rate = False
 
+    def expect(self, period_ns: int) -> None:
+        """Another nominal time between frames."""
+        self._period_ns, self._interval_ns, self._last_ns = period_ns, float(period_ns), 0
+
     def judge(
         self, frame: Captured, seen: Reason, now_ns: int, invalid: float = 0.0
     ) -> tuple[Mode, Reason]:

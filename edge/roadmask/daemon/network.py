@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from roadmask.daemon.config import DaemonConfig
+from roadmask.daemon.mask_check import MaskCheck
 from roadmask.daemon.tensor_pool import TensorPool
 from roadmask.errors import ConfigError
 from roadmask.inference.engine import Engine
@@ -23,6 +24,7 @@ class Network:
         tensors: its inputs, going round between capture and inference.
         postprocess: its output into the subscribers' memory.
         standing: how far it is proved on this board.
+        check: judges what it gives.
     """
 
     engine: Engine
@@ -30,6 +32,18 @@ class Network:
     tensors: TensorPool
     postprocess: Postprocess
     standing: Standing
+    check: MaskCheck
+
+
+def view_of(config: DaemonConfig, camera: tuple[int, int], input_size: tuple[int, int]) -> Geometry:
+    """What a network of this input sees of a camera's picture.
+
+    Raises:
+        ConfigError: a crop outside the picture.
+    """
+    return geometry(
+        camera, input_size, crop=config.crop, fit=config.fit, mask_size=config.mask_size
+    )
 
 
 def fit_network(engine: Engine, camera: tuple[int, int], config: DaemonConfig) -> Network:
@@ -39,13 +53,7 @@ def fit_network(engine: Engine, camera: tuple[int, int], config: DaemonConfig) -
         ModelError: it answers its golden frames otherwise than certified.
         ConfigError: a crop outside the picture; a confidence that the network cannot give.
     """
-    view = geometry(
-        camera,
-        engine.input_size,
-        crop=config.crop,
-        fit=config.fit,
-        mask_size=config.mask_size,
-    )
+    view = view_of(config, camera, engine.input_size)
     postprocess = Postprocess(engine, view, abstain=config.abstain)
     if config.confidence and not postprocess.gives_confidence:
         raise ConfigError(
@@ -53,4 +61,5 @@ def fit_network(engine: Engine, camera: tuple[int, int], config: DaemonConfig) -
             "leave the option out or give a model with logits"
         )
     standing = engine.standing or prove(engine, skip=config.no_verify)
-    return Network(engine, view, TensorPool(engine, view), postprocess, standing)
+    check = MaskCheck(config.mask, config.scene, engine, view.inner, standing.golden)
+    return Network(engine, view, TensorPool(engine, view), postprocess, standing, check)

@@ -6,13 +6,21 @@ import hashlib
 from pathlib import Path
 
 from roadmask.daemon.config import DaemonConfig
-from roadmask.daemon.network import Network
+from roadmask.daemon.network import Network, view_of
+from roadmask.inference.model_file import read_metadata, read_model
 from roadmask.labels.label_set import CATEGORY_COLORS_RGB, CATEGORY_NAMES
+from roadmask.models_store.store import Store
 from roadmask.sources import Source
 from roadmask.stream.protocol import Identity
 from roadmask.stream.publish.access import Access
 from roadmask.stream.publish.frame_info import RingForm, StreamIdentity
 from roadmask.stream.publish.publisher import Publisher
+from roadmask.stream.ring import RingLayout
+
+
+def preview_of(config: DaemonConfig, network: Network) -> tuple[int, int] | None:
+    """Size of the pictures beside a network's masks, None without."""
+    return network.view.preview_size if config.preview else None
 
 
 def open_publisher(config: DaemonConfig, network: Network, source: Source) -> Publisher:
@@ -24,13 +32,14 @@ def open_publisher(config: DaemonConfig, network: Network, source: Source) -> Pu
     return Publisher(
         Path(config.socket),
         mask_size=network.postprocess.mask_size,
-        identity=_identity(network, source),
+        identity=identity_of(network, source.name),
         frame_period_ns=period_ns(config, source),
         max_age_ms=config.max_age_ms,
         form=RingForm(
             confidence=config.confidence,
-            preview_size=network.view.preview_size if config.preview else None,
+            preview_size=preview_of(config, network),
             checksum=config.checksum,
+            room=_room(config, source.size),
         ),
         access=access_of(config),
     )
@@ -49,7 +58,28 @@ def period_ns(config: DaemonConfig, source: Source) -> int:
     return round(1e9 / min(rates)) if rates else 0
 
 
-def _identity(network: Network, source: Source) -> StreamIdentity:
+def _room(config: DaemonConfig, camera: tuple[int, int]) -> int:
+    """Bytes of a slot that holds the masks of each model beside which this one is installed."""
+    path = Path(config.model)
+    if path.parent.name != "current":  # of no store
+        return 0
+    rooms = [0]
+    for model in Store(path.parent.parent).installed():
+        info = read_metadata(read_model(model.path))
+        if info is not None:
+            view = view_of(config, camera, info.input_size)
+            preview = view.preview_size if config.preview else None
+            rooms.append(RingLayout(view.mask_size, config.confidence, preview, 2).slot_bytes)
+    return max(rooms)
+
+
+def identity_of(network: Network, camera: str) -> StreamIdentity:
+    """Names and digests of what makes the masks.
+
+    Args:
+        network: the network.
+        camera: the source's name.
+    """
     engine, standing = network.engine, network.standing
     calibration = engine.info.calibration if engine.info else {}
     return StreamIdentity(
@@ -57,7 +87,7 @@ def _identity(network: Network, source: Source) -> StreamIdentity:
         calibration=Identity(
             str(calibration.get("name", "")), bytes.fromhex(calibration.get("sha256", ""))
         ),
-        camera=Identity(source.name, hashlib.sha256(source.name.encode()).digest()),
+        camera=Identity(camera, hashlib.sha256(camera.encode()).digest()),
         labels=Identity(
             "cityscapes-8",
             hashlib.sha256(" ".join(CATEGORY_NAMES).encode()).digest(),

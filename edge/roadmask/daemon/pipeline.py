@@ -18,28 +18,29 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
 
 from roadmask.daemon.board_watch import BoardWatch
 from roadmask.daemon.camera_faults import Faults
 from roadmask.daemon.capture import CaptureThread
 from roadmask.daemon.config import DaemonConfig
-from roadmask.daemon.frame_slot import Captured
 from roadmask.daemon.health import Health
 from roadmask.daemon.inlet import open_camera
+from roadmask.daemon.intake import Intake
 from roadmask.daemon.looks import Looks
-from roadmask.daemon.mask_check import MaskCheck
 from roadmask.daemon.mode_log import ModeLog
 from roadmask.daemon.network import Network, fit_network
 from roadmask.daemon.outlet import open_publisher, period_ns
 from roadmask.daemon.publication import Publication
+from roadmask.daemon.reload import Reload
 from roadmask.daemon.scene import SceneCheck
 from roadmask.daemon.stage_times import StageTimes
+from roadmask.daemon.swap import Swap
+from roadmask.daemon.upkeep import Changes, Upkeep
+from roadmask.daemon.works import Works
 from roadmask.inference.accelerator import Accelerator
 from roadmask.inference.engine import Engine, EngineLostError
 from roadmask.inference.reading.read_as import ReadAs
 from roadmask.sources import Source, SourceKind
-from roadmask.stream.modes import Mode, Reason
 from roadmask.stream.publish.heartbeat import TICK_S, Heart
 from roadmask.stream.publish.publisher import Publisher
 from roadmask.system.scheduling import lock_memory, parse_cores, pinned, use_realtime
@@ -53,10 +54,9 @@ class Pipeline:
     """The parts of a running daemon, see ``open_pipeline``."""
 
     config: DaemonConfig
-    network: Network
+    works: Works
     publisher: Publisher
     capture: CaptureThread
-    publication: Publication
     manager: ServiceManager = NO_MANAGER
 
     def run(self, stop: threading.Event) -> int:
@@ -65,20 +65,22 @@ class Pipeline:
         Returns:
             The number of frames published.
         """
-        engine, tensors = self.network.engine, self.network.tensors
-        capture, publication = self.capture, self.publication
+        capture, works = self.capture, self.works
         frames, taken = self.config.frames or math.inf, 0
         while taken < frames and not stop.is_set():
             frame = capture.newest(TICK_S)
             if frame is not None:
-                tensors.feed(frame.prepared)
+                if not works.turn(frame):
+                    continue
+                network = works.network
+                network.tensors.feed(frame.prepared)
                 try:
-                    began_ns, ended_ns = engine.timed()
+                    began_ns, ended_ns = network.engine.timed()
                 except EngineLostError as error:
                     _log.error("%s", error)
-                    self._replace_engine(frame, stop)
+                    works.lost(frame, stop)
                     continue
-                publication.put(frame, began_ns, ended_ns, beside=capture.waiting)
+                works.publication.put(frame, began_ns, ended_ns, beside=capture.waiting)
                 taken += 1
                 self.manager.alive()
             elif capture.ended:
@@ -88,13 +90,6 @@ class Pipeline:
                 if capture.fault_code is not None:  # which the heart tells
                     self.manager.alive()
         return taken
-
-    def _replace_engine(self, frame: Captured, stop: threading.Event) -> None:
-        """A fresh engine; the stream says meanwhile that there is none."""
-        self.publisher.set_mode(Mode.FAULT, Reason.INFERENCE_FAILED)
-        self.network.engine.recover(stop)
-        self.network.tensors.release(frame.prepared)  # it may be the input, where golden frames go
-        self.publisher.engine_restarts += 1
 
 
 @contextmanager
@@ -106,6 +101,7 @@ def open_pipeline(
     publisher: Publisher | None = None,
     times: StageTimes | None = None,
     manager: ServiceManager = NO_MANAGER,
+    reload: Reload | None = None,
 ) -> Iterator[Pipeline]:
     """The daemon's parts, started; at the end the last frame is out and all are closed.
 
@@ -116,6 +112,7 @@ def open_pipeline(
         publisher: a stream in its place, for masks of this camera and network; it stays open.
         times: takes down when each frame passed each stage.
         manager: is told that the stream is there, and of each frame or fault that proves it.
+        reload: reads the settings again when that is wanted.
 
     Raises:
         RoadmaskError: a part that cannot be made, or that failed while the last frame was
@@ -132,10 +129,8 @@ def open_pipeline(
         network = fit_network(engine, source.size, config)
         publisher = publisher or open_part(open_publisher(config, network, source))
         publisher.mode_changed = ModeLog().note
-        capture = open_part(
-            CaptureThread(source, preparation=network.tensors, max_fps=config.max_fps)
-        )
-        engine.late = partial(publisher.set_mode, Mode.FAULT, Reason.INFERENCE_FAILED)
+        intake = Intake(network)
+        capture = open_part(CaptureThread(source, preparation=intake, max_fps=config.max_fps))
         open_part(Heart(publisher, Faults(publisher, capture).tell))
         board = open_part(BoardWatch())
         health = Health(
@@ -144,16 +139,15 @@ def open_pipeline(
             config.max_age_ms,
             board,
         )
-        looks = Looks(
-            SceneCheck(config.scene, source.kind is SourceKind.LIVE),
-            MaskCheck(
-                config.mask, config.scene, engine, network.view.inner, network.standing.golden
-            ),
-        )
-        publication = open_part(Publication(publisher, network, source.kind, looks, health, times))
+        looks = Looks(SceneCheck(config.scene, source.kind is SourceKind.LIVE), network.check)
+        swap = open_part(Swap(config, source.size, source.name, publisher))
+        publication = Publication(publisher, network, source.kind, looks, health, times)
+        works = open_part(Works(intake, publication, publisher, swap))
+        changes = Changes(swap, capture, looks.scene, health, manager)
+        open_part(Upkeep(reload or Reload(), changes))
         _announce(network, source, publisher)
         manager.ready(f"masks at {publisher.socket_path}")
-        yield Pipeline(config, network, publisher, capture, publication, manager)
+        yield Pipeline(config, works, publisher, capture, manager)
 
 
 def _announce(network: Network, source: Source, publisher: Publisher) -> None:

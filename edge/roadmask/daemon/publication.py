@@ -20,6 +20,7 @@ from roadmask.inference.tensors import flat_bytes
 from roadmask.sources import SourceKind
 from roadmask.stream.modes import Flag, Reason
 from roadmask.stream.protocol import Stages
+from roadmask.stream.publish.frame_info import Indices
 from roadmask.stream.publish.publisher import FrameInfo, Publisher
 from roadmask.system.clock import now_ns
 
@@ -47,6 +48,9 @@ class Publication:
         kind: of the source; every header says it.
         looks, health: judge what is published.
         times: takes down when each frame passed each stage.
+
+    Attributes:
+        identity: where the network's names stand in the stream's table.
     """
 
     def __init__(
@@ -58,8 +62,10 @@ class Publication:
         health: Health,
         times: StageTimes | None = None,
     ) -> None:
+        self._kind = kind
         self._publisher, self._engine = publisher, network.engine
         self._standing = network.standing
+        self.identity = Indices()  # of the network, in the stream's table
         self._postprocess, self._tensors = network.postprocess, network.tensors
         self._looks, self._health, self._times = looks, health, times
         geometry, output = network.view, network.engine.output
@@ -102,6 +108,11 @@ class Publication:
         self._thread.join()
         if self._error is not None and kind is None:
             raise self._error
+
+    def of(self, network: Network) -> Publication:
+        """Another one in this one's place, for what another network infers."""
+        looks = self._looks._replace(mask=network.check)
+        return Publication(self._publisher, network, self._kind, looks, self._health, self._times)
 
     def put(
         self,
@@ -193,6 +204,7 @@ class Publication:
                 scale=self._transform.scale,
                 offset=self._transform.offset,
                 counts=tuple(counts),
+                identity=self.identity,
                 stages=Stages(
                     (frame.available_ns - frame.capture_ns) // 1000,
                     (frame.ready_ns - frame.available_ns) // 1000,

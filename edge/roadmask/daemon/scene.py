@@ -62,11 +62,15 @@ class SceneCheck:
     """
 
     def __init__(self, limits: SceneLimits, live: bool) -> None:
-        self._limits, self._live = limits, live
-        self._every_ns = round(limits.every_s * 1e9)
+        self._live = live
         self._next_ns = 0
         self._seen: deque[int] = deque(maxlen=_REMEMBERED)  # contents of the last looks
         self._planes: list[Image] = []  # the picture at falling scales
+        self.use(limits)
+
+    def use(self, limits: SceneLimits) -> None:
+        """Other limits from the next look on; what was wrong has to be seen anew."""
+        self._limits, self._every_ns = limits, round(limits.every_s * 1e9)
         times = round(limits.raise_s * 1e9), round(limits.clear_s * 1e9)
         self._latches = {
             reason: Latch(*times)

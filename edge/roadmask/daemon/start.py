@@ -7,6 +7,7 @@ wrong address, a file that is no model) ends the daemon with one line.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -36,13 +37,18 @@ _RETRY_S = 0.25  # a camera is opened that soon after its device is there
 _MENDED_BY_TIME = {FaultCode.CAMERA_MISSING, FaultCode.CAMERA_BUSY, FaultCode.CAMERA_LOST}
 
 
+def resolved_model(model: str) -> str:
+    """A link to a model followed: an engine that is started anew loads the same file again."""
+    return os.path.realpath(model) if Path(model).is_file() else model
+
+
 def start_engine(config: DaemonConfig) -> ProcessEngine:
     """The network's process, loading."""
     accelerator = Accelerator(
         config.delegate, config.delegate_options, config.gpu, config.delegate_required
     )
     order = EngineOrder(
-        config.model,
+        resolved_model(config.model),
         config.threads,
         config.labels or None,
         accelerator,

@@ -46,6 +46,7 @@ class RingLayout:
     confidence: bool
     preview_size: tuple[int, int] | None
     slots: int
+    room: int = 0  # bytes that a slot has at least
 
     @property
     def identity_offset(self) -> int:
@@ -76,7 +77,7 @@ class RingLayout:
     def slot_bytes(self) -> int:
         """Bytes of one slot, whole pages."""
         preview = 3 * self.preview_size[0] * self.preview_size[1] if self.preview_size else 0
-        return _aligned(self.preview_start + preview, _PAGE)
+        return _aligned(max(self.preview_start + preview, self.room), _PAGE)
 
     @property
     def ring_bytes(self) -> int:

@@ -38,12 +38,26 @@ class RingForm:
         preview_size: (width, height) px of the network's RGB input, if it is published.
         slots: frames that the ring holds; a reader is lapped after ``slots - 1`` more frames.
         checksum: send CRC-32C of each mask; readers then check it.
+        room: bytes that a slot has at least, for larger masks to come: see ``Publisher.fit``.
     """
 
     confidence: bool = False
     preview_size: tuple[int, int] | None = None
     slots: int = 8
     checksum: bool = False
+    room: int = 0
+
+
+class Indices(NamedTuple):
+    """Where a frame's identities stand in the stream's table."""
+
+    model: int = 0
+    calibration: int = 1
+    camera: int = 2
+    labels: int = 3
+    verification: int = 4
+    geometry: int = 5
+    ego: int = 6
 
 
 class FrameInfo(NamedTuple):
@@ -74,7 +88,7 @@ class FrameInfo(NamedTuple):
     scale: tuple[float, float] = (1.0, 1.0)
     offset: tuple[float, float] = (0.0, 0.0)
     counts: Sequence[int] = (0,) * CATEGORY_COUNT
-    identity: tuple[int, int, int, int, int, int, int] = (0, 1, 2, 3, 4, 5, 6)
+    identity: tuple[int, int, int, int, int, int, int] = Indices()
     stages: Stages = Stages(0, 0, 0, 0)
 
 
@@ -93,6 +107,12 @@ class Slot:
     mask: npt.NDArray[np.uint8]
     confidence: npt.NDArray[np.uint8] | None
     preview: npt.NDArray[np.uint8] | None
+
+    def clear(self) -> None:
+        """Void everywhere."""
+        for plane in (self.mask, self.confidence, self.preview):
+            if plane is not None:
+                plane[...] = 0
 
 
 def slot_views(memory: memoryview, layout: RingLayout, index: int) -> Slot:

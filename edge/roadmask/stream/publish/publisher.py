@@ -8,14 +8,16 @@ import os
 import secrets
 import socket
 import threading
+from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
 from roadmask._native import crc32c, encode_frame, ring_begin, ring_commit
 from roadmask.errors import PublishError
 from roadmask.stream import ring
-from roadmask.stream.checks import MAX_LIMIT_MS, MAX_SIDE_PX, MAX_SLOTS
+from roadmask.stream.checks import MAX_LIMIT_MS
 from roadmask.stream.modes import MessageType, Mode, Reason
 from roadmask.stream.protocol import (
     IDENTITY_BYTES,
@@ -27,8 +29,10 @@ from roadmask.stream.protocol import (
 )
 from roadmask.stream.publish.access import Access, Guest
 from roadmask.stream.publish.fanout import Fanout
+from roadmask.stream.publish.form import check_form, refitted
 from roadmask.stream.publish.frame_info import (
     FrameInfo,
+    Indices,
     RingForm,
     Slot,
     StreamIdentity,
@@ -77,8 +81,12 @@ class Publisher:
         form: RingForm = RingForm(),  # noqa: B008 (frozen)
         access: Access = Access(),  # noqa: B008 (frozen)
     ) -> None:
-        _check_arguments(mask_size, form, max_age_ms)
-        self._layout = ring.RingLayout(mask_size, form.confidence, form.preview_size, form.slots)
+        check_form(mask_size, form)
+        if not 1 <= max_age_ms <= MAX_LIMIT_MS:
+            raise PublishError(f"maximum age {max_age_ms} ms: expected 1 to {MAX_LIMIT_MS}")
+        self._layout = ring.RingLayout(
+            mask_size, form.confidence, form.preview_size, form.slots, form.room
+        )
         self._max_age_ms = max_age_ms
         self._checksum = form.checksum
         self._lock = threading.Lock()
@@ -95,12 +103,15 @@ class Publisher:
         view = memoryview(self._memory)
         self._slots = [slot_views(view, self._layout, index) for index in range(form.slots)]
         self._begun: Slot | None = None
+        self._of_before: set[int] = set()  # slots that still hold a mask of another form
         self._last_slot = 0
         self._fanout = Fanout()
         self._identities: list[tuple[IdentityKind, Identity]] = []
         self._forced_mode: int | None = None
         self._told_bits = -1
         self.mode_changed: Callable[[int], None] = lambda mode_bits: None  # waits for nothing
+        # The last headers, newest last, for whoever looks later: one copy a frame.
+        self.trace: deque[bytes] | None = None
         self._skipped_total = 0
         self._closed = False
         self.stream_id = secrets.randbits(64) | 1
@@ -113,9 +124,7 @@ class Publisher:
         self._message = bytearray(self._prepared[0])
         self._capture_ns = 0
         self._mode_bits = int(Mode.FAULT | Reason.STARTING)
-        for kind in IdentityKind:
-            if kind is not IdentityKind.EMPTY:
-                self.add_identity(kind, getattr(identity, kind.name.lower()))
+        self.identify(identity)
 
     def __enter__(self) -> Publisher:
         return self
@@ -135,6 +144,9 @@ class Publisher:
         """
         slot = self._slots[(self._last_slot + 1) % len(self._slots)]
         ring_begin(self._memory, slot.index * ring.GENERATION_STRIDE)
+        if self._of_before and slot.index in self._of_before:
+            self._of_before.remove(slot.index)
+            slot.clear()  # who writes a mask leaves void as it is
         self._begun = slot
         return slot
 
@@ -187,12 +199,46 @@ class Publisher:
             self._capture_ns = info.capture_ns
             self._forced_mode = None
             self.sent_ns = self._fanout.send(self._message, now)
+            if self.trace is not None:
+                self.trace.append(bytes(self._message))
         if self._mode_bits != self._told_bits:
             self._tell_mode(self._mode_bits)
         # After the others have their frame, and outside the lock: this takes longer than sending.
         if self._listener.waiting:
             self._let_in()
         return sequence
+
+    def fit(self, mask_size: tuple[int, int], preview_size: tuple[int, int] | None) -> None:
+        """Masks of another network from the next ``begin`` on, in the same stream and memory.
+
+        Belongs to the thread that publishes.
+
+        Raises:
+            PublishError: they need more than a slot holds (``RingForm.room``); the stream is as it
+                was.
+        """
+        check_form(mask_size, RingForm(preview_size=preview_size))
+        layout = refitted(self._layout, mask_size, preview_size)
+        with self._lock:
+            view = memoryview(self._memory)
+            self._layout, self._begun = layout, None
+            self._slots = [slot_views(view, layout, index) for index in range(layout.slots)]
+            self._messages = replace(self._messages, layout=layout)
+            self._prepared = [self._messages.frame(index) for index in range(layout.slots)]
+            self._of_before = set(range(layout.slots))
+
+    def check_fits(self, mask_size: tuple[int, int], preview_size: tuple[int, int] | None) -> None:
+        """Whether ``fit`` would find the room.
+
+        Raises:
+            PublishError: it would not.
+        """
+        refitted(self._layout, mask_size, preview_size)
+
+    def expect(self, frame_period_ns: int) -> None:
+        """Another nominal time between frames, told to whoever comes from now on."""
+        with self._lock:
+            self._messages = replace(self._messages, frame_period_ns=frame_period_ns)
 
     def set_mode(self, mode: Mode, reasons: Reason = Reason.NONE) -> None:
         """Say why no frame comes, at once and in each STATUS until the next ``publish``."""
@@ -266,6 +312,20 @@ class Publisher:
             self._memory[start : start + IDENTITY_BYTES] = encode_identity(kind, identity)
             self._identities.append((kind, identity))
             return index
+
+    def identify(self, identity: StreamIdentity) -> Indices:
+        """Make all of it known; for ``FrameInfo.identity``.
+
+        Raises:
+            PublishError: the table is full.
+        """
+        return Indices(
+            *(
+                self.add_identity(kind, getattr(identity, kind.name.lower()))
+                for kind in IdentityKind
+                if kind is not IdentityKind.EMPTY
+            )
+        )
 
     def close(self) -> None:
         """Say BYE, remove the socket, let go of the ring. Safe to call twice."""
@@ -347,13 +407,3 @@ class Publisher:
             with contextlib.suppress(OSError):  # the next message finds out that it is gone
                 for message in messages:
                     client.send(message, _SEND_FLAGS)
-
-
-def _check_arguments(mask_size: tuple[int, int], form: RingForm, max_age_ms: int) -> None:
-    for name, size in (("mask", mask_size), ("preview", form.preview_size or (1, 1))):
-        if not all(1 <= side <= MAX_SIDE_PX for side in size):
-            raise PublishError(f"{name} size {size}: expected 1 to {MAX_SIDE_PX} px a side")
-    if not 2 <= form.slots <= MAX_SLOTS:
-        raise PublishError(f"{form.slots} slots: expected 2 to {MAX_SLOTS}")
-    if not 1 <= max_age_ms <= MAX_LIMIT_MS:
-        raise PublishError(f"maximum age {max_age_ms} ms: expected 1 to {MAX_LIMIT_MS}")
