@@ -268,3 +268,32 @@ def scene_stats(rgb: _Array) -> tuple[float, float, float, float, float, int]: .
 def kernel_level() -> str: ...
 def kernel_levels() -> list[str]: ...
 def set_kernel_level(name: str) -> None: ...
+
+class Turns:
+    """Two processes that take turns, over a page that both map: who asks, and who answers."""
+
+    def __init__(self, memory: _Bytes) -> None: ...
+    def forget(self) -> None:
+        """What was asked and not answered counts as answered."""
+
+    def ask(self, limit_s: float) -> tuple[int, int, bool] | None:
+        """Hand over and wait.
+
+        When the other began and ended, ns, and whether it has told more elsewhere; None when
+        nothing came in time, or a signal did.
+        """
+
+    def wait(self, limit_s: float) -> tuple[int, int, bool] | None:
+        """Wait on for what was asked; as ``ask``."""
+
+    def next(self, limit_s: float) -> bool:
+        """Wait to be asked; whether it came to that."""
+
+    def answer(self, began_ns: int, ended_ns: int, told: bool) -> None: ...
+
+def share_pages(address: int, bytes: int, fd: int, offset: int) -> None:
+    """Map a file over the pages of memory; what lies beside it on them is kept.
+
+    Raises:
+        OSError: that cannot be.
+    """

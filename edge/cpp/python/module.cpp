@@ -7,6 +7,7 @@ void bind_messages(nb::module_& m);
 void bind_publisher(nb::module_& m);
 void bind_kernels(nb::module_& m);
 void bind_products(nb::module_& m);
+void bind_turns(nb::module_& m);
 
 NB_MODULE(_native, m) {
   m.doc() = "The ring's memory ordering, the checked messages, and the per-pixel kernels.";
@@ -15,4 +16,5 @@ NB_MODULE(_native, m) {
   bind_publisher(m);
   bind_kernels(m);
   bind_products(m);
+  bind_turns(m);
 }

@@ -77,6 +77,9 @@ class Pipeline:
                 try:
                     began_ns, ended_ns = network.engine.timed()
                 except EngineLostError as error:
+                    if stop.is_set():
+                        _log.info("stopped before the network had answered")
+                        break
                     _log.error("%s", error)
                     works.lost(frame, stop)
                     continue

@@ -174,6 +174,8 @@ class Engine:
             if runner is self._processor or self._required:
                 raise ModelError(f"model {self.path} failed: {reason}") from error
             self._fall_back(f"{self.placement.accelerator} failed: {reason}")
+            if wrong := self.asked_again():
+                raise ModelError(f"model {self.path}, on the processor: {wrong}") from error
             self.invoke_direct()
 
     def recover(self, stop: threading.Event | None = None) -> None:
@@ -208,6 +210,21 @@ class Engine:
             raise ModelError(f"model {self.path} on {self.placement.accelerator}: {reason}")
         self._fall_back(f"{self.placement.accelerator}: {reason}")
         return True
+
+    def asked_again(self) -> str:
+        """What is wrong with its answers to the golden frames that proved it; empty for nothing.
+
+        The arrays are left as they are.
+        """
+        if self.ask_again is None:
+            return ""
+        arrays = self.input, self.direct_input, self.output
+        kept = [array.copy() for array in arrays]
+        try:
+            return self.ask_again()
+        finally:
+            for array, before in zip(arrays, kept, strict=True):
+                array[...] = before
 
     def _accelerate(self, accelerator: Accelerator, data: bytes) -> None:
         try:

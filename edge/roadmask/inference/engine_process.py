@@ -1,7 +1,7 @@
 """An engine in a process of its own: a network that crashes or hangs is told, ended and replaced.
 
-The tensors lie in memory that both processes map; a message of one byte starts the network, the
-answer says when it began and ended. An answer that is late is told at once; one that does not come
+The tensors lie in memory that both processes map, and so does whose turn it is; the answer says
+when the network began and ended. An answer that is late is told at once; one that does not come
 ends the process, for nothing else ends a hang in native code.
 """
 
@@ -25,23 +25,20 @@ from roadmask.errors import ModelError, RoadmaskError
 from roadmask.inference.accelerator import Accelerator, Placement
 from roadmask.inference.engine import Engine, EngineLostError
 from roadmask.inference.engine_worker import (
-    DONE,
     FAILED,
     LOADED,
     MESSAGE_BYTES,
     MOVED,
     READY,
-    RUN,
-    STAMPS,
     EngineOrder,
-    memory_bytes,
-    shared_arrays,
 )
 from roadmask.inference.patience import Patience
+from roadmask.inference.shared_tensors import Place, SharedTensors, new_memory
 from roadmask.system.clock import now_ns
 
 _log = logging.getLogger(__name__)
 _SLICE_S = 0.1  # between two looks whether to stop
+_LOOK_S = 0.01  # between two looks whether the process that should answer is there
 _LATE_LOAD = 10  # slices after which a load is told
 _LOAD_S = 30.0  # a board's first load from a slow card; a hang in there is one too
 _STEADY_NS = 10_000_000_000  # an engine that lived so long does not belong to a crash loop
@@ -69,6 +66,7 @@ class ProcessEngine(Engine):
         self._order, self._patience = order, Patience(max_age_ms / 1000)
         self._fallback, self._span = "", b""
         self._placed: Placement
+        self._places: list[Place] = []  # of the tensors in the shared memory
         self._operators: dict[str, int] = {}
         self._stop = threading.Event()
         self._ready_ns = 0
@@ -83,6 +81,8 @@ class ProcessEngine(Engine):
 
     def __exit__(self, *_: object) -> None:
         self._end()
+        if self._places:
+            os.close(self._memory)
 
     def load(self, stop: threading.Event) -> None:
         """Wait until the network is loaded and warm, or told to stop; before anything else.
@@ -102,26 +102,12 @@ class ProcessEngine(Engine):
         Raises:
             EngineLostError: it crashed, hung, or failed: see ``recover``.
         """
-        patience, moved = self._patience, False
-        try:
-            self._peer.send(RUN)
-            answer = self._within(patience.late_s)
-            if answer is None:
-                self.late()
-                answer = self._within(patience.lost_s - patience.late_s)
-            if answer is not None and answer[:1] == MOVED:
-                self._note_move(pickle.loads(answer[1:]))
-                moved, answer = True, self._within(patience.lost_s)
-        except OSError as error:
-            raise self._lost(f"ended: {error.strerror}") from error
-        if answer is None:
-            raise self._lost(f"did not answer within {1000 * patience.lost_s:.0f} ms")
-        if answer[:1] != DONE:
-            raise self._lost(_reason(answer))
-        _, began_ns, ended_ns = STAMPS.unpack(answer)
-        if moved and (wrong := self._asked_again()):
+        asked_ns = now_ns()
+        answer = self._turns.ask(min(self._patience.late_s, _LOOK_S))
+        began_ns, ended_ns, told = answer or self._await_answer(asked_ns)
+        if told and (wrong := self._hear_of_move()):
             raise self._lost(f"is on the processor: {wrong}")
-        patience.learn(ended_ns - began_ns)
+        self._patience.learn(ended_ns - began_ns)
         return began_ns, ended_ns
 
     def invoke_direct(self) -> None:
@@ -183,7 +169,7 @@ class ProcessEngine(Engine):
         return True
 
     def _prove_again(self) -> None:
-        wrong = self._asked_again()
+        wrong = self.asked_again()
         if not wrong or self._stop.is_set():
             return
         accelerator = self._order.accelerator
@@ -191,17 +177,9 @@ class ProcessEngine(Engine):
             self._go_on_without(f"{accelerator.name}: {wrong}")
         raise ModelError(f"model {self.path}, started anew: {wrong}")
 
-    def _asked_again(self) -> str:
-        """What is wrong with its answers to the golden frames; the arrays are left as they are."""
-        if self.ask_again is None or self._stop.is_set():
-            return ""
-        arrays = self.input, self.direct_input, self.output
-        kept = [array.copy() for array in arrays]
-        try:
-            return self.ask_again()
-        finally:
-            for array, before in zip(arrays, kept, strict=True):
-                array[...] = before
+    def asked_again(self) -> str:
+        """As of ``Engine``; who was told to stop asks nothing."""
+        return "" if self._stop.is_set() else super().asked_again()
 
     def _begin(self) -> None:
         self._peer, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -219,9 +197,9 @@ class ProcessEngine(Engine):
             loaded = self._wait(LOADED, stop)
             if loaded is None:
                 return
-            facts, self._operators, self._placed, forms = pickle.loads(loaded)
-            self._share(facts, forms)
-            socket.send_fds(self._peer, [RUN], [self._memory])
+            facts, self._operators, self._placed, places = pickle.loads(loaded)
+            self._share(facts, places)
+            socket.send_fds(self._peer, [pickle.dumps(self._places)], [self._memory])
             warmed = self._wait(READY, stop)
             if warmed is None:
                 return
@@ -252,21 +230,24 @@ class ProcessEngine(Engine):
                 return None
         raise EngineLostError(f"model {self._order.model} was not loaded within {_LOAD_S:.0f} s")
 
-    def _share(self, facts: dict[str, Any], forms: Any) -> None:
-        if not hasattr(self, "_forms"):
-            self._forms = forms
-            self._memory = os.memfd_create("roadmask-tensors")
-            os.ftruncate(self._memory, memory_bytes(forms))
-            self.direct_input, self.output = shared_arrays(os.dup(self._memory), forms)
+    def _share(self, facts: dict[str, Any], places: list[Place]) -> None:
+        if not self._places:
+            self._places, self._memory = places, new_memory(places)
+            shared = SharedTensors(self._memory, places)
+            self._turns = shared.turns
+            self.direct_input, self.output = shared.arrays
             for name, value in facts.items():
                 setattr(self, name, value)
             self.input = self.direct_input
             if self._casts:
                 self.input = np.zeros(self.direct_input.shape, np.uint8)
-        elif forms != self._forms or facts["digest"] != self.digest:
+        elif [place[:2] for place in places] != [place[:2] for place in self._places] or (
+            facts["digest"] != self.digest
+        ):
             raise EngineLostError(
                 f"model {self.path} was replaced meanwhile: start the daemon anew"
             )
+        self._turns.forget()
 
     def _answer(self, timeout_s: float) -> bytes | None:
         """The next message, empty at the other's end; None when none came in time."""
@@ -286,15 +267,39 @@ class ProcessEngine(Engine):
         self._placed = placement
         _log.warning("%s: on the processor from now on: %s", self.name, placement.fallback)
 
-    def _within(self, span_s: float) -> bytes | None:
-        """The next message, None when it does not come in time or before the end."""
-        end_ns, left_s = now_ns() + int(span_s * 1e9), span_s
-        while left_s > 0:
-            answer = self._answer(min(left_s, _SLICE_S))
-            if answer is not None or self._stop.is_set():
+    def _hear_of_move(self) -> str:
+        """The processor has taken over; what is wrong with its answers to the golden frames."""
+        answer = self._answer(_SLICE_S)
+        if answer is None or answer[:1] != MOVED:
+            raise self._lost("said nothing of its move")
+        self._note_move(pickle.loads(answer[1:]))
+        return self.asked_again()
+
+    def _await_answer(self, asked_ns: int) -> tuple[int, int, bool]:
+        """One that did not come at once: is it late, lost, or the process gone?"""
+        patience, told = self._patience, False
+        while True:
+            spent_s = (now_ns() - asked_ns) * 1e-9
+            if self._process.poll() is not None:
+                raise self._lost(self._last_words())
+            if spent_s >= patience.late_s:
+                if self._stop.is_set():
+                    raise self._lost("had not answered when the daemon was told to stop")
+                if not told:
+                    self.late()
+                    told = True
+            if spent_s >= patience.lost_s:
+                raise self._lost(f"did not answer within {1000 * patience.lost_s:.0f} ms")
+            limit_s = patience.lost_s if told else patience.late_s
+            answer = self._turns.wait(min(limit_s - spent_s, _LOOK_S))
+            if answer is not None:
                 return answer
-            left_s = (end_ns - now_ns()) * 1e-9
-        return None
+
+    def _last_words(self) -> str:
+        try:
+            return _reason(self._answer(_SLICE_S) or b"")
+        except OSError as error:
+            return f"ended: {error.strerror}"
 
     def _lost(self, what: str) -> EngineLostError:
         code = self._process.poll()

@@ -2,7 +2,8 @@
 
 ``python -m roadmask.inference.engine_worker FD``: FD is one end of a SOCK_SEQPACKET pair. It is
 told what to load, answers with what the network is, gets the shared memory of the tensors, and then
-runs the network once for each message until the other end is gone. It loads no OpenCV.
+runs the network once for each turn that it is given in there, until the other end is gone. It loads
+no OpenCV.
 """
 
 from __future__ import annotations
@@ -10,34 +11,25 @@ from __future__ import annotations
 import ctypes
 import faulthandler
 import logging
-import math
-import mmap
-import os
 import pickle
 import signal
 import socket
-import struct
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-
-from roadmask.arrays import Tensor
 from roadmask.errors import RoadmaskError
 from roadmask.inference.accelerator import Accelerator
 from roadmask.inference.engine import Engine
 from roadmask.inference.reading.read_as import AS_IT_SAYS, ReadAs
+from roadmask.inference.shared_tensors import SharedTensors, place_of
 from roadmask.inference.tensors import flat_bytes
 from roadmask.labels.label_set import LabelSet
 from roadmask.system.clock import now_ns
 from roadmask.system.scheduling import lock_memory, pinned, use_realtime
 
-RUN, LOADED, READY, DONE, FAILED, MOVED = b"r", b"l", b"y", b"d", b"f", b"m"
-STAMPS = struct.Struct("=c7xqq")  # DONE, began, ended: CLOCK_BOOTTIME in ns
+LOADED, READY, FAILED, MOVED = b"l", b"y", b"f", b"m"
 MESSAGE_BYTES = 1 << 16
-Form = tuple[tuple[int, ...], np.dtype[Any]]  # shape and type of an array
+_LOOK_S = 1.0  # between two looks whether the daemon is there
 _HERE = {
     "_processor",
     "_runner",
@@ -66,26 +58,6 @@ class EngineOrder:
     direct: bool = True  # the tensor is what the network itself reads, see ``Engine.direct_input``
 
 
-def shared_arrays(descriptor: int, forms: Sequence[Form]) -> list[Tensor]:
-    """Arrays of these forms in a memory file, each on pages of its own; closes the descriptor."""
-    memory = mmap.mmap(descriptor, memory_bytes(forms))
-    os.close(descriptor)
-    arrays, at = [], 0
-    for shape, dtype in forms:
-        arrays.append(np.frombuffer(memory, dtype, math.prod(shape), at).reshape(shape))
-        at += _pages(shape, dtype)
-    return arrays
-
-
-def memory_bytes(forms: Sequence[Form]) -> int:
-    """The size of the memory file that holds them."""
-    return sum(_pages(shape, dtype) for shape, dtype in forms)
-
-
-def _pages(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
-    return -(-math.prod(shape) * dtype.itemsize // mmap.PAGESIZE) * mmap.PAGESIZE
-
-
 def main(descriptor: int) -> int:
     """Serve the other end of the pair until it is gone."""
     logging.disable()  # the daemon logs what it is told
@@ -98,7 +70,7 @@ def main(descriptor: int) -> int:
         try:
             with pinned(order.cores):  # the interpreter's threads too
                 engine = _load(order)
-                _serve(peer, engine, order.direct)
+                _serve(peer, engine, order)
         except RoadmaskError as error:
             peer.send(FAILED + pickle.dumps(error))
         except (BrokenPipeError, ConnectionResetError):
@@ -114,31 +86,51 @@ def _load(order: EngineOrder) -> Engine:
     return Engine(order.model, order.threads, order.labels, order.accelerator, order.read_as)
 
 
-def _serve(peer: socket.socket, engine: Engine, direct: bool) -> None:
+def _serve(peer: socket.socket, engine: Engine, order: EngineOrder) -> None:
+    direct = order.direct
     facts = {name: value for name, value in vars(engine).items() if name not in _HERE}
     tensors = (engine.direct_input if direct else engine.input, engine.output)
     invoke = engine.invoke_direct if direct else engine.invoke
-    forms = [(array.shape, array.dtype) for array in tensors]
-    peer.send(LOADED + pickle.dumps((facts, engine.operators, engine.placement, forms)))
-    _, descriptors, _, _ = socket.recv_fds(peer, 1, 1)
+    places = [place_of(array) for array in tensors]
+    peer.send(LOADED + pickle.dumps((facts, engine.operators, engine.placement, places)))
+    wanted, descriptors, _, _ = socket.recv_fds(peer, MESSAGE_BYTES, 1)
     if not descriptors:
         return
-    given, answer = (flat_bytes(array) for array in shared_arrays(descriptors[0], forms))
+    shared = SharedTensors(descriptors[0], pickle.loads(wanted))
+    # What an accelerator reads is a copy in any case.
+    own = direct and not order.accelerator.name
+    input_joined, output_joined = shared.join(tensors) if own else (False, False)
+    given, answer = (flat_bytes(array) for array in shared.arrays)
     tensor, output = (flat_bytes(array) for array in tensors)
     began_ns = now_ns()
     invoke()  # warm
     peer.send(READY + pickle.dumps(now_ns() - began_ns))
-    placement = engine.placement
-    while peer.recv(1):
-        tensor[:] = given
+    placement, turns = engine.placement, shared.turns
+    while True:
+        if not turns.next(_LOOK_S):
+            if _ended(peer):
+                return
+            continue
+        if not input_joined:
+            tensor[:] = given
         began_ns = now_ns()
         invoke()
         ended_ns = now_ns()
-        answer[:] = output
-        if engine.placement is not placement:
+        if not output_joined:
+            answer[:] = output
+        moved = engine.placement is not placement
+        if moved:
             placement = engine.placement
             peer.send(MOVED + pickle.dumps(placement))
-        peer.send(STAMPS.pack(DONE, began_ns, ended_ns))
+        turns.answer(began_ns, ended_ns, moved)
+
+
+def _ended(peer: socket.socket) -> bool:
+    """Whether nobody is at the other end, who says nothing any more."""
+    try:
+        return not peer.recv(1, socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
 
 
 if __name__ == "__main__":

@@ -137,6 +137,33 @@ def test_one_that_is_lost_while_it_runs(
         required.invoke()
 
 
+@pytest.mark.parametrize("wrong", ["", "3 of 3 golden frames are not answered"])
+def test_the_processor_that_takes_over_here_is_asked_before_its_first_frame(
+    shipped_model: Path, delegate: str, processor: Engine, wrong: str
+) -> None:
+    """Only a process that was replaced was asked, not an engine in this one."""
+    engine = engine_with(shipped_model, delegate, "lives=1")
+    asked: list[str] = []
+
+    def ask() -> str:
+        engine.input[:] = 77
+        engine.invoke()
+        asked.append(engine.placement.latency_class)
+        return wrong
+
+    engine.ask_again = ask
+    engine.input[:] = processor.input
+    engine.invoke()
+    if wrong:
+        with pytest.raises(ModelError, match="on the processor: 3 of 3 golden frames"):
+            engine.invoke()
+    else:
+        engine.invoke()
+        np.testing.assert_array_equal(engine.output, processor.output)
+    np.testing.assert_array_equal(engine.input, processor.input)
+    assert asked == ["cpu-fallback"]
+
+
 # In a process of their own: LiteRT's accelerators and TensorFlow, which other tests load, free each
 # other's memory when the process ends.
 COMPILED = """

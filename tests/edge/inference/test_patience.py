@@ -19,14 +19,24 @@ def learned(limit_s: float, taken_ns: int) -> Patience:
 def test_a_fresh_engine_is_given_a_second_or_what_its_warm_up_tells() -> None:
     patience = Patience(0.25)
     assert patience.late_s == patience.lost_s == 1.0
-    for _ in range(99):
-        patience.learn(5 * MS)
-    assert patience.lost_s == 1.0
-    patience.learn(5 * MS)
-    assert patience.lost_s == 0.25
     patience.begin(600 * MS)
     assert patience.late_s == patience.lost_s == pytest.approx(2.4)
     assert Patience(5.0).lost_s == 5.0
+
+
+def test_after_its_golden_frames_the_slowest_answer_tells() -> None:
+    """A hang in the first hundred frames was told after a second."""
+    patience = Patience(0.25)
+    patience.begin(15 * MS)
+    for taken_ms in (5, 6, 5):
+        assert patience.late_s == 1.0
+        patience.learn(taken_ms * MS)
+    assert patience.late_s == pytest.approx(0.06) and patience.lost_s == 0.25  # the warm-up's 15
+    patience.learn(30 * MS)
+    assert patience.late_s == pytest.approx(0.12)
+    for _ in range(96):
+        patience.learn(5 * MS)
+    assert patience.late_s == pytest.approx(0.04, abs=0.01)  # the one slow answer hardly counts
 
 
 @pytest.mark.parametrize(
