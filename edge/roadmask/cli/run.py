@@ -7,10 +7,14 @@ import faulthandler
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from roadmask.cli.network import accept_negative_ranges
 from roadmask.cli.options import add_settings, given
 from roadmask.system.command_line import stop_on_signal
+
+if TYPE_CHECKING:
+    from roadmask.inference.worker_process import WorkerProcess
 
 RUN_TEXT = "read frames, segment them, publish masks"
 RUN_EXAMPLES = """\
@@ -40,38 +44,55 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from roadmask.inference.worker_process import WorkerProcess
+
+    with WorkerProcess() as worker:  # first, for its imports take as long as all of ours
+        return _publish(options, worker)
+
+
+def _publish(options: argparse.Namespace, worker: WorkerProcess) -> int:
     from roadmask.cli.config_file import daemon_config
     from roadmask.daemon.config import DaemonConfig
-    from roadmask.daemon.reload import Reload
-    from roadmask.daemon.stage_times import StageTimes
-    from roadmask.daemon.start import await_parts, start_engine
+    from roadmask.daemon.order import order_of
     from roadmask.system.logs import set_up_logs
-    from roadmask.system.service_manager import ServiceManager
 
-    config = daemon_config(options.config, given(DaemonConfig, options))
+    def read() -> DaemonConfig:
+        return daemon_config(options.config, given(DaemonConfig, options))
+
+    config = read()
     set_up_logs(config.log_format, config.log_level)
     faulthandler.enable()  # a crash in a driver or library names the thread that it came from
+    order = order_of(config)
+    worker.load(order)
+
+    from roadmask.daemon.pipeline import open_pipeline
+    from roadmask.daemon.reload import Reload
+    from roadmask.daemon.stage_times import StageTimes
+    from roadmask.daemon.start import await_parts
+    from roadmask.inference.engine_process import ProcessEngine
+    from roadmask.system.service_manager import ServiceManager
+
     manager = ServiceManager()
     times = StageTimes() if options.times else None
     stop = stop_on_signal()
-    reload = Reload(lambda: daemon_config(options.config, given(DaemonConfig, options)))
+    reload = Reload(read)
     signal.signal(signal.SIGHUP, lambda *_: reload.wanted.set())
     published = 0
-    with start_engine(config) as engine:
-        from roadmask.daemon.pipeline import open_pipeline  # beside the engine's start
-
-        with await_parts(config, engine, stop, manager) as source:
-            if source is not None:
-                with open_pipeline(
-                    config,
-                    engine=engine,
-                    source=source,
-                    times=times,
-                    manager=manager,
-                    reload=reload,
-                ) as pipeline:
-                    published = pipeline.run(stop)
-                    manager.stopping()
+    with (
+        ProcessEngine(order, config.max_age_ms, worker) as engine,
+        await_parts(config, engine, stop, manager) as source,
+    ):
+        if source is not None:
+            with open_pipeline(
+                config,
+                engine=engine,
+                source=source,
+                times=times,
+                manager=manager,
+                reload=reload,
+            ) as pipeline:
+                published = pipeline.run(stop)
+                manager.stopping()
     if times is not None:
         times.save(options.times)
     if config.frames and published < config.frames and not stop.is_set():

@@ -7,7 +7,6 @@ wrong address, a file that is no model) ends the daemon with one line.
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,45 +18,18 @@ from roadmask.daemon.config import DaemonConfig
 from roadmask.daemon.inlet import open_camera
 from roadmask.daemon.mode_log import ModeLog
 from roadmask.daemon.outlet import access_of
-from roadmask.inference.accelerator import Accelerator
 from roadmask.inference.engine import EngineLostError
 from roadmask.inference.engine_process import ProcessEngine
-from roadmask.inference.engine_worker import EngineOrder
 from roadmask.inference.proof import prove
-from roadmask.inference.reading.read_as import ReadAs
 from roadmask.sources import FaultCode, Source, SourceError
 from roadmask.stream.modes import Mode, Reason, names
 from roadmask.stream.publish.heartbeat import Heart
 from roadmask.stream.publish.publisher import Publisher
-from roadmask.system.scheduling import parse_cores
 from roadmask.system.service_manager import ServiceManager
 
 _log = logging.getLogger(__name__)
 _RETRY_S = 0.25  # a camera is opened that soon after its device is there
 _MENDED_BY_TIME = {FaultCode.CAMERA_MISSING, FaultCode.CAMERA_BUSY, FaultCode.CAMERA_LOST}
-
-
-def resolved_model(model: str) -> str:
-    """A link to a model followed: an engine that is started anew loads the same file again."""
-    return os.path.realpath(model) if Path(model).is_file() else model
-
-
-def start_engine(config: DaemonConfig) -> ProcessEngine:
-    """The network's process, loading."""
-    accelerator = Accelerator(
-        config.delegate, config.delegate_options, config.gpu, config.delegate_required
-    )
-    order = EngineOrder(
-        resolved_model(config.model),
-        config.threads,
-        config.labels or None,
-        accelerator,
-        parse_cores(config.cores),
-        config.realtime,
-        config.lock_memory,
-        ReadAs(config.input_range, config.channels, config.size, config.output),
-    )
-    return ProcessEngine(order, config.max_age_ms)
 
 
 class WaitingRoom:

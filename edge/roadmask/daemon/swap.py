@@ -14,8 +14,8 @@ import time
 
 from roadmask.daemon.config import DaemonConfig
 from roadmask.daemon.network import Network, fit_network
+from roadmask.daemon.order import order_of, resolved_model
 from roadmask.daemon.outlet import identity_of, preview_of
-from roadmask.daemon.start import resolved_model, start_engine
 from roadmask.errors import ModelError, RoadmaskError
 from roadmask.inference.engine import Engine
 from roadmask.inference.engine_process import ProcessEngine
@@ -117,7 +117,7 @@ class Swap:
         self.busy = True
 
     def _prepared(self) -> Network:
-        engine = start_engine(self.config)
+        engine = ProcessEngine(order_of(self.config), self.config.max_age_ms)
         self._candidates.append(engine)
         try:
             engine.load(self._stop)

@@ -23,13 +23,7 @@ from roadmask.inference.accelerator import (
     Wiring,
     accelerated,
 )
-from roadmask.inference.contract import read_contract
-from roadmask.inference.int8_input import int8_input
 from roadmask.inference.model_file import check_seal, digest, model_path, naming, read_model
-from roadmask.inference.pixels import plain_table
-from roadmask.inference.reading.graph import GraphTensor
-from roadmask.inference.reading.input import InputForm
-from roadmask.inference.reading.output import OutputForm
 from roadmask.inference.reading.read_as import AS_IT_SAYS, ReadAs
 from roadmask.labels.label_set import LabelSet
 from roadmask.system.clock import now_ns
@@ -38,6 +32,9 @@ from roadmask.system.scheduling import require_threads
 
 if TYPE_CHECKING:
     from roadmask.inference.proof import Standing
+    from roadmask.inference.reading.graph import GraphTensor
+    from roadmask.inference.reading.input import InputForm
+    from roadmask.inference.reading.output import OutputForm
 
 _log = logging.getLogger(__name__)
 
@@ -100,6 +97,10 @@ class Engine:
         accelerator: Accelerator = Accelerator(),  # noqa: B008 (frozen)
         read_as: ReadAs = AS_IT_SAYS,
     ) -> None:
+        # What reads files is not loaded where the network runs in another process.
+        from roadmask.inference.contract import read_contract
+        from roadmask.inference.int8_input import int8_input
+
         self.late: Callable[[], None] = lambda: None
         THREADS.check(threads, "--threads")
         require_threads(threads)
@@ -293,6 +294,8 @@ def pixel_table(given: InputForm) -> npt.NDArray[Any]:
 
     float32, or uint8: the bytes of an integer input.
     """
+    from roadmask.inference.pixels import plain_table
+
     tensor, pixels = given.tensor, given.pixels
     if tensor.dtype == "float32":
         assert pixels is not None  # else the contract has a problem

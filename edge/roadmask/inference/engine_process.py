@@ -12,8 +12,6 @@ import os
 import pickle
 import socket
 import struct
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,16 +22,17 @@ import numpy as np
 from roadmask.errors import ModelError, RoadmaskError
 from roadmask.inference.accelerator import Accelerator, Placement
 from roadmask.inference.engine import Engine, EngineLostError
+from roadmask.inference.engine_order import EngineOrder
 from roadmask.inference.engine_worker import (
     FAILED,
     LOADED,
     MESSAGE_BYTES,
     MOVED,
     READY,
-    EngineOrder,
 )
 from roadmask.inference.patience import Patience
 from roadmask.inference.shared_tensors import Place, SharedTensors, new_memory
+from roadmask.inference.worker_process import WorkerProcess
 from roadmask.system.clock import now_ns
 
 _log = logging.getLogger(__name__)
@@ -55,6 +54,7 @@ class ProcessEngine(Engine):
     Args:
         order: what the process loads.
         max_age_ms: a mask that is older is useless, see ``Patience``.
+        worker: the process, where it was started already, with or without its order.
 
     Attributes:
         restarts: engines that were replaced.
@@ -62,7 +62,12 @@ class ProcessEngine(Engine):
         waiting: called again and again while an engine loads.
     """
 
-    def __init__(self, order: EngineOrder, max_age_ms: float = 250.0) -> None:
+    def __init__(
+        self,
+        order: EngineOrder,
+        max_age_ms: float = 250.0,
+        worker: WorkerProcess | None = None,
+    ) -> None:
         self._order, self._patience = order, Patience(max_age_ms / 1000)
         self._fallback, self._span = "", b""
         self._placed: Placement
@@ -74,7 +79,7 @@ class ProcessEngine(Engine):
         self.late: Callable[[], None] = lambda: None
         self.waiting: Callable[[], None] = lambda: None
         self.standing, self.ask_again = None, None
-        self._begin()
+        self._begin(worker or WorkerProcess())
 
     def __enter__(self) -> ProcessEngine:
         return self
@@ -83,6 +88,7 @@ class ProcessEngine(Engine):
         self._end()
         if self._places:
             os.close(self._memory)
+            self._places = []
 
     def load(self, stop: threading.Event) -> None:
         """Wait until the network is loaded and warm, or told to stop; before anything else.
@@ -145,7 +151,7 @@ class ProcessEngine(Engine):
                 return
             try:
                 self._give_up_accelerator()
-                self._begin()
+                self._begin(WorkerProcess())
                 self._finish(stop)
                 self._prove_again()
             except RoadmaskError as error:
@@ -181,16 +187,10 @@ class ProcessEngine(Engine):
         """As of ``Engine``; who was told to stop asks nothing."""
         return "" if self._stop.is_set() else super().asked_again()
 
-    def _begin(self) -> None:
-        self._peer, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            command = [sys.executable, "-m", "roadmask.inference.engine_worker"]
-            self._process = subprocess.Popen(
-                [*command, str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-            )
-        self._peer.send(pickle.dumps(self._order))
+    def _begin(self, worker: WorkerProcess) -> None:
+        self._worker, self._peer = worker, worker.peer
+        if not worker.ordered:
+            worker.load(self._order)
 
     def _finish(self, stop: threading.Event) -> None:
         try:
@@ -280,7 +280,7 @@ class ProcessEngine(Engine):
         patience, told = self._patience, False
         while True:
             spent_s = (now_ns() - asked_ns) * 1e-9
-            if self._process.poll() is not None:
+            if self._worker.process.poll() is not None:
                 raise self._lost(self._last_words())
             if spent_s >= patience.late_s:
                 if self._stop.is_set():
@@ -302,7 +302,7 @@ class ProcessEngine(Engine):
             return f"ended: {error.strerror}"
 
     def _lost(self, what: str) -> EngineLostError:
-        code = self._process.poll()
+        code = self._worker.process.poll()
         if code is not None and code < 0:
             what += f", signal {-code}"
         return EngineLostError(f"model {self.path}: the network's process {what}")
@@ -319,10 +319,8 @@ class ProcessEngine(Engine):
         self._fallback = reason
 
     def _end(self) -> None:
-        self._peer.close()
+        self._worker.end()
         self._span = b""
-        self._process.kill()
-        self._process.wait()
 
 
 def _reason(answer: bytes) -> str:

@@ -15,15 +15,12 @@ import pickle
 import signal
 import socket
 import sys
-from dataclasses import dataclass
 
 from roadmask.errors import RoadmaskError
-from roadmask.inference.accelerator import Accelerator
 from roadmask.inference.engine import Engine
-from roadmask.inference.reading.read_as import AS_IT_SAYS, ReadAs
+from roadmask.inference.engine_order import EngineOrder
 from roadmask.inference.shared_tensors import SharedTensors, place_of
 from roadmask.inference.tensors import flat_bytes
-from roadmask.labels.label_set import LabelSet
 from roadmask.system.clock import now_ns
 from roadmask.system.scheduling import lock_memory, pinned, use_realtime
 
@@ -43,21 +40,6 @@ _HERE = {
 _PR_SET_PDEATHSIG = 1
 
 
-@dataclass(frozen=True)
-class EngineOrder:
-    """What the process is to load, and how it is to run."""
-
-    model: str
-    threads: int = 1
-    labels: str | LabelSet | None = None
-    accelerator: Accelerator = Accelerator()  # noqa: RUF009 (frozen)
-    cores: frozenset[int] = frozenset()
-    realtime: int = 0
-    lock_memory: bool = False
-    read_as: ReadAs = AS_IT_SAYS
-    direct: bool = True  # the tensor is what the network itself reads, see ``Engine.direct_input``
-
-
 def main(descriptor: int) -> int:
     """Serve the other end of the pair until it is gone."""
     logging.disable()  # the daemon logs what it is told
@@ -66,7 +48,10 @@ def main(descriptor: int) -> int:
         signal.signal(number, signal.SIG_IGN)  # the daemon's end ends this process
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     with socket.socket(fileno=descriptor) as peer:
-        order: EngineOrder = pickle.loads(peer.recv(MESSAGE_BYTES))
+        told = peer.recv(MESSAGE_BYTES)
+        if not told:
+            return 0  # the daemon ended at its start
+        order: EngineOrder = pickle.loads(told)
         try:
             with pinned(order.cores):  # the interpreter's threads too
                 engine = _load(order)

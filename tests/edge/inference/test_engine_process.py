@@ -17,8 +17,8 @@ from stream_parts import wait_for
 from roadmask.errors import ModelError
 from roadmask.inference.accelerator import Accelerator
 from roadmask.inference.engine import Engine, EngineLostError
+from roadmask.inference.engine_order import EngineOrder
 from roadmask.inference.engine_process import ProcessEngine
-from roadmask.inference.engine_worker import EngineOrder
 from roadmask.inference.proof import prove
 from roadmask.system.clock import now_ns
 
@@ -43,7 +43,7 @@ def engine(shipped_model: Path, stop: threading.Event) -> Iterator[ProcessEngine
 
 
 def process_id(engine: ProcessEngine) -> int:
-    return engine._process.pid
+    return engine._worker.process.pid
 
 
 def test_it_gives_what_an_engine_here_gives(shipped_model: Path, engine: ProcessEngine) -> None:
@@ -107,8 +107,8 @@ def test_what_is_late_is_learned_from_the_answers(engine: ProcessEngine) -> None
 def test_an_engine_that_nobody_reads_ends_with_its_daemon(engine: ProcessEngine) -> None:
     number = process_id(engine)
     engine._peer.close()
-    wait_for(lambda: engine._process.poll() is not None, f"process {number} ends")
-    assert engine._process.returncode == 0
+    wait_for(lambda: engine._worker.process.poll() is not None, f"process {number} ends")
+    assert engine._worker.process.returncode == 0
 
 
 @pytest.mark.parametrize("ending", ["crash=1", "hang=1"])

@@ -1,0 +1,55 @@
+"""The network's process, as its daemon holds it.
+
+Imports next to nothing, so that a daemon can start it before all that takes time.
+"""
+
+from __future__ import annotations
+
+import pickle
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from roadmask.inference.engine_order import EngineOrder
+
+
+class WorkerProcess:
+    """``roadmask.inference.engine_worker``, importing, then waiting for its order.
+
+    A context manager; its end ends the process.
+
+    Attributes:
+        peer: the daemon's end of a SOCK_SEQPACKET pair.
+        process: the child.
+        ordered: it was told what to load.
+    """
+
+    def __init__(self) -> None:
+        self.ordered = False
+        self.peer, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            command = [sys.executable, "-m", "roadmask.inference.engine_worker"]
+            self.process = subprocess.Popen(
+                [*command, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+            )
+
+    def __enter__(self) -> WorkerProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def load(self, order: EngineOrder) -> None:
+        """Tell it what to load."""
+        self.peer.send(pickle.dumps(order))
+        self.ordered = True
+
+    def end(self) -> None:
+        """At once, whatever it does."""
+        self.peer.close()
+        self.process.kill()
+        self.process.wait()
