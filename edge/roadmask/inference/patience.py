@@ -7,6 +7,7 @@ _KNOWN = 100  # so many times tell what is usual
 _TIMES_USUAL = 4
 _SHORTEST_S = 0.04  # less is the scheduler's business
 _UNKNOWN_S = 1.0
+_FRESH_S = 0.5  # a board that has just started stands still for longer
 
 
 class Patience:
@@ -51,4 +52,5 @@ class Patience:
 
     def _expect(self, usual_ns: float) -> None:
         late_s = max(_TIMES_USUAL * usual_ns * 1e-9, _SHORTEST_S)
-        self.late_s, self.lost_s = min(late_s, self._limit_s), max(late_s, self._limit_s)
+        self.late_s = min(late_s, self._limit_s)
+        self.lost_s = max(late_s, self._limit_s, _FRESH_S if self._fresh else 0.0)

@@ -235,6 +235,8 @@ def test_the_stream_says_when_the_accelerator_is_lost(
         "--delegate-option",
         "lives=21",  # one is the warm-up's
         "--no-verify",  # it would be given up at once, for it computes nothing
+        "--max-age-ms",
+        "60000",  # else a machine that stands still for a moment costs it a fresh life
     )
     with (
         daemon(shipped_model, socket, *options) as process,

@@ -27,13 +27,13 @@ def test_what_one_writes_the_other_reads_and_what_lies_beside_stays() -> None:
     whole = own.base
     places = [place_of(own)]
     assert places[0].at == 100 and places[0].pages == mmap.PAGESIZE
-    daemon = SharedTensors(new_memory(places), places)
-    daemon.arrays[0][:] = 1
-    worker = SharedTensors(os.dup(daemon._descriptor), places)
+    here = SharedTensors(new_memory(places), places)
+    here.arrays[0][:] = 1
+    worker = SharedTensors(os.dup(here._descriptor), places)
     assert worker.join([own]) == [True]
     np.testing.assert_array_equal(own, 1)  # a frame that waits is not overwritten by a fresh engine
     own[5] = 2
-    assert daemon.arrays[0][5] == worker.arrays[0][5] == 2
+    assert here.arrays[0][5] == worker.arrays[0][5] == 2
     assert isinstance(whole, np.ndarray)
     before, after = whole[:100], whole[3100:]
     assert (before == 7).all() and (after == 7).all()
