@@ -13,6 +13,8 @@ from roadmask.system.ranges import COUNT, LATENCY_MS, SECONDS, SHARE, THREADS, b
 from roadmask.system.settings import check, setting
 
 _MACHINE = "machine"
+_OBSERVED = "observation"
+_ADDRESS = r"(\[[^\]]+\]|[^\[\]:]*):\d{1,5}", "HOST:PORT"
 _CORES = r"\d+(-\d+)?(,\d+(-\d+)?)*", "numbers such as 2 or 0,2-3"
 _RECT = r"\d+,\d+,\d+,\d+", "X,Y,W,H in camera px, such as 0,160,1280,560"
 _PAIR = r"[^=\0]+=[^\0]*", "KEY=VALUE"
@@ -142,6 +144,26 @@ class DaemonConfig(ReadAs):
         "lines for people, for journald (auto: where it reads), or JSON",
         choices=FORMATS,
         metavar="FORM",
+    )
+    metrics: str = setting(
+        "",
+        "answer Prometheus here, such as 127.0.0.1:9464; the extra metrics",
+        form=_ADDRESS,
+        metavar="HOST:PORT",
+        group=_OBSERVED,
+    )
+    flight: str = setting(
+        "",
+        "folder for the minute round each STALE or FAULT; the extra record",
+        metavar="DIR",
+        group=_OBSERVED,
+    )
+    flight_mib: float = setting(
+        64.0,
+        "of all files in it; the oldest go",
+        unit="MiB",
+        within=between(1.0, 1e6),
+        group=_OBSERVED,
     )
     cores: str = setting("", "of the network", form=_CORES, metavar="LIST", group=_MACHINE)
     delegate: str = setting(

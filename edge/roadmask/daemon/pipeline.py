@@ -27,8 +27,8 @@ from roadmask.daemon.health import Health
 from roadmask.daemon.inlet import open_camera
 from roadmask.daemon.intake import Intake
 from roadmask.daemon.looks import Looks
-from roadmask.daemon.mode_log import ModeLog
 from roadmask.daemon.network import Network, fit_network
+from roadmask.daemon.observed import observed
 from roadmask.daemon.outlet import open_publisher, period_ns
 from roadmask.daemon.publication import Publication
 from roadmask.daemon.reload import Reload
@@ -131,10 +131,8 @@ def open_pipeline(
         source = open_part(source or open_camera(config))
         network = fit_network(engine, source.size, config)
         publisher = publisher or open_part(open_publisher(config, network, source))
-        publisher.mode_changed = ModeLog().note
         intake = Intake(network)
         capture = open_part(CaptureThread(source, preparation=intake, max_fps=config.max_fps))
-        open_part(Heart(publisher, Faults(publisher, capture).tell))
         board = open_part(BoardWatch())
         health = Health(
             source.kind,
@@ -143,6 +141,8 @@ def open_pipeline(
             board,
         )
         looks = Looks(SceneCheck(config.scene, source.kind is SourceKind.LIVE), network.check)
+        open_part(observed(config, publisher, capture, board, looks.scene, lambda: works.network))
+        open_part(Heart(publisher, Faults(publisher, capture).tell))
         swap = open_part(Swap(config, source.size, source.name, publisher))
         publication = Publication(publisher, network, source.kind, looks, health, times)
         works = open_part(Works(intake, publication, publisher, swap))

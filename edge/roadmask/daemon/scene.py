@@ -116,6 +116,11 @@ class SceneCheck:
         return SceneStats(dark, bright, energy[2], min(*ratios, 1.0), max(ratios), content)
 
     @property
+    def has_looked(self) -> bool:
+        """There is a ``small`` picture."""
+        return bool(self._planes)
+
+    @property
     def small(self) -> Image:
         """The last picture, about 240 px wide; the next look overwrites it."""
         return self._planes[0]
