@@ -1,6 +1,6 @@
 // Free distance ahead, from the newest mask: what a decision system does with the stream.
 //
-//   subscribe SOCKET [FRAMES] [--allow-not-live]
+//   subscribe SOCKET [FRAMES] [--allow-not-live] [--max-age-ms N]
 //
 // edge/examples/subscribe.py does the same in the same order.
 #include <roadmask/products.hpp>
@@ -75,13 +75,17 @@ int main(int count, char** arguments) {
     const std::string argument = arguments[i];
     if (argument == "--allow-not-live") {
       options.allow_not_live = true;
+    } else if (argument == "--max-age-ms" && i + 1 < count && std::atol(arguments[i + 1]) > 0) {
+      options.max_age = std::chrono::milliseconds(std::atol(arguments[++i]));
     } else if (position == 0) {
       socket_path = argument;
       ++position;
     } else if (position == 1 && (frames = std::atol(argument.c_str())) > 0) {
       ++position;
     } else {
-      std::fprintf(stderr, "argument %s: expected subscribe SOCKET [FRAMES] [--allow-not-live]\n",
+      std::fprintf(stderr,
+                   "argument %s: expected subscribe SOCKET [FRAMES] [--allow-not-live] "
+                   "[--max-age-ms N]\n",
                    arguments[i]);
       return 2;
     }

@@ -13,6 +13,7 @@ DOCTOR_TEXT = "check the board, and with --verify a model's certified masks on i
 DOCTOR_EXAMPLES = """\
 examples:
   roadmask doctor --verify roadnet-480x352
+  roadmask doctor --socket /run/roadmask-front/masks.v1.sock --reader s4
   roadmask doctor --verify net.tflite --delegate libedgetpu.so.1 --json where-it-runs.json
 Exit code 1: a fault.
 """
@@ -26,6 +27,7 @@ def add_doctor(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=THREADS, default=1, help="of the network; default: 1")
     add_accelerator(parser.add_argument_group("accelerator", "with --verify"))
     parser.add_argument("--socket", type=Path, help="where the daemon would publish")
+    parser.add_argument("--reader", metavar="USER", help="may this user connect there?")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was found")
     parser.set_defaults(body=_doctor)
 
@@ -36,9 +38,11 @@ def _doctor(options: argparse.Namespace) -> int:
     from roadmask.stream.protocol import DEFAULT_SOCKET
     from roadmask.system.command_line import EXIT_DONE, EXIT_GATE
     from roadmask.system.files import write_json
-    from roadmask.tools.doctor import examine, to_json, verify_model
+    from roadmask.tools.doctor import examine, examine_reader, to_json, verify_model
 
     checks = examine(options.socket or Path(DEFAULT_SOCKET))
+    if options.reader:
+        checks.append(examine_reader(options.reader, options.socket or Path(DEFAULT_SOCKET)))
     engine = None
     accelerator = accelerator_of(options)
     if options.verify:

@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 
 from roadmask.cli.bridge import add_zenoh, remote_subscriber
+from roadmask.stream.checks import MAX_LIMIT_MS
 from roadmask.system.command_line import stop_on_signal
-from roadmask.system.ranges import COUNT, SECONDS
+from roadmask.system.ranges import COUNT, SECONDS, between
 
 WATCH_TEXT = "subscribe to a stream and show or save what comes"
 
@@ -23,6 +24,12 @@ def add_watch(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--wait", type=SECONDS, default=10.0, metavar="S", help="for the first frame"
     )
+    parser.add_argument(
+        "--max-age-ms",
+        type=between(1, MAX_LIMIT_MS),
+        metavar="MS",
+        help="take no older mask (default: 250), nor one over the stream's own limit",
+    )
     add_zenoh(parser)
     parser.set_defaults(body=_watch)
 
@@ -37,6 +44,7 @@ def _watch(options: argparse.Namespace) -> int:
         frames=options.frames,
         save=options.save,
         wait_s=options.wait,
+        max_age_ms=options.max_age_ms,
         stop=stop_on_signal(),
         subscriber=remote_subscriber(options),
     )

@@ -25,6 +25,7 @@ from roadmask.sources.source import (
 )
 from roadmask.sources.uri import SourceUri
 from roadmask.system.clock import now_ns
+from roadmask.system.scheduling import what_lacks
 
 _log = logging.getLogger(__name__)
 
@@ -123,6 +124,8 @@ class VideoSource(Source):
         return self._decode(data)  # type: ignore[arg-type]
 
     def _unreadable(self, why: str) -> CaptureError:
+        if lacking := what_lacks():
+            return CaptureError(f"source {self._path} cannot be opened: {lacking}")
         return CaptureError(
             f"source {self._path} is not a readable video ({why}): expected e.g. MP4, AVI or "
             "MKV; copy it again or convert it"

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn, Protocol
 
 from roadmask.errors import RoadmaskError
+from roadmask.system.scheduling import what_lacks
 
 EXIT_DONE, EXIT_GATE, EXIT_UNUSABLE = 0, 1, 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
@@ -115,6 +116,8 @@ def _reason(error: Exception) -> str:
     if isinstance(error, RoadmaskError):
         return str(error)
     kind, text = type(error).__name__, " ".join(str(error).split())[:300]
+    if isinstance(error, MemoryError) or "can't start new thread" in text:
+        return what_lacks() or f"there was no room: {text or kind}; try again with more memory"
     if isinstance(error, OSError) and error.filename is not None:
         name = os.fsdecode(error.filename) if error.filename else "''"
         return f"{name}: {error.strerror}; give a path that can be used, or mend this one"

@@ -65,6 +65,21 @@ def temperature_c(root: Path = Path("/")) -> float | None:
     return max((t for t in readings if t and _COLDEST_C < t < _HOTTEST_C), default=None)
 
 
+# Modules whose version matters to masks: cameras and accelerators.
+_DRIVERS = ("uvcvideo", "v4l2loopback", "apex", "gasket", "nvidia", "hailo_pci", "rockchip_rknpu")
+_FIRMWARE = {
+    "bootloader": "proc/device-tree/chosen/bootloader/version",
+    "Jetson Linux": "etc/nv_tegra_release",
+}
+
+
+def firmware_versions(root: Path = Path("/")) -> dict[str, str]:
+    """Versions of drivers and firmware that tell one, by name."""
+    found = {name: read_text(root / "sys/module" / name / "version") for name in _DRIVERS}
+    found |= {name: read_text(root / place) for name, place in _FIRMWARE.items()}
+    return {name: " ".join(text.split())[:60] for name, text in found.items() if text}
+
+
 def read_text(path: Path) -> str | None:
     """What a file of the kernel says; None where it is not there, empty or not to be read."""
     try:

@@ -7,6 +7,7 @@ out in the vehicle.
 from __future__ import annotations
 
 import ctypes
+import mmap
 import os
 import threading
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from roadmask.errors import ConfigError
 
 # <sys/mman.h>; ONFAULT locks what is touched, not the whole of every library.
 _OWN_THREADS = 4  # capture, publication, heartbeat, one to spare
+_SOME_BYTES = 64 << 20
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
 
 
@@ -96,6 +98,24 @@ def require_threads(count: int) -> None:
         let_go.set()
         for thread in started:
             thread.join()
+
+
+def what_lacks() -> str:
+    """What this process cannot have any more, in words: a thread, memory, or nothing ("").
+
+    Native code that gets neither often says something else.
+    """
+    try:
+        thread = threading.Thread(target=lambda: None, daemon=True)
+        thread.start()
+        thread.join()
+    except RuntimeError:
+        return "no thread can be started: raise the limit of tasks (TasksMax=, ulimit -u)"
+    try:
+        mmap.mmap(-1, _SOME_BYTES).close()
+    except (OSError, MemoryError):
+        return "there is no memory left: raise the limit (MemoryMax=, ulimit -v) or free some"
+    return ""
 
 
 @contextmanager

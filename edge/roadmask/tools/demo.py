@@ -115,8 +115,9 @@ def _check_alive(
         raise CaptureError(
             said.removeprefix("roadmask: ") or f"the daemon ended ({process.poll()})"
         )
-    if not first_s and time.monotonic() - started > _START_S:
-        raise CaptureError(f"no mask within {_START_S:g} s: {stream.reason_text}")
+    # A slow board loads and draws for minutes, and says so meanwhile; one that is silent is stuck.
+    if not first_s and not stream.connected and time.monotonic() - started > _START_S:
+        raise CaptureError(f"no stream within {_START_S:g} s: {stream.reason_text}")
 
 
 def _score(matrix: ConfusionMatrix, town: Town, mask: Mask) -> None:

@@ -28,7 +28,8 @@ from roadmask.inference.golden import read_golden, verify
 from roadmask.inference.model_file import read_model
 from roadmask.stream import ring
 from roadmask.system.clock import now_ns
-from roadmask.system.hardware import Device, read_device
+from roadmask.system.hardware import Device, firmware_versions, read_device
+from roadmask.tools.doors import what_bars
 
 OK, NOTE, FAULT = "ok", "note", "fault"
 _HOT_C = 80.0  # Raspberry Pi throttles from 80 °C, Jetson from about 85 °C
@@ -67,9 +68,19 @@ def examine(socket: Path, root: Path = Path("/")) -> list[Check]:
         lambda: _power(device),
         lambda: _cameras(root),
         lambda: _socket_folder(socket),
-        _versions,
+        lambda: _versions(root),
     ]
     return [check for group in checks for check in group()]
+
+
+def examine_reader(user: str, socket: Path) -> Check:
+    """Whether ``user``, S4's, gets as far as the daemon's socket.
+
+    Raises:
+        ConfigError: there is no such user.
+    """
+    bar = what_bars(user, socket)
+    return Check(f"reader {user}", FAULT if bar else OK, bar or f"may connect to {socket}")
 
 
 def verify_model(engine: Engine) -> list[Check]:
@@ -247,7 +258,7 @@ def _socket_folder(socket: Path) -> Iterator[Check]:
         yield Check(name, OK, f"mode {mode:o}")
 
 
-def _versions() -> Iterator[Check]:
+def _versions(root: Path) -> Iterator[Check]:
     parts = [f"roadmask {__version__}", f"Python {platform.python_version()}"]
     runtime = False
     for package in _PACKAGES:
@@ -257,6 +268,7 @@ def _versions() -> Iterator[Check]:
             continue
         runtime |= package in ("ai-edge-litert", "tflite-runtime")
     parts.append(f"Linux {platform.release()}")
+    parts += [f"{name} {version}" for name, version in firmware_versions(root).items()]
     yield Check("versions", OK if runtime else NOTE, ", ".join(parts))
 
 

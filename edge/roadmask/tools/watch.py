@@ -27,6 +27,7 @@ def watch(
     frames: int = 0,
     save: Path | None = None,
     wait_s: float = 10.0,
+    max_age_ms: float | None = None,
     stop: threading.Event,
     subscriber: Subscriber | None = None,
 ) -> dict[str, Any]:
@@ -37,6 +38,7 @@ def watch(
         frames: stop after so many; 0 = until told.
         save: folder for ``SEQUENCE.png`` (category ids) and ``color/SEQUENCE.png``.
         wait_s: how long to wait for the first frame.
+        max_age_ms: take no older mask; the stream's own limit holds too.
         stop: set it to end.
         subscriber: reads instead of a new ``Subscriber``; closed at the end.
 
@@ -53,7 +55,8 @@ def watch(
     last_s = time.monotonic()
     remedy = f"start 'roadmask bridge --zenoh {socket}' there, or check --connect"
     if subscriber is None:
-        subscriber = Subscriber(socket, **TAKE_EVERYTHING, preview=save is not None)
+        limit = {} if max_age_ms is None else {"max_age_ms": max_age_ms}
+        subscriber = Subscriber(socket, **TAKE_EVERYTHING, preview=save is not None, **limit)
         remedy = f"start 'roadmask run --socket {socket}' or give its socket with --socket"
     with subscriber:
         while not stop.is_set() and (not frames or seen.frames < frames):

@@ -171,3 +171,22 @@ def test_threads_that_cannot_be_started_are_refused_before_native_code_crashes()
 def test_numbers_of_threads_that_no_network_takes(count: int) -> None:
     with pytest.raises(ConfigError, match=f"--threads {count}: expected a whole number from 1"):
         Engine("roadnet-480x352", count)
+
+
+@pytest.mark.parametrize(("limit", "named"), [("-v", "memory"), ("-u", "thread")])
+def test_a_want_of_memory_or_threads_is_called_so(limit: str, named: str, tmp_path: Path) -> None:
+    """It was an unreadable video."""
+    if limit == "-u" and os.geteuid() == 0:
+        pytest.skip("no limit of tasks holds for root")
+    lines = [
+        "import resource, sys",
+        "from roadmask.system.scheduling import what_lacks",
+        "what = resource.RLIMIT_AS if sys.argv[1] == '-v' else resource.RLIMIT_NPROC",
+        "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()",
+        "most = used + (40 << 20) if sys.argv[1] == '-v' else 0",
+        "resource.setrlimit(what, (most, most))",
+        "print(what_lacks())",
+    ]
+    command = [sys.executable, "-c", "\n".join(lines), limit]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
+    assert named in said

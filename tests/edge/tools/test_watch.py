@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from stream_parts import publish
 
+from roadmask.errors import CaptureError
 from roadmask.stream.modes import Flag, Mode, Reason
 from roadmask.stream.publish.publisher import Publisher
+from roadmask.system.clock import now_ns
 from roadmask.tools import watch
 
 
@@ -36,3 +38,26 @@ def test_everything_is_taken_and_marked_by_name(
             thread.join()
     assert seen["modes"] == {"DEGRADED": 2}
     assert "DEGRADED DARK|FROZEN NOT LIVE (FILE) AGE UNKNOWN" in lines[-1]
+
+
+def test_an_older_mask_is_taken_when_that_is_said(tmp_path: Path) -> None:
+    """The stream allows ten seconds; without the option 250 ms hold."""
+    path = tmp_path / "masks.sock"
+    with Publisher(path, mask_size=(8, 8), max_age_ms=10_000) as publisher:
+        stop = threading.Event()
+
+        def run() -> None:
+            while not stop.wait(0.005):
+                publish(publisher, capture_ns=now_ns() - 1_000_000_000)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        try:
+            with pytest.raises(CaptureError, match="older than allowed"):
+                watch.watch(str(path), frames=1, wait_s=0.5, stop=threading.Event())
+            limit = {"max_age_ms": 5_000.0}
+            seen = watch.watch(str(path), frames=1, stop=threading.Event(), **limit)
+        finally:
+            stop.set()
+            thread.join()
+    assert seen["frames"] == 1
