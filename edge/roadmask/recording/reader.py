@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -41,6 +41,17 @@ class Record:
     preview: U8 | None = None
 
 
+class Stamped(NamedTuple):
+    """A stored message: topic, seconds after the beginning, MCAP's own times, its bytes."""
+
+    topic: str
+    at_s: float
+    log_ns: int
+    publish_ns: int
+    sequence: int
+    data: bytes
+
+
 def require_mcap() -> None:
     """Raises ConfigError where the extra is missing."""
     try:
@@ -60,6 +71,7 @@ class Recording:
     Attributes:
         frames: FRAMEs that it holds.
         identities: by stream id and index of the frame's header.
+        about: what the file says of itself.
 
     Raises:
         DataError: not a recording, cut off, of another version.
@@ -109,6 +121,10 @@ class Recording:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the file go."""
         self._file.close()
 
     def records(self, start_s: float = 0.0) -> Iterator[Record]:
@@ -136,6 +152,7 @@ class Recording:
                 f"{self.path} has format {about.get('version')!r}, this roadmask reads "
                 f"{VERSION!r}: update it"
             )
+        self.about = about
         self._unix_ns = int(about["unix_ns_minus_boottime_ns"])
         self._topics = {channel.id: channel.topic for channel in summary.channels.values()}
         self._chunks = sorted(summary.chunk_indexes, key=lambda chunk: chunk.chunk_start_offset)
@@ -154,6 +171,55 @@ class Recording:
                     bytes.fromhex(entry.get("body", "")),
                 )
                 self.identities[key] = IdentityKind[entry["kind"]], identity
+
+    @property
+    def chunks(self) -> int:
+        """Parts that are read one at a time, in the order of the file."""
+        return len(self._chunks)
+
+    @property
+    def start_ns(self) -> int:
+        """Wall-clock time of the first message."""
+        return self._start_ns
+
+    def span_s(self, chunk: int) -> tuple[float, float]:
+        """When a part begins and ends, after the recording's beginning; no pixel is read."""
+        found = self._chunks[chunk]
+        times = found.message_start_time, found.message_end_time
+        return (times[0] - self._start_ns) / 1e9, (times[1] - self._start_ns) / 1e9
+
+    def welcomes(self, chunk: int) -> bool:
+        """Whether a WELCOME is in that part."""
+        offsets = self._chunks[chunk].message_index_offsets
+        return WELCOME in {self._topics[channel] for channel in offsets}
+
+    def stamped(self, chunk: int) -> list[Stamped]:
+        """The messages of a part, as they were stored.
+
+        Raises:
+            DataError: the file is damaged.
+        """
+        with self._named():
+            return [
+                Stamped(
+                    self._topics[message.channel_id],
+                    (message.log_time - self._start_ns) / 1e9,
+                    message.log_time,
+                    message.publish_time,
+                    message.sequence,
+                    message.data,
+                )
+                for message in self._messages(self._chunks[chunk])
+            ]
+
+    def parse(self, data: bytes) -> Record:
+        """What a stored message says.
+
+        Raises:
+            DataError: it is damaged.
+        """
+        with self._named():
+            return _parse(data)
 
     def first_frame(self, welcome: Welcome) -> Record | None:
         """The first FRAME of the stream that ``welcome`` began; None if it had none."""

@@ -27,7 +27,7 @@ from roadmask.stream.protocol import Identity, IdentityKind, Message, Welcome
 from roadmask.system.clock import now_ns
 from roadmask.system.files import followed
 
-_LAYOUT = b"""\
+LAYOUT = b"""\
 A message of roadmask's mask stream, little-endian (docs/protocol.md); its length is the u16 at
 byte 6. A FRAME goes on with its planes, without padding: mask, height x width u8; confidence, the
 same, if its offset is not 0; preview, height x width x 3 u8 RGB, if its offset is not 0.
@@ -71,7 +71,7 @@ class RecordingFile:
         self._unix_ns = time.time_ns() - now_ns()
         self._writer = Writer(self._file)
         self._writer.start(PROFILE, f"roadmask {__version__}")
-        schema = self._writer.register_schema("roadmask.Message", "roadmask", _LAYOUT)
+        schema = self._writer.register_schema("roadmask.Message", "roadmask", LAYOUT)
         self._channels = {
             topic: self._writer.register_channel(topic, "roadmask", schema)
             for topic in (WELCOME, FRAME, STATUS)
@@ -132,18 +132,7 @@ class RecordingFile:
         self, stream_id: int, index: int, kind: IdentityKind, identity: Identity
     ) -> None:
         """What frames of ``stream_id`` mean by ``index``."""
-        self._writer.add_metadata(
-            IDENTITY,
-            {
-                "stream_id": f"{stream_id:016x}",
-                "index": str(index),
-                "kind": kind.name,
-                "name": identity.name,
-                "sha256": identity.digest.hex(),
-                "colors_rgb": " ".join(bytes(rgb).hex() for rgb in identity.colors_rgb),
-                "body": identity.body.hex(),
-            },
-        )
+        self._writer.add_metadata(IDENTITY, identity_entry(stream_id, index, kind, identity))
 
     def add_totals(self, totals: dict[str, int]) -> None:
         """What was counted, at the end."""
@@ -170,3 +159,18 @@ class RecordingFile:
             f"--out {self.path}: {error.strerror} after {self.frames} frames: make room{kept}, "
             "where 'mcap recover' finds them"
         )
+
+
+def identity_entry(
+    stream_id: int, index: int, kind: IdentityKind, identity: Identity
+) -> dict[str, str]:
+    """The metadata of one identity."""
+    return {
+        "stream_id": f"{stream_id:016x}",
+        "index": str(index),
+        "kind": kind.name,
+        "name": identity.name,
+        "sha256": identity.digest.hex(),
+        "colors_rgb": " ".join(bytes(rgb).hex() for rgb in identity.colors_rgb),
+        "body": identity.body.hex(),
+    }

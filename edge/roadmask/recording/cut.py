@@ -1,0 +1,101 @@
+"""A range of a recording as a recording of its own, made as it is sent: nothing is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from roadmask import __version__
+from roadmask.recording.reader import (
+    ABOUT,
+    FRAME,
+    IDENTITY,
+    PROFILE,
+    STATUS,
+    TOTALS,
+    WELCOME,
+    Recording,
+)
+from roadmask.recording.writer import LAYOUT, identity_entry
+
+MARK = "roadmask.mark"
+
+
+class _Pipe:
+    """A file that is written to here and taken from there."""
+
+    def __init__(self) -> None:
+        self._data, self._at = bytearray(), 0
+
+    def write(self, data: bytes) -> int:
+        self._data += data
+        self._at += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        return self._at
+
+    def flush(self) -> None:
+        pass
+
+    def take(self) -> bytes:
+        data = bytes(self._data)
+        self._data.clear()
+        return data
+
+
+def cut(
+    recording: Recording,
+    start_s: float,
+    end_s: float,
+    marks: Iterable[Mapping[str, str]] = (),
+) -> Iterator[bytes]:
+    """The bytes of an MCAP file with what came from ``start_s`` to ``end_s``.
+
+    The WELCOMEs before the range come along: they say what holds for its frames. The file that is
+    cut from is read part by part, under whatever lock the caller holds around each ``next``.
+
+    Args:
+        recording: where from.
+        start_s, end_s: seconds after its beginning.
+        marks: notes to keep with it, as metadata.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    from mcap.writer import Writer
+
+    pipe = _Pipe()
+    writer = Writer(pipe)  # type: ignore[arg-type]
+    writer.start(PROFILE, f"roadmask {__version__}")
+    schema = writer.register_schema("roadmask.Message", "roadmask", LAYOUT)
+    channels = {
+        topic: writer.register_channel(topic, "roadmask", schema)
+        for topic in (WELCOME, FRAME, STATUS)
+    }
+    writer.add_metadata(ABOUT, recording.about)
+    for (stream_id, index), (kind, identity) in recording.identities.items():
+        writer.add_metadata(IDENTITY, identity_entry(stream_id, index, kind, identity))
+    for mark in marks:
+        writer.add_metadata(MARK, dict(mark))
+    frames = 0
+    for chunk in range(recording.chunks):
+        begins, ends = recording.span_s(chunk)
+        if begins > end_s or (ends < start_s and not recording.welcomes(chunk)):
+            continue
+        for message in recording.stamped(chunk):
+            inside = start_s <= message.at_s <= end_s
+            if not inside and not (message.topic == WELCOME and message.at_s < start_s):
+                continue
+            frames += message.topic == FRAME
+            writer.add_message(
+                channels[message.topic],
+                log_time=message.log_ns,
+                publish_time=message.publish_ns,
+                sequence=message.sequence,
+                data=message.data,
+            )
+        if data := pipe.take():
+            yield data
+    writer.add_metadata(TOTALS, {"frames": str(frames)})
+    writer.finish()  # type: ignore[no-untyped-call]
+    yield pipe.take()
