@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from roadmask.evaluation.bootstrap import category_iou, resampled
 from roadmask.labels.label_set import CATEGORY_NAMES, VOID
 from roadmask.system.percentiles import interval_95
 
-REPLICATES = 1000
 Interval = list[float | None]
 
 
@@ -45,12 +45,8 @@ def bootstrap(frames: npt.NDArray[np.int64], *, seed: int = 0) -> Intervals:
         frames: ``(N, 2, 8, 8)``: confusion matrices of the float and the INT8 model, each frame.
         seed: of the resampling; the same frames give the same intervals.
     """
-    count = len(frames)
-    rng = np.random.default_rng(seed)
-    weights = rng.multinomial(count, np.full(count, 1 / count), REPLICATES).astype(np.float64)
-    sums = (weights @ frames.reshape(count, -1)).reshape(REPLICATES, *frames.shape[1:])
-    iou = _iou(sums)  # (replicates, 2, 7)
-    present = ~np.isnan(_iou(frames.sum(axis=0)[None])[0]).any(axis=0)
+    iou = category_iou(resampled(frames, seed))  # (replicates, 2, 7)
+    present = ~np.isnan(category_iou(frames.sum(axis=0)[None])[0]).any(axis=0)
     iou = iou[..., present]
     mean = np.nanmean(iou, axis=-1) if present.any() else np.full(iou.shape[:2], np.nan)
 
@@ -69,15 +65,6 @@ def bootstrap(frames: npt.NDArray[np.int64], *, seed: int = 0) -> Intervals:
         by_category(iou[:, 0]),
         by_category(iou[:, 1]),
     )
-
-
-def _iou(matrices: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """``(…, 8, 8)`` → ``(…, 7)``; rows are the truth, void truth counts nowhere."""
-    scored = matrices[..., 1:, :].astype(np.float64)
-    hits = np.diagonal(scored[..., 1:], axis1=-2, axis2=-1)
-    union = scored.sum(axis=-1) + scored[..., 1:].sum(axis=-2) - hits
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(hits / union)
 
 
 def _interval(values: npt.NDArray[np.float64]) -> Interval:

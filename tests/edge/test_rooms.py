@@ -20,7 +20,7 @@ ALLOWED = {
     "stream": "system",
     "imaging": "labels system",
     "town": "labels system",
-    "evaluation": "labels",
+    "evaluation": "labels system",
     "stream.publish": "stream system",
     "stream.subscribe": "stream system",
     "stream.products": "stream stream.subscribe system",

@@ -8,7 +8,6 @@ that is in the cache needs no network.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -17,12 +16,13 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from roadmask.errors import ConfigError, DataError, RoadmaskError
-from roadmask.storage.address import LIBRARIES, Address, is_address, parse_address
+from roadmask.errors import ConfigError, DataError
+from roadmask.storage.address import Address, is_address, parse_address
+from roadmask.storage.stores import open_store, store_errors
 from roadmask.system.files import atomic_path, write_text
 
 _BLOCK = 1 << 20
@@ -59,8 +59,8 @@ def fetch(location: str | Path, sha256: str | None = None) -> Path:
     target = _place(address)
     if address.sha256 and target.is_file() and _digest_of(target) == address.sha256:
         return target
-    with _errors(address):
-        files, name = _open(address)
+    with store_errors(address):
+        files, name = open_store(address)
         mark = _mark(files.info(name))
         if mark and _read_note(target) == mark and not address.sha256 and target.is_file():
             return target
@@ -88,8 +88,8 @@ def fetch_folder(location: str | Path) -> Path:
             "file, or an s3:// or gs:// address"
         )
     target = _place(address)
-    with _errors(address):
-        files, root = _open(address)
+    with store_errors(address):
+        files, root = open_store(address)
         found: dict[str, dict[str, Any]] = files.find(root, detail=True)
         found = {name: info for name, info in found.items() if not name.endswith("/")}
         if not found:
@@ -103,52 +103,6 @@ def fetch_folder(location: str | Path) -> Path:
                 _download(files, name, file, address, show=False)
                 write_text(_note(file), json.dumps(mark))
     return target
-
-
-def _open(address: Address) -> tuple[Any, str]:
-    scheme = address.scheme
-    try:
-        import fsspec
-
-        options = {}
-        if scheme in ("http", "https"):
-            import aiohttp
-
-            limits = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
-            options = {"client_kwargs": {"timeout": limits}}
-        # use_listings_cache: a store that has changed since is seen by the same process.
-        files, path = fsspec.core.url_to_fs(address.url, use_listings_cache=False, **options)
-    except ImportError as error:
-        library = LIBRARIES[scheme]
-        raise ConfigError(
-            f"{address} needs {library}: install the extra, pip install 'roadmask[cloud]'"
-        ) from error
-    return files, path
-
-
-@contextlib.contextmanager
-def _errors(address: Address) -> Iterator[None]:
-    """Whatever a store's library raises, as one line."""
-    try:
-        yield
-    except RoadmaskError:
-        raise
-    except FileNotFoundError as error:
-        # fsspec also says this of a server that does not answer.
-        cause = error.__cause__
-        if isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError):
-            text = _plain(cause, address)
-            raise DataError(f"{address} cannot be fetched: {text}; check the network") from error
-        raise DataError(f"{address} is missing: check the address") from error
-    except PermissionError as error:
-        raise DataError(f"{address} may not be read: check the credentials") from error
-    except Exception as error:  # each library has a tree of its own
-        raise DataError(f"{address} cannot be fetched: {_plain(error, address)}") from error
-
-
-def _plain(error: Exception, address: Address) -> str:
-    text = " ".join(str(error).replace(address.url, str(address)).split())[:300]
-    return f"{type(error).__name__} {text}"
 
 
 def _place(address: Address) -> Path:
@@ -177,7 +131,7 @@ def _download(files: Any, path: str, target: Path, address: Address, show: bool 
     digest, size = hashlib.sha256(), files.info(path).get("size")
     with (
         atomic_path(target) as temporary,
-        _errors(address),
+        store_errors(address),
         files.open(path, "rb") as source,
     ):
         with temporary.open("wb") as out:

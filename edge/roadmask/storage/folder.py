@@ -1,0 +1,88 @@
+"""A folder at any address to write to and read from: on this machine, or ``s3://``, ``gs://``."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+from roadmask.errors import ConfigError, DataError
+from roadmask.storage.address import is_address, parse_address
+from roadmask.storage.stores import open_store, store_errors
+from roadmask.system.files import write_bytes
+
+
+class Folder:
+    """Files by name below one address; each appears whole or not at all.
+
+    Args:
+        location: a path, or the address of a prefix in an object store.
+
+    Raises:
+        ConfigError: an address that cannot be written to.
+    """
+
+    def __init__(self, location: str) -> None:
+        self.location = location.rstrip("/")
+        self._address = parse_address(location) if is_address(location) else None
+        if self._address is not None and (
+            self._address.sha256 or self._address.scheme not in ("s3", "gs", "memory")
+        ):
+            raise ConfigError(
+                f"{self._address} cannot be written to: give a folder, or an s3:// or gs:// address"
+            )
+
+    def write(self, name: str, data: bytes) -> None:
+        """``data`` as the file ``name``, which may lie in folders of its own.
+
+        Raises:
+            DataError: it cannot be written.
+        """
+        name = _inside(name)
+        if self._address is None:
+            path = Path(self.location) / name
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise DataError(f"folder {path.parent} cannot be made: {error.strerror}") from error
+            write_bytes(path, data)
+            return
+        with store_errors(self._address, "written"):
+            files, root = open_store(self._address)
+            files.pipe_file(f"{root.rstrip('/')}/{name}", data)
+
+    def read(self, name: str) -> bytes:
+        """The file's content.
+
+        Raises:
+            DataError: it cannot be read.
+        """
+        name = _inside(name)
+        if self._address is None:
+            path = Path(self.location) / name
+            try:
+                return path.read_bytes()
+            except OSError as error:
+                raise DataError(f"{path} cannot be read: {error.strerror}") from error
+        with store_errors(self._address, "read"):
+            files, root = open_store(self._address)
+            data: bytes = files.cat_file(f"{root.rstrip('/')}/{name}")
+            return data
+
+    def holding(self, file: str) -> list[str]:
+        """Names of the folders right below that hold ``file``, sorted; none where nothing is.
+
+        Raises:
+            DataError: the store does not answer.
+        """
+        if self._address is None:
+            return sorted(path.parent.name for path in Path(self.location).glob(f"*/{file}"))
+        with store_errors(self._address, "listed"):
+            files, root = open_store(self._address)
+            found = files.glob(f"{root.rstrip('/')}/*/{file}")
+            return sorted(PurePosixPath(path).parent.name for path in found)
+
+
+def _inside(name: str) -> str:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or not path.parts:
+        raise DataError(f"the name {name!r} would lie outside its folder")
+    return str(path)
