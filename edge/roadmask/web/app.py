@@ -19,7 +19,17 @@ from roadmask.web.networks.registry import Networks
 from roadmask.web.pictures.frames import open_gallery
 from roadmask.web.pictures.uploads import Admission
 from roadmask.web.problems import install_handlers
-from roadmask.web.routes import about, compare, gallery, login, pages, predict
+from roadmask.web.routes import (
+    about,
+    compare,
+    drives,
+    evaluations,
+    gallery,
+    login,
+    pages,
+    predict,
+    video,
+)
 from roadmask.web.security.access import Access
 from roadmask.web.security.guard import Guard, HeadAsGet
 from roadmask.web.settings import ServeConfig, check_config
@@ -54,6 +64,8 @@ def create_app(config: ServeConfig) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         await state.hub.close()
+        await state.evaluations.close()
+        state.drives.close()
         await state.networks.close()
         if state.gallery is not None:
             state.gallery.worker.close()
@@ -69,7 +81,7 @@ def create_app(config: ServeConfig) -> FastAPI:
     )
     app.state.server = state
     install_handlers(app)
-    for part in (predict, gallery, compare, live, about, login, pages):
+    for part in (predict, video, gallery, compare, evaluations, drives, live, about, login, pages):
         app.include_router(part.router)
     pages.install_static(app)
     install_description(app, state.access.needs_token)

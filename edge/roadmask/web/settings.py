@@ -77,6 +77,12 @@ class ServeConfig(ReadAs):
     dataset: str = setting("", "gallery: camvid, cityscapes or town", metavar="NAME")
     root: str = setting("", "folder of the data set", metavar="DIR")
     split: str = setting("val", "of the data set")
+    drives: str = setting(
+        "", "recordings of the timeline: an MCAP file, or a folder of them", metavar="PATH"
+    )
+    results: str = setting(
+        "", "where evaluations are written: a folder, or s3:// or gs://", metavar="ADDRESS"
+    )
     token_file: str = setting("", "file with the token that callers must give", metavar="F")
     peer: tuple[str, ...] = setting(
         (),

@@ -7,6 +7,8 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from roadmask.web.drives.library import Library
+from roadmask.web.evaluations.jobs import Evaluations
 from roadmask.web.live.gauges import StreamGauges
 from roadmask.web.live.hub import LiveHub
 from roadmask.web.metrics import Metrics
@@ -29,6 +31,13 @@ class ServerState:
     access: Access
     metrics: Metrics
     stream: StreamGauges = field(default_factory=StreamGauges, init=False)
+    videos: int = field(default=0, init=False)
+    evaluations: Evaluations = field(init=False)
+    drives: Library = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.evaluations = Evaluations(self.gallery, self.config.results)
+        self.drives = Library(self.config.drives, self.config.limits.queue)
 
 
 def _state(request: Request) -> ServerState:

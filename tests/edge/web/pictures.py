@@ -8,9 +8,11 @@ from __future__ import annotations
 import io
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from page_parts import Page, daemon, start_chromium
@@ -23,6 +25,7 @@ from roadmask.labels.label_set import CATEGORY_COLORS_RGB
 _FRAME = "town2000_000051"
 _SHOWN = "document.querySelector('[data-shown]')"
 _TOWN = "width=1280&height=720&fps=15&prerender=96"
+_PICTURES_S = 5.0  # until the small ones of a list are there
 _PLOT_S = 40.0  # until the plots have something to show
 
 
@@ -34,10 +37,14 @@ def main(folder: Path, models: list[str]) -> None:
         arguments += ["--model", model]
     with tempfile.TemporaryDirectory() as place:
         socket = Path(place) / "masks.sock"
+        drives = Path(place) / "drives"
+        drives.mkdir()
+        arguments += ["--drives", str(drives)]
         with (
             daemon(socket, _TOWN) as publisher,
             server("--socket", socket, *arguments) as (base, _),
         ):
+            _record(socket, drives / "town.mcap", publisher.pid)
             driver = start_chromium()
             try:
                 _take(Page(driver, base), publisher.pid, folder)
@@ -68,6 +75,41 @@ def _take(page: Page, daemon_pid: int, folder: Path) -> None:
         for _ in range(2):  # the first prediction of a network is slower than the others
             page.open(f"/ui/{name}?id={_FRAME}").until(_SHOWN)
         save(name)
+    page.size(1280, 720).open("/ui/drive?at=12").until("document.querySelector('#next:enabled')")
+    page.until("document.querySelector('#strip').dataset.known == '1'")
+    page.element("#next").click()
+    page.until("document.querySelector('#picture').dataset.at > 0")
+    save("drive")
+    page.size(1280, 720).open("/ui/errors").until("document.querySelector('#b').options.length > 1")
+    page.js("document.querySelector('#b').selectedIndex = 2")
+    page.element("#evaluate").click()
+    _until(lambda: page.js("document.querySelector('#found').dataset.shown"))
+    page.js("document.querySelector('#found').scrollIntoView()")
+    save("errors")
+    page.js("document.querySelector('#frames').scrollIntoView()")
+    time.sleep(_PICTURES_S)
+    save("errors-frames")
+    page.js("localStorage.setItem('roadmask-language', 'fr')")
+    page.size(844, 390).open("/ui/live")
+    page.until("document.querySelector('#badge').dataset.mode == 'OK'")
+    save("live-french")
+    page.js("localStorage.removeItem('roadmask-language')")
+
+
+def _record(socket: Path, path: Path, daemon_pid: int) -> None:
+    """Forty seconds of the stream, in which the daemon stands still for a moment."""
+    command = [sys.executable, "-m", "roadmask", "record", "--socket", str(socket)]
+    with subprocess.Popen([*command, "--out", str(path), "--seconds", "40"]) as recorder:
+        time.sleep(20)
+        os.kill(daemon_pid, signal.SIGSTOP)
+        time.sleep(3)
+        os.kill(daemon_pid, signal.SIGCONT)
+        recorder.wait()
+
+
+def _until(condition: Callable[[], object]) -> None:
+    while not condition():
+        time.sleep(0.5)
 
 
 def _few_colors(picture: Image.Image) -> Image.Image:

@@ -25,6 +25,7 @@ from web_parts import encoded, town_picture
 ROUTES = {
     "/predict/",
     "/predict/batch",
+    "/predict/video",
     "/compare",
     "/models",
     "/labels",
@@ -37,6 +38,24 @@ ROUTES = {
     "/gallery/{frame_id}/image",
     "/gallery/{frame_id}/truth",
     "/gallery/{frame_id}/compare",
+    "/evaluations",
+    "/evaluations/{evaluation_id}",
+    "/evaluations/{evaluation_id}/cancel",
+    "/evaluations/{evaluation_id}/result",
+    "/drives",
+    "/drives/{name}",
+    "/drives/{name}/ribbon",
+    "/drives/{name}/frame",
+    "/drives/{name}/next",
+    "/drives/{name}/export",
+    "/drives/{name}/marks",
+}
+POSTED = {
+    "/predict/",
+    "/predict/batch",
+    "/predict/video",
+    "/compare",
+    "/evaluations/{evaluation_id}/cancel",
 }
 CHECKS = [
     not_a_server_error,
@@ -54,7 +73,7 @@ def schema(url: str) -> Any:
 @pytest.mark.parametrize("mode", list(GenerationMode))
 @pytest.mark.parametrize("path", sorted(ROUTES))
 def test_no_server_error(schema: Any, path: str, mode: GenerationMode) -> None:
-    method = "POST" if {path} & {"/predict/", "/predict/batch", "/compare"} else "GET"
+    method = "POST" if path in POSTED else "GET"
 
     @settings(
         max_examples=12,

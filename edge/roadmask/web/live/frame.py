@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import struct
 from collections import deque
+from typing import Any
 
 import cv2
 
+from roadmask.arrays import U8
 from roadmask.labels.label_set import CATEGORY_NAMES
 from roadmask.stream.modes import names
 from roadmask.stream.protocol import FrameHeader
@@ -23,33 +25,39 @@ _WINDOW_NS = 2_000_000_000
 
 
 def encode_frame(mask: Mask) -> bytes:
-    """The binary message: head, JSON, mask as index PNG, preview as JPEG (or nothing)."""
-    header = mask.header
-    about = {
-        "sequence": mask.sequence,
-        "frame_id": mask.frame_id,
-        "capture_ms": mask.capture_timestamp_ns / 1e6,
+    """The binary message of the stream's frame."""
+    about = about_frame(mask.header) | {"age_ms": round(mask.age_ms, 1), "live": mask.live}
+    return pack_frame(about, mask.pixels, mask.preview)
+
+
+def about_frame(header: FrameHeader) -> dict[str, Any]:
+    """The JSON of a frame, as its header says it."""
+    return {
+        "sequence": header.sequence,
+        "frame_id": header.frame_id,
+        "capture_ms": header.capture_ns / 1e6,
         "latency_ms": round(_latency_ms(header), 3),
-        "invoke_ms": mask.infer_us / 1000,
-        "age_ms": round(mask.age_ms, 1),
-        "skipped": mask.skipped,
-        "state": mask.mode.name,
-        "reasons": [name for name in names(mask.reasons).split("|") if name != "NONE"],
-        "live": mask.live,
-        "mask_size": mask.size,
-        "camera_size": mask.camera_size,
-        "scale": mask.scale,
-        "offset": mask.offset,
-        "shares": dict(zip(CATEGORY_NAMES, mask.shares, strict=True)),
+        "invoke_ms": header.infer_us / 1000,
+        "skipped": header.skipped,
+        "state": header.mode.name,
+        "reasons": [name for name in names(header.reasons).split("|") if name != "NONE"],
+        "mask_size": (header.mask_width, header.mask_height),
+        "camera_size": (header.camera_width, header.camera_height),
+        "scale": (header.scale_x, header.scale_y),
+        "offset": (header.offset_x, header.offset_y),
+        "shares": dict(zip(CATEGORY_NAMES, header.shares, strict=True)),
     }
+
+
+def pack_frame(about: dict[str, Any], mask: U8, preview: U8 | None) -> bytes:
+    """Head, JSON, mask as index PNG, preview ``(h, w, 3)`` RGB as JPEG (or nothing)."""
     text = json.dumps(about).encode()
-    picture, preview = png(mask.pixels), b""
-    if mask.preview is not None:
-        bgr = cv2.cvtColor(mask.preview, cv2.COLOR_RGB2BGR)
-        preview = cv2.imencode(".jpg", bgr, _JPEG_QUALITY)[1].tobytes()
-    return b"".join(
-        (_HEAD.pack(MAGIC, len(text), len(picture), len(preview)), text, picture, preview)
-    )
+    picture, jpeg = png(mask), b""
+    if preview is not None:
+        bgr = cv2.cvtColor(preview, cv2.COLOR_RGB2BGR)
+        jpeg = cv2.imencode(".jpg", bgr, _JPEG_QUALITY)[1].tobytes()
+    head = _HEAD.pack(MAGIC, len(text), len(picture), len(jpeg))
+    return b"".join((head, text, picture, jpeg))
 
 
 class Recent:

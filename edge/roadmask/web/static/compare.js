@@ -1,5 +1,7 @@
 // The comparison: two networks on one frame, divided by a slider, with the numbers of both.
 
+import { Downloads, stem } from "./downloads.js";
+import { t } from "./language.js";
 import { fillModels, loadModels } from "./models.js";
 import { decodeFile, openOwnImage } from "./own.js";
 import { address, byId, getJson, Newest, notice, openPage, percent, postForm } from "./page.js";
@@ -20,6 +22,7 @@ class Compare {
     this.labels = labels;
     this.painter = new Painter(labels.map((label) => label.color));
     this.marker = differencePainter();
+    this.downloads = new Downloads(byId("downloads"));
     const usable = models.models.filter((model) => model.available).map((model) => model.name);
     fillModels(byId("a"), models, wanted.get("a"));
     const other = usable.find((name) => name !== byId("a").value);
@@ -106,7 +109,7 @@ class Compare {
   async #show(name, ask) {
     const signal = this.#newest.next();
     notice(null);
-    byId("what").textContent = `Comparing on ${name} …`;
+    byId("what").textContent = t("Comparing on {name} …", { name });
     try {
       const { answer, picture } = await ask({ a: byId("a").value, b: byId("b").value }, signal);
       const { a, b } = answer;
@@ -120,6 +123,12 @@ class Compare {
       this.#tell(name, answer, scored);
       for (const part of ["stage", "divide", "numbers"]) byId(part).hidden = false;
       this.draw();
+      this.downloads.offer([
+        [`${t("mask")} A`, `${stem(name)}-a.png`, a.mask], [`${t("mask")} B`, `${stem(name)}-b.png`, b.mask],
+        [`${t("overlay")} A`, `${stem(name)}-a-overlay.png`, byId("left")],
+        [`${t("overlay")} B`, `${stem(name)}-b-overlay.png`, byId("right")],
+        ["JSON", `${stem(name)}.json`, answer],
+      ]);
       byId("stage").dataset.shown = name;
     } catch (error) {
       if (signal.aborted) return;
@@ -128,7 +137,8 @@ class Compare {
       for (const part of ["stage", "divide", "numbers"]) byId(part).hidden = true;
       byId("agreement").textContent = "";
       delete byId("stage").dataset.shown;
-      byId("what").textContent = `${name}: no result.`;
+      this.downloads.clear();
+      byId("what").textContent = t("{name}: no result.", { name });
       notice(error);
     }
   }
@@ -137,9 +147,9 @@ class Compare {
     const { a, b, agreement } = answer;
     byId("view").options[1].disabled = !scored;
     if (!scored && byId("view").value === "wrong") byId("view").value = "mask";
-    fillScores(byId("scores"), this.labels, [a, b], ["Left", "Right"]);
+    fillScores(byId("scores"), this.labels, [a, b], [t("Left"), t("Right")]);
     byId("what").textContent = `${name} · ${a.size.join(" × ")} px`;
-    byId("agreement").textContent = `They agree on ${percent(agreement)} of the pixels.`;
+    byId("agreement").textContent = t("They agree on {part} of the pixels.", { part: percent(agreement) });
     byId("tag-a").textContent = a.model;
     byId("tag-b").textContent = b.model;
     for (const way of ["previous", "next"]) {

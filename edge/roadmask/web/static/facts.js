@@ -1,5 +1,6 @@
 // What a stream says of itself, as a list of terms and values.
 
+import { t } from "./language.js";
 import { make, number, percent } from "./page.js";
 
 const ROWS = [
@@ -18,7 +19,7 @@ const ROWS = [
 
 function score(scores) {
   if (scores?.miou == null) return null;
-  const where = scores.dataset ? ` on ${scores.dataset}${scores.split ? ` ${scores.split}` : ""}` : "";
+  const where = scores.dataset ? ` ${t("on")} ${scores.dataset}${scores.split ? ` ${scores.split}` : ""}` : "";
   return `mIoU ${percent(scores.miou)}${where}`;
 }
 
@@ -31,7 +32,7 @@ export class Facts {
     this.#place = place;
     this.#values = ROWS.map(([term]) => {
       const value = make("dd", {}, "–");
-      place.append(make("div", {}, make("dt", {}, term), value));
+      place.append(make("div", {}, make("dt", {}, t(term)), value));
       return value;
     });
   }

@@ -1,6 +1,9 @@
 // The gallery: a frame of the data set, or an image of one's own, with truth, prediction and scores.
 
+import { Downloads, stem } from "./downloads.js";
+import { Film } from "./film.js";
 import { IdList } from "./idlist.js";
+import { t } from "./language.js";
 import { fillModels, loadModels } from "./models.js";
 import { decodeFile, openOwnImage } from "./own.js";
 import { address, byId, getJson, Newest, notice, openPage, postForm } from "./page.js";
@@ -18,11 +21,13 @@ class Gallery {
     this.painter = new Painter(labels.map((label) => label.color));
     this.marker = differencePainter();
     this.shown = null;
+    this.downloads = new Downloads(byId("downloads"));
     fillModels(byId("model"), models, chosenModel);
     byId("model").addEventListener("change", () => this.#again?.());
     byId("opacity").addEventListener("input", () => this.draw());
     if (config.gallery) this.#openSet(config.gallery);
-    openOwnImage(config, (...files) => this.upload(...files));
+    this.film = new Film(() => [this.painter, byId("opacity").value / 100]);
+    openOwnImage(config, (...files) => this.upload(...files), { video: true });
     byId("views").addEventListener("pointermove", (event) => this.#read(event));
   }
 
@@ -50,6 +55,7 @@ class Gallery {
   /** An image of one's own; `truth` and the name of its label set may be null. */
   upload(image, truth, labels) {
     this.#again = () => this.upload(image, truth, labels);
+    if (image.type.startsWith("video/")) return this.#watch(image);
     const query = { model: byId("model").value, format: "json", truth_labels: labels };
     return this.#show(image.name, async (signal) => {
       const prediction = await postForm(address("/predict/", query),
@@ -58,11 +64,37 @@ class Gallery {
     });
   }
 
+  /** A video of one's own. */
+  async #watch(file) {
+    const signal = this.#newest.next();
+    this.#clear();
+    notice(null);
+    byId("what").textContent = t("Predicting {name} …", file);
+    try {
+      const frames = await this.film.send(file, byId("model").value, signal);
+      byId("what").textContent = `${file.name} · ${t("{frames} frames", { frames })} · ${byId("model").value}`;
+    } catch (error) {
+      if (signal.aborted) return;
+      byId("what").textContent = t("{name}: no result.", file);
+      notice(error);
+    }
+  }
+
+  // What was before, and its scores, must not be taken for what comes.
+  #clear() {
+    this.shown = null;
+    for (const part of ["views", "pixel", "numbers"]) byId(part).hidden = true;
+    delete byId("views").dataset.shown;
+    this.downloads.clear();
+    this.film.clear();
+  }
+
   async #show(name, ask) {
     const signal = this.#newest.next();
+    this.film.clear();
     notice(null);
     byId("views").setAttribute("aria-busy", "true");
-    byId("what").textContent = `Predicting ${name} …`;
+    byId("what").textContent = t("Predicting {name} …", { name });
     try {
       const { prediction, image } = await ask(signal);
       const { scores } = prediction;
@@ -81,16 +113,18 @@ class Gallery {
         byId(way).disabled = !prediction[way];
         byId(way).dataset.id = prediction[way] ?? "";
       }
+      this.downloads.offer([
+        [t("mask"), `${stem(name)}-mask.png`, prediction.mask],
+        [t("overlay"), `${stem(name)}-overlay.png`, byId("view-prediction")],
+        ["JSON", `${stem(name)}.json`, prediction],
+      ]);
       byId("views").dataset.shown = name;
       // On a narrow screen the list lies above the result.
       if (matchMedia("(max-width: 800px)").matches) byId("what").scrollIntoView();
     } catch (error) {
       if (signal.aborted) return;
-      // The frame before, and its scores, must not be taken for this one's.
-      this.shown = null;
-      for (const part of ["views", "pixel", "numbers"]) byId(part).hidden = true;
-      delete byId("views").dataset.shown;
-      byId("what").textContent = `${name}: no result.`;
+      this.#clear();
+      byId("what").textContent = t("{name}: no result.", { name });
       notice(error);
     } finally {
       if (!signal.aborted) byId("views").removeAttribute("aria-busy");
@@ -98,6 +132,7 @@ class Gallery {
   }
 
   draw() {
+    this.film.draw();
     if (!this.shown) return;
     const { picture, predicted, trueMask, difference } = this.shown;
     const opacity = byId("opacity").value / 100;
@@ -120,10 +155,10 @@ class Gallery {
     const x = Math.min(Math.max((event.clientX - box.left) / box.width, 0), 1);
     const y = Math.min(Math.max((event.clientY - box.top) / box.height, 0), 1);
     const { predicted, trueMask } = this.shown;
-    const name = (mask) => this.labels[mask.at(x, y)]?.name ?? "?";
-    const truth = trueMask ? ` · truth ${name(trueMask)}` : "";
+    const name = (mask) => t(this.labels[mask.at(x, y)]?.name ?? "?");
+    const truth = trueMask ? ` · ${t("truth")} ${name(trueMask)}` : "";
     const place = `${Math.floor(x * predicted.width)}, ${Math.floor(y * predicted.height)}`;
-    byId("pixel").textContent = `Pixel ${place}${truth} · predicted ${name(predicted)}`;
+    byId("pixel").textContent = `${t("Pixel")} ${place}${truth} · ${t("predicted")} ${name(predicted)}`;
   }
 }
 

@@ -1,5 +1,6 @@
 // The list of a data set's frame ids: search, pages that load as they are needed, keyboard.
 
+import { t } from "./language.js";
 import { address, byId, getJson, make, Newest, notice } from "./page.js";
 
 const PAGE = 200;
@@ -86,7 +87,7 @@ export class IdList {
       this.list.append(make("li", { id: name, role: "option", "aria-selected": "false" }, id));
     }
     byId("count").textContent = page.matching === page.total
-      ? `${page.total} frames` : `${page.matching} of ${page.total} frames match`;
+      ? t("{total} frames", page) : t("{matching} of {total} frames match", page);
   }
 
   #key(event) {

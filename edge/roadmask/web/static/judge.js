@@ -1,6 +1,7 @@
 // Which mode the page shows: the stream's own, or STALE when this page has reason to doubt it.
 
 import { since } from "./clock.js";
+import { digits, t } from "./language.js";
 
 const SILENT_MS = 1500; // the server says something every 500 ms
 
@@ -13,23 +14,23 @@ const SILENT_MS = 1500; // the server says something every 500 ms
  */
 export function judge({ open, linkText, paused, heard, status, frame, broken, clock }) {
   const old = frame ? clock.age(frame.info.capture_ms) : null;
-  if (paused) return dead("PAUSED", ["This page takes no frames."], old);
-  if (!open && !heard) return dead("NONE", [linkText || "Connecting to the server."], old);
+  if (paused) return dead("PAUSED", [t("This page takes no frames.")], old);
+  if (!open && !heard) return dead("NONE", [linkText || t("Connecting to the server.")], old);
   if (!open || since(heard) > SILENT_MS) {
-    const why = open ? "The server says nothing any more." : linkText;
+    const why = open ? t("The server says nothing any more.") : linkText;
     return dead(frame ? "STALE" : "NONE", [why], old);
   }
-  if (!status) return dead("NONE", ["Connecting to the stream."], old);
-  const reasons = [broken, ...status.reasons.map((reason) => reason.text), status.why].filter(Boolean);
+  if (!status) return dead("NONE", [t("Connecting to the stream.")], old);
+  const reasons = [broken, ...status.reasons.map((reason) => t(reason.text)), status.why && t(status.why)].filter(Boolean);
   if (!status.connected || status.state === "NONE") {
     return dead(frame ? "STALE" : "NONE", reasons, old);
   }
   if (status.state === "STALE" || status.state === "FAULT") return dead(status.state, reasons, old);
-  if (!frame) return dead("NONE", [...reasons, "Waiting for the first picture."], old);
+  if (!frame) return dead("NONE", [...reasons, t("Waiting for the first picture.")], old);
   const told = clock.age(status.sent_ms);
-  if (told === Infinity) return dead("STALE", ["Measuring the way to the server.", ...reasons], old);
+  if (told === Infinity) return dead("STALE", [t("Measuring the way to the server."), ...reasons], old);
   if (told > SILENT_MS || old > status.max_age_ms) {
-    const why = "The way to this page is too slow, or no new picture reached it in time.";
+    const why = t("The way to this page is too slow, or no new picture reached it in time.");
     return dead("STALE", [why, ...reasons], old);
   }
   return { mode: status.state, reasons, usable: true, band: "" };
@@ -37,7 +38,7 @@ export function judge({ open, linkText, paused, heard, status, frame, broken, cl
 
 function dead(mode, reasons, old) {
   const age = old == null ? "" : old === Infinity
-    ? "picture of unknown age" : `picture up to ${(old / 1000).toFixed(1)} s old`;
-  const word = mode === "NONE" ? "NO STREAM" : mode;
+    ? t("picture of unknown age") : t("picture up to {age} s old", { age: digits(old / 1000) });
+  const word = mode === "NONE" ? t("NO STREAM") : mode;
   return { mode, reasons, usable: false, band: age ? `${word} · ${age}` : "" };
 }

@@ -1,5 +1,6 @@
 // The categories' legend: colour, name, a switch, and a share or a score.
 
+import { digits, t } from "./language.js";
 import { make } from "./page.js";
 
 const UPDATE_MS = 250; // a number that changes thirty times a second cannot be read
@@ -16,7 +17,7 @@ export class Legend {
       swatch.style.backgroundColor = label.css;
       const value = make("span", { class: "value" });
       const fill = make("span", { class: "fill", "aria-hidden": "true" });
-      const name = make("span", { class: "name" }, label.name);
+      const name = make("span", { class: "name" }, t(label.name));
       const box = onSwitch && make("input", { type: "checkbox", checked: true });
       box?.addEventListener("change", () => onSwitch(label.id, box.checked));
       const row = make(onSwitch ? "label" : "div", { class: "row" }, box, swatch, name, fill, value);
@@ -39,7 +40,7 @@ export class Legend {
     const now = performance.now();
     if (now < this.#next) return;
     this.#next = now + UPDATE_MS;
-    this.values(byName, (share) => `${(100 * share).toFixed(1)} %`);
+    this.values(byName, (share) => `${digits(100 * share)} %`);
   }
 
   /** Fractions by name; null shows a dash. */

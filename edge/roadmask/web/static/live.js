@@ -3,6 +3,7 @@
 import { stamp } from "./clock.js";
 import { Facts } from "./facts.js";
 import { judge } from "./judge.js";
+import { digits, t } from "./language.js";
 import { Legend } from "./legend.js";
 import { byId, make, notice, openPage } from "./page.js";
 import { composeInCamera, decode, IdMask, loadLabels, Painter } from "./picture.js";
@@ -21,7 +22,7 @@ const nextPaint = () => new Promise((resolve) => { requestAnimationFrame(resolve
 async function start() {
   const config = await openPage();
   if (!config.live) {
-    notice("This server was started without a stream: give 'roadmask serve --socket PATH'.");
+    notice(t("This server was started without a stream: give 'roadmask serve --socket PATH'."));
     return;
   }
   const labels = await loadLabels();
@@ -30,7 +31,7 @@ async function start() {
     onStatus: (status) => { heard(); known.status = status; view.status(status); },
     onFrame: (frame) => show(frame, view),
     onBroken: () => {
-      known.broken = "A picture came that this browser cannot decode: waiting for the next.";
+      known.broken = t("A picture came that this browser cannot decode: waiting for the next.");
       view.broken();
     },
     onLink: (open, text, refused) => {
@@ -43,7 +44,7 @@ async function start() {
   const follow = () => {
     if (document.hidden || known.paused) {
       stream.close();
-      Object.assign(known, { open: false, linkText: known.paused ? "" : "The page was hidden." });
+      Object.assign(known, { open: false, linkText: known.paused ? "" : t("The page was hidden.") });
     } else {
       stream.open();
     }
@@ -52,7 +53,7 @@ async function start() {
   document.addEventListener("visibilitychange", follow);
   byId("pause").addEventListener("click", () => {
     known.paused = !known.paused;
-    byId("pause").textContent = known.paused ? "Go on" : "Pause";
+    byId("pause").textContent = known.paused ? t("Go on") : t("Pause");
     byId("pause").setAttribute("aria-pressed", known.paused);
     follow();
   });
@@ -110,7 +111,7 @@ class View {
     byId("all").addEventListener("click", () => {
       const visible = byId("all").getAttribute("aria-pressed") !== "true";
       byId("all").setAttribute("aria-pressed", visible);
-      byId("all").textContent = visible ? "Hide all" : "Show all";
+      byId("all").textContent = visible ? t("Hide all") : t("Show all");
       this.legend.switchAll(visible);
     });
   }
@@ -135,7 +136,7 @@ class View {
 
   broken() {
     this.#broken += 1;
-    this.facts.say("Pictures not decoded", this.#broken);
+    this.facts.say(t("Pictures not decoded"), this.#broken);
     this.judge();
   }
 
@@ -144,18 +145,18 @@ class View {
     const skipped = this.#skippedRate(status.skipped_total, now);
     const latency = status.latency_ms;
     this.plots.latency.add(now, [latency?.p50 ?? null, latency?.p99 ?? null],
-      latency && `${latency.p50.toFixed(1)} ms · p99 ${latency.p99.toFixed(0)}`);
+      latency && `${digits(latency.p50)} ms · p99 ${digits(latency.p99, 0)}`);
     this.plots.fps.add(now, [status.fps]);
     this.plots.skipped.add(now, [skipped]);
     this.plots.temperature.add(now, [status.temperature_c],
-      status.temperature_c == null ? "no sensor" : null);
+      status.temperature_c == null ? t("no sensor") : null);
     this.facts.show(status);
     const live = status.live || !status.source?.length;
     byId("not-live").hidden = live;
-    byId("not-live").textContent = live ? "" : `Not live: ${status.source.join(", ").toLowerCase()}`;
+    byId("not-live").textContent = live ? "" : `${t("Not live:")} ${status.source.map((word) => t(word.toLowerCase())).join(", ")}`;
     byId("seen-rate").textContent = status.has_preview || !known.frame
-      ? `${Math.round(this.#drawn.length / 2)} pictures/s here`
-      : "Mask alone: start 'roadmask run --preview' to see the camera's picture.";
+      ? t("{rate} pictures/s here", { rate: Math.round(this.#drawn.length / 2) })
+      : t("Mask alone: start 'roadmask run --preview' to see the camera's picture.");
     this.judge();
   }
 
@@ -182,7 +183,7 @@ class View {
 
   // A screen reader is told of the change alone: a reason may count milliseconds.
   #change(mode, reasons) {
-    const word = mode === "NONE" ? "NO STREAM" : mode;
+    const word = mode === "NONE" ? t("NO STREAM") : mode;
     byId("badge").dataset.mode = mode;
     byId("mode").textContent = word;
     byId("announced").textContent = [word, ...reasons].join(". ");

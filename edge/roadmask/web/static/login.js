@@ -1,10 +1,14 @@
 // The login: carries the wanted page along, and says when the token was wrong.
 
+import { t, translatePage } from "./language.js";
+
+translatePage();
 const query = new URLSearchParams(location.search);
 document.getElementById("next").value = query.get("next") ?? "/";
 if (query.has("failed") || query.has("wait")) {
   const place = document.getElementById("notice");
-  place.textContent = query.has("failed") ? "That is not the token of this server."
-    : `Too many wrong tokens came from your address: try again in ${Number(query.get("wait"))} s.`;
+  place.textContent = query.has("failed") ? t("That is not the token of this server.")
+    : t("Too many wrong tokens came from your address: try again in {wait} s.",
+      { wait: Number(query.get("wait")) });
   place.hidden = false;
 }

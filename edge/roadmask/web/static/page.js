@@ -1,10 +1,14 @@
 // What every page has: the bar with its links, talking to the server, saying what went wrong.
 
+import { digits, languageChoice, t, translatePage } from "./language.js";
+
 const PAGES = [
   ["/", "Start"],
   ["/ui/live", "Live"],
   ["/ui/gallery", "Gallery"],
   ["/ui/compare", "Compare"],
+  ["/ui/errors", "Errors"],
+  ["/ui/drive", "Timeline"],
   ["/docs", "API"],
 ];
 
@@ -32,7 +36,7 @@ export async function request(url, options = {}) {
     response = await fetch(url, { credentials: "same-origin", ...options });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem("The server does not answer: is 'roadmask serve' still running?");
+    throw new Problem(t("The server does not answer: is 'roadmask serve' still running?"));
   }
   if (response.status === 401) {
     const here = location.pathname + location.search;
@@ -51,6 +55,11 @@ export async function postForm(url, fields, options = {}) {
   return (await request(url, { ...options, method: "POST", body })).json();
 }
 
+/** POST of JSON. */
+export const postJson = async (url, body = {}) => (await request(url, {
+  method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
+})).json();
+
 /** `/path?a=1` without the parameters that are null or empty. */
 export function address(path, parameters) {
   const kept = Object.entries(parameters).filter(([, value]) => value != null && value !== "");
@@ -58,13 +67,13 @@ export function address(path, parameters) {
 }
 
 async function sentence(response) {
-  let said = `The server answers ${response.status}.`;
+  let said = t("The server answers {status}.", response);
   try {
     const problem = await response.json();
     said = problem.detail || problem.title || said;
   } catch { /* no JSON: the status must do */ }
   const wait = response.headers.get("Retry-After");
-  return wait ? `${said} Try again in ${wait} s.` : said;
+  return wait ? `${said} ${t("Try again in {wait} s.", { wait })}` : said;
 }
 
 /** Show an error in the page's notice, or clear it with null; an aborted request is none. */
@@ -88,22 +97,23 @@ export class Newest {
 
 function bar() {
   const links = PAGES.map(([path, name]) =>
-    make("a", { href: path, "aria-current": path === location.pathname ? "page" : null }, name));
+    make("a", { href: path, "aria-current": path === location.pathname ? "page" : null }, t(name)));
   return make("header", { class: "bar" },
-    make("a", { class: "skip", href: "#main" }, "Skip to content"),
+    make("a", { class: "skip", href: "#main" }, t("Skip to content")),
     make("span", { class: "brand" }, "roadmask"),
-    make("nav", { "aria-label": "Pages" }, ...links));
+    make("nav", { "aria-label": t("Pages") }, ...links), languageChoice());
 }
 
 /** Draw the bar and give /config; a page calls this first. */
 export async function openPage() {
+  translatePage();
   const header = bar();
   document.body.prepend(header);
   try {
     const config = await getJson("/config");
     if (config.login) {
       header.append(make("form", { method: "post", action: "/logout" },
-        make("button", { class: "quiet" }, "Log out")));
+        make("button", { class: "quiet" }, t("Log out"))));
     }
     return config;
   } catch (error) {
@@ -113,8 +123,8 @@ export async function openPage() {
 }
 
 /** "12.3", or a dash for what is not known. */
-export const number = (value, digits = 1) => (value == null ? "–" : value.toFixed(digits));
+export const number = (value, count = 1) => (value == null ? "–" : digits(value, count));
 
 /** A fraction as "12.3 %". */
-export const percent = (value, digits = 1) =>
-  (value == null ? "–" : `${(100 * value).toFixed(digits)} %`);
+export const percent = (value, count = 1) =>
+  (value == null ? "–" : `${digits(100 * value, count)} %`);

@@ -1,5 +1,6 @@
 // Masks as category ids: decoding, colouring and laying them over a picture.
 
+import { t } from "./language.js";
 import { getJson } from "./page.js";
 
 /** The categories: [{id, name, color: [r, g, b], css}], in the order of their ids. */
@@ -18,7 +19,7 @@ export async function decode(source) {
   try {
     await image.decode();
   } catch {
-    throw new Error("This browser cannot show that picture.");
+    throw new Error(t("This browser cannot show that picture."));
   }
   return createImageBitmap(image, EXACT);
 }

@@ -1,5 +1,7 @@
 // A small moving plot of one or two lines over the last minute.
 
+import { digits as written } from "./language.js";
+
 const SPAN_MS = 60_000;
 const PAD = 4;
 
@@ -21,7 +23,7 @@ export class Plot {
   add(nowMs, values, text = null) {
     this.#samples.push({ at: nowMs, values });
     while (this.#samples[0].at < nowMs - SPAN_MS) this.#samples.shift();
-    const value = values[0] == null ? "–" : `${values[0].toFixed(this.digits)} ${this.unit}`;
+    const value = values[0] == null ? "–" : `${written(values[0], this.digits)} ${this.unit}`;
     this.value.textContent = text ?? value;
     this.draw();
   }

@@ -1,5 +1,6 @@
 // The numbers of one prediction, or of two beside each other.
 
+import { t } from "./language.js";
 import { make, number, percent } from "./page.js";
 
 const HEADS = [
@@ -16,21 +17,21 @@ const HEADS = [
  */
 export function fillScores(table, labels, predictions, names) {
   const scored = predictions.some((prediction) => prediction.scores);
-  const head = make("tr", {}, make("th", { scope: "col" }, scored ? "Category IoU" : "Area share"),
+  const head = make("tr", {}, make("th", { scope: "col" }, scored ? t("Category IoU") : t("Area share")),
     ...names.map((name) => make("th", { scope: "col" }, name)));
   const heads = HEADS.filter((row, index) => scored || index > 2).map(([name, read]) =>
-    make("tr", { class: "head" }, make("th", { scope: "row" }, name),
+    make("tr", { class: "head" }, make("th", { scope: "row" }, t(name)),
       ...predictions.map((prediction) => make("td", { "data-key": name }, read(prediction)))));
   const rows = labels.map((label) => {
     const swatch = make("span", { class: "swatch", "aria-hidden": "true" });
     swatch.style.backgroundColor = label.css;
-    return make("tr", {}, make("th", { scope: "row" }, swatch, label.name),
+    return make("tr", {}, make("th", { scope: "row" }, swatch, t(label.name)),
       ...predictions.map(({ scores, shares }) => {
         const value = scored ? scores?.iou[label.name] : shares[label.name];
-        const text = scored && !(label.name in (scores?.iou ?? {})) ? "not scored" : percent(value);
+        const text = scored && !(label.name in (scores?.iou ?? {})) ? t("not scored") : percent(value);
         return make("td", { "data-key": label.name }, text);
       }));
   });
   const body = make("tbody", {}, ...heads, head, ...rows);
-  table.replaceChildren(make("caption", { class: "hidden" }, "Scores and latency"), body);
+  table.replaceChildren(make("caption", { class: "hidden" }, t("Scores and latency")), body);
 }

@@ -1,24 +1,21 @@
 // The start page: what this server has, and where it is.
 
+import { t } from "./language.js";
 import { byId, getJson, make, notice, openPage, percent } from "./page.js";
+import { showSnippets, snippets } from "./snippets.js";
 
 async function start() {
   const config = await openPage();
   byId("version").textContent = config.version;
   byId("live-state").textContent = config.live
-    ? `Stream at ${config.socket}` : "No stream: start with --socket PATH.";
+    ? t("Stream at {socket}", config) : t("No stream: start with --socket PATH.");
   byId("gallery-state").textContent = config.gallery
-    ? `${config.gallery.count} frames of ${config.gallery.dataset}, ${config.gallery.split}`
-    : "No data set: start with --dataset NAME --root DIR.";
-  const secret = config.login ? ' -H "Authorization: Bearer $TOKEN"' : "";
-  byId("shell").textContent = [
-    `curl${secret} -F image=@frame.png ${location.origin}/predict/ -o mask.png`,
-    `curl${secret} -F image=@frame.png '${location.origin}/predict/?format=overlay' -o overlay.png`,
-    `curl${secret} -F image=@frame.png -F truth=@truth.png '${location.origin}/predict/?format=json'`,
-  ].join("\n");
+    ? t("{count} frames of {dataset}, {split}", config.gallery)
+    : t("No data set: start with --dataset NAME --root DIR.");
+  showSnippets(byId("snippets"), snippets(location.origin, config.login));
   const { models } = await getJson("/models");
   const usable = models.filter((model) => model.available).length;
-  byId("compare-state").textContent = usable === 1 ? "1 network" : `${usable} networks`;
+  byId("compare-state").textContent = usable === 1 ? t("1 network") : t("{usable} networks", { usable });
   byId("models").append(...models.map(row));
 }
 

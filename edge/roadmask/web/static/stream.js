@@ -1,6 +1,7 @@
 // The live stream: a WebSocket that reconnects by itself, and hands over only the newest frame.
 
 import { ServerClock } from "./clock.js";
+import { t } from "./language.js";
 
 const MAGIC = 0x31574d52; // "RMW1", little-endian
 const HEADER_BYTES = 16;
@@ -15,7 +16,7 @@ export function parseFrame(buffer) {
   const view = new DataView(buffer);
   const [info, mask, preview] = [4, 8, 12].map((at) => view.getUint32(at, true));
   if (view.getUint32(0, true) !== MAGIC || HEADER_BYTES + info + mask + preview !== buffer.byteLength) {
-    throw new Error("The server sent a frame that this page does not know: reload the page.");
+    throw new Error(t("The server sent a frame that this page does not know: reload the page."));
   }
   const maskAt = HEADER_BYTES + info;
   const text = new TextDecoder().decode(new Uint8Array(buffer, HEADER_BYTES, info));
@@ -85,9 +86,9 @@ export class LiveStream {
     this.#newest = null;
     clearInterval(this.#asking);
     const why = {
-      [TOO_MANY]: "The server has as many viewers as it takes.",
-      [NOT_ALLOWED]: "The server wants a login for this page.",
-    }[code] ?? "The connection to the server is lost.";
+      [TOO_MANY]: t("The server has as many viewers as it takes."),
+      [NOT_ALLOWED]: t("The server wants a login for this page."),
+    }[code] ?? t("The connection to the server is lost.");
     this.on.link(false, why, code === NOT_ALLOWED);
     this.#timer = setTimeout(() => this.#connect(), this.#pause);
     this.#pause = Math.min(2 * this.#pause, LONGEST_PAUSE_MS);

@@ -4,8 +4,8 @@ import { make } from "./page.js";
 
 /** `<div class="drop">` with a file input of its own; `onChange()` after every choice. */
 export class ImageField {
-  constructor(place, { label, hint, onChange }) {
-    this.input = make("input", { type: "file", accept: "image/png,image/jpeg,image/webp", id: `${place.id}-file` });
+  constructor(place, { label, hint, onChange, video = false }) {
+    this.input = make("input", { type: "file", accept: `image/png,image/jpeg,image/webp${video ? ",video/mp4,video/webm" : ""}`, id: `${place.id}-file` });
     this.name = make("span", { class: "note" }, hint);
     this.hint = hint;
     this.onChange = onChange;

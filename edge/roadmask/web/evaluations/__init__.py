@@ -1,0 +1,1 @@
+"""Whole splits evaluated as jobs: what is kept, and what is written."""

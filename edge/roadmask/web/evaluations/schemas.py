@@ -1,0 +1,98 @@
+"""The JSON of evaluations; what ``result.json`` holds is ``Evaluation``."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+Interval = tuple[float | None, float | None]
+State = Literal["running", "done", "failed", "cancelled"]
+
+
+class Wanted(BaseModel):
+    """What to evaluate, on the split that the gallery shows."""
+
+    a: str = Field(max_length=200, description="a name of GET /models")
+    b: str | None = Field(default=None, max_length=200, description="a second one")
+    masks: bool = Field(default=False, description="write the predictions too, as index PNGs")
+
+
+class CategoryScore(BaseModel):
+    """One category over the whole split; the interval is 95 % by bootstrap over its frames."""
+
+    name: str
+    iou: float | None
+    interval: Interval
+
+
+class GroupScore(BaseModel):
+    """One drive, or city."""
+
+    group: str
+    images: int
+    miou: float | None
+    interval: Interval
+    iou: dict[str, float | None]
+
+
+class FrameScore(BaseModel):
+    """One frame."""
+
+    id: str
+    group: str
+    miou: float | None
+    pixel_accuracy: float | None
+    iou: dict[str, float | None]
+
+
+class NetworkScores(BaseModel):
+    """One network over the split: the numbers of ``python -m benchmarks accuracy``, and more."""
+
+    model: str
+    digest: str
+    miou: float | None
+    interval: Interval
+    iou: dict[str, float | None]
+    iiou: float | None
+    dice: float | None
+    pixel_accuracy: float | None
+    images: int
+    categories: list[CategoryScore]
+    groups: list[GroupScore]
+    confusion: list[list[int]] = Field(description="pixels; rows are the truth, void first")
+    frames: list[FrameScore]
+
+
+class Evaluation(BaseModel):
+    """A finished evaluation."""
+
+    kind: Literal["evaluation"] = "evaluation"
+    id: str
+    dataset: str
+    split: str
+    when: str = Field(description="UTC, ISO 8601")
+    version: str
+    networks: list[NetworkScores] = Field(min_length=1, max_length=2)
+    agreement: list[float] | None = Field(
+        default=None, description="of each frame: share of the pixels that both see alike"
+    )
+
+
+class JobInfo(BaseModel):
+    """A job, or the result of an earlier one that was read back."""
+
+    id: str
+    models: list[str]
+    state: State
+    done: int
+    total: int
+    reason: str | None = None
+    stored: str | None = Field(default=None, description="where its files lie")
+
+
+class Jobs(BaseModel):
+    """All that can be asked for, the newest first."""
+
+    results: str | None = Field(description="the address of --results")
+    jobs: list[JobInfo]

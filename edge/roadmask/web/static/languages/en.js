@@ -1,0 +1,2 @@
+// The pages' own words are English: there is nothing to replace.
+export default {};

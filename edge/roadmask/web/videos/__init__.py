@@ -1,0 +1,1 @@
+"""Short videos: decoded in a process of their own, segmented frame by frame."""
