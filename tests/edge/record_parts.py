@@ -58,7 +58,7 @@ with Publisher(sys.argv[1], mask_size=(96, 64), identity=identity, frame_period_
                 reasons=Reason.THERMAL if n % 2 else Reason.NONE,
                 scale=(13.25, 11.25), offset=(6.125, 5.125),
                 counts=np.bincount(mask.ravel(), minlength=8).tolist(),
-                identity=(0, 255, 255, 3, 255, 255),
+                identity=(0, 255, 255, 3, 255, 255, 255),
             ), sequence=publisher.sequence + (3 if step == "gap" else 1))
         print(step, flush=True)
 """
