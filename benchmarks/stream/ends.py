@@ -29,7 +29,7 @@ def publish(transport: str, path: str, width: int, height: int, rate_hz: int, fr
         print("up", flush=True)
         phase, next_ns, cpu_us, value = WARM_UP, now_ns(), 0.0, 0
         while True:
-            value = (value + 1) % 251
+            value = (value + 1) % 7
             sender.begin()[:] = value
             ready_ns = now_ns()
             sender.send(ready_ns, phase)

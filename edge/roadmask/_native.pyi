@@ -145,6 +145,8 @@ class Inbox:
     ) -> tuple[_Pixels, _Pixels | None, _Pixels | None] | int:
         """Copies of the frame's planes, or why it may not be used now, as a NoMask.
 
+        MALFORMED: an id of the mask is above 7.
+
         Raises:
             MemoryError: no room for them.
         """

@@ -70,6 +70,7 @@ class Check(str, enum.Enum):
     IDENTITY = "identity"
     SOCKET = "socket"
     CRC = "crc"
+    CATEGORY = "category"
     # Of the bridge:
     TYPE = "type"
     ABOUT = "about"

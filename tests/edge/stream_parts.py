@@ -68,7 +68,7 @@ def process(
                 pipe.close()
 
 
-# Publishes at argv[2] Hz until it is killed; frame n is filled with n % 251.
+# Publishes at argv[2] Hz until it is killed; frame n is filled with n % 7.
 PUBLISHER = """
 import sys, time
 from roadmask.system.clock import now_ns
@@ -79,7 +79,7 @@ path, rate = sys.argv[1], float(sys.argv[2])
 with Publisher(path, mask_size=(64, 32), frame_period_ns=int(1e9 / rate)) as publisher:
     while True:
         slot = publisher.begin()
-        slot.mask[:] = (publisher.sequence + 1) % 251
+        slot.mask[:] = (publisher.sequence + 1) % 7
         publisher.publish(FrameInfo(now_ns(), (1280, 720), frame_id=publisher.sequence + 1))
         print(publisher.sequence, flush=True)
         time.sleep(1 / rate)

@@ -13,6 +13,7 @@
 #include "roadmask/protocol.hpp"
 #include "roadmask/ring.hpp"
 #include "roadmask/subscriber.hpp"
+#include "src/id_copy.hpp"
 #include "src/inbox.hpp"
 #include "src/judge.hpp"
 #include "src/process_id.hpp"
@@ -130,6 +131,7 @@ class Inbox {
     const auto& generation = *reinterpret_cast<const roadmask::ring::Generation*>(
         memory + welcome.generation_offset + std::uint64_t{h.slot} * welcome.generation_stride);
     bool whole = true;
+    std::uint8_t ids = 0;
     const auto plane = [&](std::uint64_t offset, std::uint64_t stride, const auto&... sides) {
       if (!whole || offset == 0) return nb::object(nb::none());
       nb::object out = empty_(nb::make_tuple(sides...), uint8_);
@@ -138,8 +140,11 @@ class Inbox {
       const auto rows = static_cast<std::size_t>(shape[0]);
       const auto row_bytes = static_cast<std::size_t>(shape[1] * (shape.size() > 2 ? 3 : 1));
       nb::gil_scoped_release release;
-      whole = roadmask::ring::read(generation, h.sequence, memory + offset, stride,
-                                   target.writable_bytes(), row_bytes, rows);
+      const std::uint8_t* source = memory + offset;
+      std::uint8_t* to = target.writable_bytes();
+      whole = offset == h.mask_offset
+                  ? roadmask::read_ids(generation, h.sequence, source, stride, to, row_bytes, rows, ids)
+                  : roadmask::ring::read(generation, h.sequence, source, stride, to, row_bytes, rows);
       return out;
     };
     NoMask why = verdict();
@@ -150,6 +155,7 @@ class Inbox {
     const nb::object picture = plane(preview ? h.preview_offset : 0, h.preview_stride,
                                      h.preview_height, h.preview_width, 3u);
     why = whole ? verdict() : NoMask::OVERWRITTEN;
+    if (why == NoMask::NONE && !roadmask::are_categories(ids)) why = NoMask::MALFORMED;
     if (why != NoMask::NONE) return nb::int_(static_cast<unsigned>(why));
     return nb::make_tuple(mask, confidence, picture);
   }

@@ -34,6 +34,7 @@ const char* to_string(Check check) noexcept {
     case Check::identity: return "identity";
     case Check::socket: return "socket";
     case Check::crc: return "crc";
+    case Check::category: return "category";
   }
   return "unknown";
 }

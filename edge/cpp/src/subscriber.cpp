@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "connection.hpp"
+#include "id_copy.hpp"
 #include "judge.hpp"
 #include "roadmask/crc32c.hpp"
 
@@ -96,8 +97,9 @@ struct Subscriber::State {
     const std::uint64_t sent_ns = said ? said->sent_ns : connection.ring->welcome().sent_ns;
     return judge_without_frame(sent_ns, silence_ns(), now_ns());
   }
-  bool hand_out(Mask& mask, const FrameHeader& frame);
-  bool take(Mask& mask, const FrameHeader& frame, std::uint64_t limit_ns, bool copy) const;
+  bool hand_out(Mask& mask, const FrameHeader& frame, std::uint8_t ids);
+  bool take(Mask& mask, const FrameHeader& frame, std::uint64_t limit_ns, bool copy,
+            std::uint8_t& ids) const;
   bool refuse(NoMask why, std::string text = {}) {
     reason = why;
     detail = std::move(text);
@@ -152,27 +154,30 @@ bool Subscriber::State::usable(std::uint64_t limit_ns) {
   }
 }
 
+// `ids`: the bits that any id of a copy has.
 bool Subscriber::State::take(Mask& mask, const FrameHeader& frame, std::uint64_t limit_ns,
-                             bool copy) const {
+                             bool copy, std::uint8_t& ids) const {
   const auto& ring = *connection.ring;
   const auto& generation = ring.generation(frame);
   const auto plane = [&](Mask::Plane& out, bool present, std::uint64_t offset, std::size_t stride,
-                         std::size_t row_bytes, std::size_t rows) {
+                         std::size_t row_bytes, std::size_t rows, bool of_ids = false) {
     out.present = false;  // should there be no memory
     if (present && copy) out.copy.resize(row_bytes * rows);
     out.present = present;
     out.view = present && !copy ? ring.at(offset) : nullptr;
     out.stride = copy ? row_bytes : stride;
-    return !present || !copy ||
-           ring::read(generation, frame.sequence, ring.at(offset), stride, out.copy.data(),
-                      row_bytes, rows);
+    if (!present || !copy) return true;
+    const std::uint8_t* source = ring.at(offset);
+    std::uint8_t* to = out.copy.data();
+    return of_ids ? read_ids(generation, frame.sequence, source, stride, to, row_bytes, rows, ids)
+                  : ring::read(generation, frame.sequence, source, stride, to, row_bytes, rows);
   };
   mask.header_ = frame;
   mask.ring_ = connection.ring;
   mask.limit_ns_ = limit_ns;
   mask.copied_ = copy;
   return plane(mask.mask_, true, frame.mask_offset, frame.mask_stride, frame.mask_width,
-               frame.mask_height) &&
+               frame.mask_height, true) &&
          plane(mask.confidence_, frame.confidence_offset != 0, frame.confidence_offset,
                frame.confidence_stride, frame.mask_width, frame.mask_height) &&
          plane(mask.preview_, frame.preview_offset != 0 && options.preview, frame.preview_offset,
@@ -226,9 +231,10 @@ bool Subscriber::State::newest(Mask& mask, std::uint64_t limit_ns, bool copy, bo
     if (!usable(limit_ns)) return false;
     if (!repeat && handed_stream == frame.stream_id && handed_sequence == frame.sequence)
       return refuse(NoMask::NO_NEW_FRAME);
-    if (take(mask, frame, limit, copy)) {
+    std::uint8_t ids = 0;
+    if (take(mask, frame, limit, copy, ids)) {
       // Again, because the copy takes time and this process may have been stopped.
-      return usable(limit_ns) && hand_out(mask, frame);
+      return usable(limit_ns) && hand_out(mask, frame, ids);
     }
     ++torn;
     refuse(NoMask::OVERWRITTEN);
@@ -241,7 +247,11 @@ bool Subscriber::State::newest(Mask& mask, std::uint64_t limit_ns, bool copy, bo
   return false;
 }
 
-bool Subscriber::State::hand_out(Mask& mask, const FrameHeader& frame) {
+bool Subscriber::State::hand_out(Mask& mask, const FrameHeader& frame, std::uint8_t ids) {
+  if (!are_categories(ids)) {
+    failed = Check::category;
+    return refuse(NoMask::MALFORMED, "an id above 7 in the mask");
+  }
   if (mask.copied_ && frame.crc32c &&
       crc32c(mask.pixels(), mask.mask_.copy.size()) != frame.crc32c) {
     failed = Check::crc;

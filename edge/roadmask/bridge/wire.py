@@ -13,6 +13,7 @@ from roadmask.errors import Check, ProtocolError
 from roadmask.stream.checks import MAX_SIDE_PX
 from roadmask.stream.modes import Flag, MessageType, NoMask
 from roadmask.stream.protocol import (
+    CATEGORY_COUNT,
     IDENTITY_BYTES,
     MESSAGE_BYTES,
     FrameHeader,
@@ -151,6 +152,7 @@ def decode_mask(data: bytes, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
 
     Raises:
         ProtocolError: ``png``: something else came; a size is never believed from the file alone.
+            ``category``: an id above 7.
     """
     head = _PNG_HEAD.unpack_from(data) if len(data) >= _PNG_HEAD.size else ()
     if head != (_PNG_START, *size, 8, 0) or max(size) > MAX_SIDE_PX:
@@ -162,4 +164,6 @@ def decode_mask(data: bytes, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
     if pixels is None or pixels.shape != (size[1], size[0]):
         raise ProtocolError(Check.PNG, f"damaged picture of {len(data)} bytes")
     checked: npt.NDArray[np.uint8] = pixels
+    if checked.max() >= CATEGORY_COUNT:
+        raise ProtocolError(Check.CATEGORY, "an id above 7 in the mask")
     return checked

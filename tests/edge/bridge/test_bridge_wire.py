@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from roadmask.bridge import wire
-from roadmask.errors import ProtocolError
+from roadmask.errors import Check, ProtocolError
 from roadmask.stream.modes import Flag, MessageType, Mode, NoMask, Reason
 from roadmask.stream.protocol import Identity, IdentityKind, encode_identity
 
@@ -54,6 +54,12 @@ def test_about_with_and_without_a_stream() -> None:
 def test_a_mask_comes_out_as_it_went_in(size: tuple[int, int]) -> None:
     pixels = np.random.default_rng(1).integers(0, 8, size[::-1]).astype(np.uint8)
     assert (wire.decode_mask(wire.encode_mask(pixels), size) == pixels).all()
+
+
+def test_an_id_that_is_no_category_is_refused() -> None:
+    with pytest.raises(ProtocolError, match="above 7") as refused:
+        wire.decode_mask(wire.encode_mask(np.full((4, 6), 8, np.uint8)), (6, 4))
+    assert refused.value.check is Check.CATEGORY
 
 
 def test_a_picture_of_another_size_or_kind_is_refused() -> None:

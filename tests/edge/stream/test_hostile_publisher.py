@@ -24,6 +24,7 @@ from roadmask.testing.raw_publisher import (
     Record,
     Sendable,
     good_frame,
+    good_status,
     good_welcome,
 )
 
@@ -164,6 +165,24 @@ def test_a_mask_of_other_bytes_than_its_checksum(publisher: RawPublisher, ask: A
         return ask() == (NoMask.MALFORMED, "crc")
 
     wait_for(said, "the checksum differs")
+
+
+def test_an_id_that_is_no_category(publisher: RawPublisher, ask: Ask) -> None:
+    """One of 131,072 pixels: the mask is refused by name, and the stream goes on."""
+    frame = good_frame()
+    ring_commit(publisher.memory, frame.slot * GENERATION_STRIDE, frame.sequence)
+    last = frame.mask_offset + frame.mask_stride * frame.mask_height - 1
+    publisher.memory[last] = 8
+
+    def said() -> bool:
+        welcome = (encode(good_welcome()), [publisher.sealed])
+        publisher.serve(welcome, (encode(good_frame()), []))
+        return ask() == (NoMask.MALFORMED, "category")
+
+    wait_for(said, "an id above 7")
+    assert publisher.send(encode(good_status(sequence=frame.sequence)))
+    assert publisher.kept, "the stream goes on"
+    assert ask() == (NoMask.MALFORMED, "category")
 
 
 def test_a_future_stamp_never_becomes_fresh(publisher: RawPublisher, ask: Ask) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from client_parts import LANGUAGES, Reader, reader
-from cpp_parts import REPOSITORY, driven
+from cpp_parts import REPOSITORY
 from stream_parts import PUBLISHER, drain, frame_info, process, publish, wait_for
 
 from roadmask.errors import ConfigError
@@ -275,22 +275,6 @@ def test_a_mask_whose_checksum_differs_is_refused(path: Path, language: str) -> 
 
         wait_for(damaged, "a checksum that differs")
         assert "CRC-32C" in client.text
-
-
-def test_an_id_that_is_none_is_handed_out_as_it_is(path: Path) -> None:
-    """To look at every pixel would cost as much as to copy it; it says no more than void."""
-    with (
-        Publisher(path, mask_size=(8, 8)) as publisher,
-        Subscriber(path, max_age_ms=60_000) as python,
-        driven("probe", path) as cpp,
-    ):
-
-        def both() -> bool:
-            publish(publisher, 200)
-            mask, answer = python.latest(), cpp.ask("latest")
-            return mask is not None and bool((mask.pixels == 200).all()) and " value=200 " in answer
-
-        wait_for(both, "the same in both")
 
 
 def test_what_cannot_be_refused_is_said() -> None:

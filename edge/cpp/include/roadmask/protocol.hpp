@@ -180,7 +180,7 @@ enum class Check {
   camera_size,
   identity,
   socket,
-  crc,
+  crc, category,
 };
 const char* to_string(Check check) noexcept;
 

@@ -110,8 +110,8 @@ class Mask:
     """One frame's mask; times are ns CLOCK_BOOTTIME, sizes (width, height) px.
 
     Attributes:
-        pixels: ``(H, W) uint8`` category ids, 0 = no claim. They are handed out as they were
-            written: an id above 7, which no daemon writes, means no more than 0.
+        pixels: ``(H, W) uint8`` category ids, 0 = no claim. In a copy all are at most 7; a view is
+            the publisher's memory, where an id above 7 means no more than 0.
         confidence: ``(H, W) uint8``, 255 x the category's probability against the runner-up alone,
             by the model's temperature: 128 = undecided, 255 = certain. None if not published.
         preview: ``(h, w, 3) uint8`` RGB, the network's input, or None.

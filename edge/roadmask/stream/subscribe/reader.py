@@ -104,6 +104,7 @@ class MaskReader:
         self._handed_key = b""  # both as they were in its message
         self._reason = NoMask.NOT_CONNECTED
         self._detail = ""
+        self._failed = Check.CRC  # of the last mask that was MALFORMED itself
         self.dropped = 0  # frames of the stream that this reader was never handed
         self.torn = 0  # copies that the publisher overwrote: none was handed out
 
@@ -160,7 +161,7 @@ class MaskReader:
     def error(self) -> ProtocolError | None:
         """The check that failed, while ``reason`` is MALFORMED."""
         if self._reason is NoMask.MALFORMED and self._connection.error is None:
-            return ProtocolError(Check.CRC, self._detail)  # of one mask: the stream goes on
+            return ProtocolError(self._failed, self._detail)  # of one mask: the stream goes on
         return self._connection.error
 
     @property
@@ -272,6 +273,7 @@ class MaskReader:
             taken = self._connection.take(frame, self._policy.native, limit_ns, self._preview)
             if isinstance(taken, Planes):
                 return Mask(ring, frame, limit_ns, taken, True)
+            self._failed = Check.CATEGORY
             self._refuse(taken, self._why(taken, limit_ns))
             return None
         planes = ring.planes(decode_header(frame), self._preview)
@@ -293,6 +295,8 @@ class MaskReader:
         frame, status, now = self._connection.frame, self._connection.status, now_ns()
         if frame is None or status is None:
             return self._connection.detail
+        if verdict == NoMask.MALFORMED:
+            return "an id above 7 in the mask"
         if verdict == NoMask.SILENT:
             return f"last message {(now - status.sent_ns) / 1e6:.0f} ms ago"
         reasons = frame.reasons | status.reasons
@@ -310,6 +314,7 @@ class MaskReader:
     def _hand_out(self, mask: Mask, frame: bytes) -> Mask | None:
         """The mask, if its checksum holds."""
         if mask.crc32c and mask.copied and crc32c(mask.pixels) != mask.crc32c:
+            self._failed = Check.CRC
             self._refuse(NoMask.MALFORMED, "the mask's CRC-32C differs")
             return None
         self._reason, self._detail = NoMask.NONE, ""
