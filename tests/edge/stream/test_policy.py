@@ -151,7 +151,7 @@ def test_only_the_pinned_model_is_taken(path: Path, language: str) -> None:
         # A digest of another kind, and none at all, are no model's.
         camera = publisher.add_identity(IdentityKind.CAMERA, Identity("street-s", MODEL))
         for index in (camera, 255):
-            said = verdict(publisher, right, identity=(index, 1, 2, 3, 4, 5))
+            said = verdict(publisher, right, identity=(index, 1, 2, 3, 4, 5, 6))
             assert said is NoMask.WRONG_MODEL
 
 

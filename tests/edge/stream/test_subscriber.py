@@ -176,7 +176,7 @@ def test_planes_and_identity(path: Path) -> None:
         assert mask.model == identity.model and mask.labels == identity.labels
         assert mask.camera == Identity("unknown")
         number = publisher.add_identity(IdentityKind.MODEL, Identity("street-m"))
-        publish(publisher, identity=(number, 1, 2, 255, 4, 5))
+        publish(publisher, identity=(number, 1, 2, 255, 4, 5, 6))
         swapped = subscriber.latest()
         assert swapped is not None and swapped.labels is None
         assert swapped.model == Identity("street-m")
