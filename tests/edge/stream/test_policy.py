@@ -145,7 +145,7 @@ def test_only_the_pinned_model_is_taken(path: Path, language: str) -> None:
         assert verdict(publisher, wrong) is NoMask.WRONG_MODEL
         assert verdict(publisher, wrong, view=True) is NoMask.WRONG_MODEL
         other = publisher.add_identity(IdentityKind.MODEL, Identity("street-s", bytes(32)))
-        swapped = {"identity": (other, 1, 2, 3, 4, 5)}
+        swapped = {"identity": (other, 1, 2, 3, 4, 5, 6)}
         assert verdict(publisher, right, **swapped) is NoMask.WRONG_MODEL
         assert verdict(publisher, wrong, **swapped) is NoMask.NONE
         # A digest of another kind, and none at all, are no model's.
