@@ -7,7 +7,7 @@ NATIVE := CMakeLists.txt pyproject.toml $(shell find edge/cpp -name '*.cpp' -o -
 # LiteRT and TensorFlow speak to the terminal from C++; errors still show.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test test-slow test-v4l2 test-systemd debian-root deb wheels setup setup-peers lint tidy bench fuzz clean
+.PHONY: demo test test-slow test-v4l2 test-systemd debian-root deb wheels faults soak setup setup-peers lint tidy bench fuzz clean
 CPP := $(shell git ls-files '*.cpp' '*.hpp' '*.c' '*.h')
 
 demo: $(VENV)/.core  ## the daemon on the synthetic town, a subscriber beside it
@@ -36,6 +36,15 @@ build/debian/bin:
 
 test-systemd: $(VENV)/.test debian-root  ## the installed package as a service, under a real systemd
 	$(BIN)/python -m pytest -s -m slow tests/edge/service/test_under_systemd.py
+
+faults: $(VENV)/.test  ## every fault of the table against the real daemon: build/faults.html, .json
+	mkdir -p build
+	$(BIN)/roadmask faults --html build/faults.html --json build/faults.json
+
+soak: $(VENV)/.test  ## make soak HOURS=8: random faults; build/soak.png and .json
+	mkdir -p build
+	$(BIN)/python -m benchmarks.daemon.soak --hours $(HOURS) --plot build/soak.png --json build/soak.json
+HOURS ?= 1
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -11,6 +11,7 @@ from roadmask.cli.bridge import BRIDGE_TEXT, add_bridge
 from roadmask.cli.config import CONFIG_EXAMPLES, CONFIG_TEXT, add_config
 from roadmask.cli.demo import DEMO_TEXT, add_demo
 from roadmask.cli.doctor import DOCTOR_EXAMPLES, DOCTOR_TEXT, add_doctor
+from roadmask.cli.faults import FAULTS_EXAMPLES, FAULTS_TEXT, add_faults
 from roadmask.cli.inspect import INSPECT_EXAMPLES, INSPECT_TEXT, add_inspect
 from roadmask.cli.models import MODELS_EXAMPLES, MODELS_TEXT, add_models
 from roadmask.cli.record import RECORD_TEXT, REPLAY_TEXT, add_record
@@ -32,6 +33,7 @@ _COMMANDS = (
     ("bridge", BRIDGE_TEXT, add_bridge, None, True),
     ("serve", SERVE_TEXT, add_serve, SERVE_EXAMPLES, True),
     ("doctor", DOCTOR_TEXT, add_doctor, DOCTOR_EXAMPLES, True),
+    ("faults", FAULTS_TEXT, add_faults, FAULTS_EXAMPLES, True),
     ("inspect", INSPECT_TEXT, add_inspect, INSPECT_EXAMPLES, True),
     ("testing", TESTING_TEXT, add_testing, TESTING_EXAMPLES, True),
     ("top", TOP_TEXT, add_top, TOP_EXAMPLES, True),

@@ -27,6 +27,7 @@ def add_watch(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-age-ms",
         type=between(1, MAX_LIMIT_MS),
+        default=250,
         metavar="MS",
         help="take no older mask (default: 250), nor one over the stream's own limit",
     )

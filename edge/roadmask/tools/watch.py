@@ -27,7 +27,7 @@ def watch(
     frames: int = 0,
     save: Path | None = None,
     wait_s: float = 10.0,
-    max_age_ms: float | None = None,
+    max_age_ms: float = 250.0,
     stop: threading.Event,
     subscriber: Subscriber | None = None,
 ) -> dict[str, Any]:
@@ -55,8 +55,9 @@ def watch(
     last_s = time.monotonic()
     remedy = f"start 'roadmask bridge --zenoh {socket}' there, or check --connect"
     if subscriber is None:
-        limit = {} if max_age_ms is None else {"max_age_ms": max_age_ms}
-        subscriber = Subscriber(socket, **TAKE_EVERYTHING, preview=save is not None, **limit)
+        subscriber = Subscriber(
+            socket, **TAKE_EVERYTHING, preview=save is not None, max_age_ms=max_age_ms
+        )
         remedy = f"start 'roadmask run --socket {socket}' or give its socket with --socket"
     with subscriber:
         while not stop.is_set() and (not frames or seen.frames < frames):

@@ -1,0 +1,222 @@
+"""``python -m benchmarks.daemon.soak --hours N``: the daemon at full speed under random faults.
+
+What must not grow is sampled: memory of its own and shared, descriptors, threads; and how old masks
+are. The slope of its resident memory is the verdict: at most 1 MiB in 100,000 frames, without the
+first tenth of them, in which pools fill.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from roadmask.errors import CaptureError
+from roadmask.inference.model_file import DEFAULT_MODEL
+from roadmask.stream.subscribe.policy import TAKE_EVERYTHING
+from roadmask.stream.subscribe.subscriber import Subscriber
+from roadmask.system.command_line import EXIT_DONE, EXIT_GATE, Parser, entry_point, run_command
+from roadmask.system.files import atomic_path, check_writable, write_json
+from roadmask.system.hardware import read_device
+from roadmask.system.percentiles import percentiles
+from roadmask.system.ranges import COUNT, at_least
+
+MOST_MIB = 1.0  # in 100,000 frames
+_SOURCE = "synthetic:town?seed=1&width=640&height=360&prerender=64&realtime=0"
+_SAMPLE_S, _FAULT_S = 2.0, 15.0
+_STUCK_S = 60.0
+
+
+class Sample(NamedTuple):
+    """What one look gives."""
+
+    seconds: float
+    frames: int
+    rss_mib: float
+    shared_mib: float
+    descriptors: int
+    threads: int
+    p50_ms: float | None
+    p99_ms: float | None
+
+
+def soak(
+    model: str, seconds: float, frames: int, seed: int, say: Callable[[str], object]
+) -> tuple[list[Sample], dict[str, int]]:
+    """Run the daemon so long, or for so many frames; what was seen, and the faults injected.
+
+    Raises:
+        CaptureError: it ended, or no mask came for a minute.
+    """
+    draw = random.Random(seed)
+    faults: dict[str, int] = {}
+    samples: list[Sample] = []
+    with tempfile.TemporaryDirectory(prefix="roadmask-soak-") as folder:
+        path = f"{folder}/masks.sock"
+        command = [sys.executable, "-m", "roadmask", "run", "--source", _SOURCE, "--socket", path]
+        command += ["--model", model, "--log-level", "error", "--flight", f"{folder}/flight"]
+        with subprocess.Popen(command) as process, Subscriber(path, **TAKE_EVERYTHING) as stream:
+            begin_s = heard_s = time.monotonic()
+            next_sample = next_fault = 0.0
+            ages_ms: list[float] = []
+            count = 0
+            try:
+                while (now_s := time.monotonic() - begin_s) < seconds and count < frames:
+                    mask = stream.receive(timeout_s=0.1, copy=False)
+                    if mask is not None:
+                        heard_s, count = time.monotonic(), mask.sequence
+                        ages_ms.append(mask.age_ms)
+                        next_sample = next_sample or now_s
+                        next_fault = next_fault or now_s + _FAULT_S
+                    elif process.poll() is not None or time.monotonic() - heard_s > _STUCK_S:
+                        raise CaptureError(f"no mask after {count} frames: {stream.reason_text}")
+                    if next_sample and now_s >= next_sample:
+                        samples.append(_look(process.pid, now_s, count, ages_ms))
+                        ages_ms = []
+                        next_sample = now_s + _SAMPLE_S
+                    if next_fault and now_s >= next_fault:
+                        name = draw.choice(sorted(_FAULTS))
+                        say(f"{now_s:8.0f} s, frame {count}: {name}")
+                        _FAULTS[name](process.pid, path)
+                        faults[name] = faults.get(name, 0) + 1
+                        next_fault = now_s + draw.uniform(0.5, 1.5) * _FAULT_S
+            finally:
+                process.terminate()
+    return samples, faults
+
+
+def _look(pid: int, seconds: float, frames: int, ages_ms: list[float]) -> Sample:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    fields = {key: value.split() for key, _, value in (line.partition(":") for line in lines)}
+    ages = percentiles(ages_ms)
+    return Sample(
+        round(seconds, 1),
+        frames,
+        int(fields["VmRSS"][0]) / 1024,
+        int(fields["RssShmem"][0]) / 1024,
+        len(os.listdir(f"/proc/{pid}/fd")),  # noqa: PTH208 (a process that may be another's)
+        int(fields["Threads"][0]),
+        ages["p50"],
+        ages["p99"],
+    )
+
+
+def _engines(pid: int) -> list[int]:
+    lists = Path(f"/proc/{pid}/task").glob("*/children")
+    children = [int(child) for path in lists for child in path.read_text().split()]
+    return [c for c in children if "engine_worker" in Path(f"/proc/{c}/cmdline").read_text()]
+
+
+def _to_engine(number: int) -> Callable[[int, str], None]:
+    def send(pid: int, path: str) -> None:
+        for engine in _engines(pid):
+            os.kill(engine, number)
+
+    return send
+
+
+def _flood(pid: int, path: str) -> None:
+    for _ in range(100):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as peer:
+            peer.setblocking(False)
+            peer.connect_ex(path)
+
+
+def _remove_socket(pid: int, path: str) -> None:
+    Path(path).unlink(missing_ok=True)
+
+
+_FAULTS: dict[str, Callable[[int, str], None]] = {
+    "engine killed": _to_engine(signal.SIGKILL),
+    "engine hangs": _to_engine(signal.SIGSTOP),
+    "flood of readers": _flood,
+    "reload": lambda pid, path: os.kill(pid, signal.SIGHUP),
+    "socket removed": _remove_socket,
+}
+
+
+def slope_mib(samples: list[Sample]) -> float:
+    """Growth of resident memory in 100,000 frames, by least squares, after the first tenth."""
+    settled = samples[len(samples) // 10 :]
+    frames = np.array([sample.frames for sample in settled], float)
+    if len(settled) < 3 or np.ptp(frames) == 0:
+        return float("nan")
+    return float(np.polyfit(frames, [sample.rss_mib for sample in settled], 1)[0] * 1e5)
+
+
+def plot(samples: list[Sample], path: Path) -> None:
+    """A picture of all that was sampled, over the frames."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    names = ("rss_mib", "shared_mib", "descriptors", "threads", "p50_ms", "p99_ms")
+    figure, axes = pyplot.subplots(len(names), sharex=True, figsize=(9, 12))
+    for name, part in zip(names, axes, strict=True):
+        values = [getattr(sample, name) for sample in samples]
+        part.plot([sample.frames for sample in samples], values)
+        part.set_ylabel(name)
+        part.set_ylim(bottom=0)
+    axes[-1].set_xlabel("frames")
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary)
+    pyplot.close(figure)
+
+
+@entry_point
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code 1: the memory grew."""
+    parser = Parser(prog="python -m benchmarks.daemon.soak", description=__doc__)
+    parser.add_argument("--hours", type=at_least(0.001), default=1.0)
+    parser.add_argument("--frames", type=COUNT, default=0, help="stop after so many; 0: hours")
+    parser.add_argument("--model", default=DEFAULT_MODEL)
+    parser.add_argument("--seed", type=COUNT, default=1, help="of the faults' order")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--plot", type=Path, metavar="PNG")
+    options = parser.parse_args(arguments)
+    return run_command(lambda: _run(options), verbose=False)
+
+
+def _run(options: argparse.Namespace) -> int:
+    for path in (options.json, options.plot):
+        check_writable(path)
+    samples, faults = soak(
+        options.model,
+        3600 * options.hours,
+        options.frames or sys.maxsize,
+        options.seed,
+        lambda text: print(text, flush=True),
+    )
+    slope = slope_mib(samples)
+    report: dict[str, Any] = {
+        "kind": "soak",
+        "device": read_device().to_json(),
+        "model": options.model,
+        "frames": samples[-1].frames if samples else 0,
+        "rss_slope_mib": slope,
+        "faults": faults,
+        "samples": [sample._asdict() for sample in samples],
+    }
+    if options.json:
+        write_json(options.json, report)
+    if options.plot and samples:
+        plot(samples, options.plot)
+    print(f"{report['frames']} frames, {sum(faults.values())} faults; resident memory "
+          f"{slope:+.2f} MiB in 100,000 frames")  # fmt: skip
+    return EXIT_DONE if slope <= MOST_MIB else EXIT_GATE
+
+
+if __name__ == "__main__":
+    sys.exit(main())
