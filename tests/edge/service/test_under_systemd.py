@@ -181,6 +181,18 @@ def test_a_network_that_hangs_is_named_and_replaced(tmp_path: Path, installed: s
         assert host.show(UNIT, "NRestarts") == "0"
 
 
+def test_a_reload_changes_what_can_change(tmp_path: Path, installed: str) -> None:
+    with booted(tmp_path, installed) as (host, stream), camera(host):
+        wait_until(lambda: mask_comes(stream))
+        before, file = main_pid(host), host.root / "etc/roadmask/front.toml"
+        file.write_text(file.read_text() + "max_fps = 5.0\nthreads = 2\n")
+        host.systemctl("reload", UNIT)
+        wait_until(lambda: "reload: max_fps changed" in host.journal(UNIT), 20)
+        assert "threads: only after a restart" in host.journal(UNIT)
+        wait_until(lambda: mask_comes(stream))
+        assert main_pid(host) == before and host.show(UNIT, "ActiveState") == "active"
+
+
 def test_the_demo_runs(tmp_path: Path, installed: str) -> None:
     upper = installed.partition("/upper:")[0]
     print(on_clean_debian(Path(upper), "cd /tmp && roadmask demo --seconds 5"))

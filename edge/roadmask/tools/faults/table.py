@@ -150,7 +150,7 @@ NETWORK = [
     _engine(signal.SIGSTOP, "hangs for ever", 4.0),
     Fault(
         "network", "killed three times in a row", "named, and recovered",
-        _crash_thrice, logged("engine started anew, the 3. time"), 15.0, nothing, 15.0,
+        _crash_thrice, logged("engine started anew"), 15.0, nothing, 15.0,
     ),
     Fault(
         "network", "paused for 0.3 s", "goes on, at most late", _pause, goes_on, 20.0,
