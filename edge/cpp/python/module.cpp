@@ -1,5 +1,7 @@
 #include <nanobind/nanobind.h>
 
+#include "roadmask/version.h"
+
 namespace nb = nanobind;
 
 void bind_ring(nb::module_& m);
@@ -11,6 +13,7 @@ void bind_turns(nb::module_& m);
 
 NB_MODULE(_native, m) {
   m.doc() = "The ring's memory ordering, the checked messages, and the per-pixel kernels.";
+  m.attr("VERSION") = ROADMASK_VERSION;
   bind_ring(m);
   bind_messages(m);
   bind_publisher(m);

@@ -7,7 +7,7 @@ _KNOWN = 100  # so many times tell what is usual
 _TIMES_USUAL = 4
 _SHORTEST_S = 0.04  # less is the scheduler's business
 _UNKNOWN_S = 1.0
-_FRESH_S = 0.5  # a board that has just started stands still for longer
+_FRESH_LATE_S, _FRESH_LOST_S = 0.1, 0.5  # least of a fresh one: a board at its start has much to do
 
 
 class Patience:
@@ -51,6 +51,6 @@ class Patience:
             self._expect(self._slowest_ns)
 
     def _expect(self, usual_ns: float) -> None:
-        late_s = max(_TIMES_USUAL * usual_ns * 1e-9, _SHORTEST_S)
+        late_s = max(_TIMES_USUAL * usual_ns * 1e-9, _FRESH_LATE_S if self._fresh else _SHORTEST_S)
         self.late_s = min(late_s, self._limit_s)
-        self.lost_s = max(late_s, self._limit_s, _FRESH_S if self._fresh else 0.0)
+        self.lost_s = max(late_s, self._limit_s, _FRESH_LOST_S if self._fresh else 0.0)
