@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
+import os
 import signal
 import sys
 from pathlib import Path
@@ -46,6 +47,8 @@ def add_run(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     from roadmask.inference.worker_process import WorkerProcess
 
+    # Nothing here multiplies matrices: NumPy's threads for that would only cost start and memory.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     with WorkerProcess() as worker:  # first, for its imports take as long as all of ours
         return _publish(options, worker)
 

@@ -18,7 +18,6 @@ from typing import Any
 from roadmask.errors import ModelError
 from roadmask.inference.flatbuffer import bytes_at, read_bytes, read_field, read_u32, read_vector
 from roadmask.storage.address import is_address
-from roadmask.storage.fetch import fetch
 from roadmask.system.ranges import TEMPERATURE
 
 METADATA_NAME = "ROADMASK"
@@ -100,6 +99,8 @@ def model_path(name: str | Path) -> Path:
         ConfigError, DataError: an address that cannot be fetched.
     """
     if is_address(name):
+        from roadmask.storage.fetch import fetch  # what unpacks archives takes 10 ms to load
+
         return fetch(name)
     path = Path(name)
     shipped = MODELS_FOLDER / f"{FAMILY.get(str(name), name)}.tflite"
