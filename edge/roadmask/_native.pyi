@@ -295,8 +295,12 @@ class Turns:
 
     def answer(self, began_ns: int, ended_ns: int, told: bool) -> None: ...
 
-def share_pages(address: int, bytes: int, fd: int, offset: int) -> None:
-    """Map a file over the pages of memory; what lies beside it on them is kept.
+def share_pages(ranges: list[tuple[int, int]], fd: int, offset: int) -> None:
+    """Map a file over the pages of memory; what lies between and beside the ranges is kept.
+
+    Args:
+        ranges: addresses, rising, with the number of bytes at each.
+        fd, offset: of the file; a multiple of the page.
 
     Raises:
         OSError: that cannot be.

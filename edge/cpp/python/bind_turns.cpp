@@ -3,7 +3,9 @@
 #include <linux/futex.h>
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -19,6 +21,8 @@
 #include <optional>
 #include <string>
 #include <tuple>
+#include <utility>
+#include <vector>
 
 #include "array_view.hpp"
 
@@ -119,24 +123,37 @@ class Turns {
   throw nb::python_error();
 }
 
-// The pages under `bytes` become those of a file; what lies beside it on them stays as it is. All in
-// one call, for the interpreter's own objects may lie there.
-void share_pages(std::uintptr_t address, std::size_t bytes, int fd, std::int64_t offset) {
+using Ranges = std::vector<std::pair<std::uintptr_t, std::size_t>>;
+
+// The pages under all `ranges`, rising, become those of a file; what lies between and beside them
+// stays as it is. All in one call, for the interpreter's own objects may lie there.
+void share_pages(const Ranges& ranges, int fd, std::int64_t offset) {
   const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-  if (bytes == 0 || offset < 0 || static_cast<std::uintptr_t>(offset) % page)
-    refuse("expected bytes, and an offset that is a multiple of the page");
-  const std::uintptr_t begin = address / page * page;
-  const std::uintptr_t end = (address + bytes + page - 1) / page * page;
+  if (ranges.empty() || offset < 0 || static_cast<std::uintptr_t>(offset) % page)
+    refuse("expected ranges, and an offset that is a multiple of the page");
+  std::uintptr_t last = 0;
+  for (const auto& [address, bytes] : ranges) {
+    if (address < last || bytes == 0) refuse("expected ranges that rise");
+    last = address + bytes;
+  }
+  const std::uintptr_t begin = ranges.front().first / page * page;
+  const std::uintptr_t end = (last + page - 1) / page * page;
   const int access = PROT_READ | PROT_WRITE;
-  auto* const first = reinterpret_cast<std::uint8_t*>(begin);
   void* const shared = ::mmap(nullptr, end - begin, access, MAP_SHARED, fd, offset);
   if (shared == MAP_FAILED) fail();
-  const std::size_t before = address - begin, after = address + bytes - begin;
-  std::memcpy(shared, first, before);
-  std::memcpy(static_cast<std::uint8_t*>(shared) + after, first + after, end - begin - after);
+  const auto keep = [&](std::uintptr_t from, std::uintptr_t to) {
+    std::memcpy(static_cast<std::uint8_t*>(shared) + (from - begin),
+                reinterpret_cast<const void*>(from), to - from);
+  };
+  std::uintptr_t at = begin;
+  for (const auto& [address, bytes] : ranges) {
+    keep(at, address);
+    at = address + bytes;
+  }
+  keep(at, end);
   ::munmap(shared, end - begin);
-  if (::mmap(first, end - begin, access, MAP_SHARED | MAP_FIXED | MAP_POPULATE, fd, offset) ==
-      MAP_FAILED)
+  if (::mmap(reinterpret_cast<void*>(begin), end - begin, access,
+             MAP_SHARED | MAP_FIXED | MAP_POPULATE, fd, offset) == MAP_FAILED)
     fail();
 }
 
@@ -153,6 +170,6 @@ void bind_turns(nb::module_& m) {
       .def("next", &Turns::next, nb::arg("limit_s"), "Wait to be asked; whether it came to that.")
       .def("answer", &Turns::answer, nb::arg("began_ns"), nb::arg("ended_ns"), nb::arg("told"),
            "Hand back.");
-  m.def("share_pages", &share_pages, nb::arg("address"), nb::arg("bytes"), nb::arg("fd"),
-        nb::arg("offset"), "Map a file over the pages of memory; what lies beside it is kept.");
+  m.def("share_pages", &share_pages, nb::arg("ranges"), nb::arg("fd"), nb::arg("offset"),
+        "Map a file over the pages of memory; what lies between and beside is kept.");
 }

@@ -19,7 +19,7 @@ import sys
 from roadmask.errors import RoadmaskError
 from roadmask.inference.engine import Engine
 from roadmask.inference.engine_order import EngineOrder
-from roadmask.inference.shared_tensors import SharedTensors, place_of
+from roadmask.inference.shared_tensors import SharedTensors, places_of
 from roadmask.inference.tensors import flat_bytes
 from roadmask.system.clock import now_ns
 from roadmask.system.scheduling import lock_memory, pinned, use_realtime
@@ -76,15 +76,14 @@ def _serve(peer: socket.socket, engine: Engine, order: EngineOrder) -> None:
     facts = {name: value for name, value in vars(engine).items() if name not in _HERE}
     tensors = (engine.direct_input if direct else engine.input, engine.output)
     invoke = engine.invoke_direct if direct else engine.invoke
-    places = [place_of(array) for array in tensors]
+    places = places_of(tensors)
     peer.send(LOADED + pickle.dumps((facts, engine.operators, engine.placement, places)))
     wanted, descriptors, _, _ = socket.recv_fds(peer, MESSAGE_BYTES, 1)
     if not descriptors:
         return
     shared = SharedTensors(descriptors[0], pickle.loads(wanted))
     # What an accelerator reads is a copy in any case.
-    own = direct and not order.accelerator.name
-    input_joined, output_joined = shared.join(tensors) if own else (False, False)
+    joined = direct and not order.accelerator.name and shared.join(tensors)
     given, answer = (flat_bytes(array) for array in shared.arrays)
     tensor, output = (flat_bytes(array) for array in tensors)
     began_ns = now_ns()
@@ -96,12 +95,12 @@ def _serve(peer: socket.socket, engine: Engine, order: EngineOrder) -> None:
             if _ended(peer):
                 return
             continue
-        if not input_joined:
+        if not joined:
             tensor[:] = given
         began_ns = now_ns()
         invoke()
         ended_ns = now_ns()
-        if not output_joined:
+        if not joined:
             answer[:] = output
         moved = engine.placement is not placement
         if moved:

@@ -15,33 +15,43 @@ from roadmask.arrays import Tensor
 
 
 class Place(NamedTuple):
-    """An array, and where on its first page it begins, in bytes."""
+    """An array in memory that is shared page by page.
+
+    Attributes:
+        shape, dtype: of the array.
+        region: number of the pages that it lies on; arrays that meet on one share a region.
+        at: where in its region it begins, in bytes.
+    """
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    region: int
     at: int
 
     @property
-    def nbytes(self) -> int:
-        """Of the array."""
-        return math.prod(self.shape) * self.dtype.itemsize
-
-    @property
-    def pages(self) -> int:
-        """Bytes of the pages on which it lies."""
-        return -(-(self.at + self.nbytes) // mmap.PAGESIZE) * mmap.PAGESIZE
+    def end(self) -> int:
+        """Where in its region it ends."""
+        return self.at + math.prod(self.shape) * self.dtype.itemsize
 
 
-def place_of(array: Tensor) -> Place:
-    """Where an array lies now."""
-    return Place(array.shape, array.dtype, _address(array) % mmap.PAGESIZE)
+def places_of(arrays: Sequence[Tensor]) -> list[Place]:
+    """Where arrays lie now; their regions are numbered as they rise."""
+    found: list[tuple[int, Place]] = []
+    region, base, end = -1, 0, 0
+    for number in sorted(range(len(arrays)), key=lambda n: _address(arrays[n])):
+        array, address = arrays[number], _address(arrays[number])
+        if region < 0 or _floor(address) > _floor(end - 1):
+            region, base = region + 1, _floor(address)
+        end = address + array.nbytes
+        found.append((number, Place(array.shape, array.dtype, region, address - base)))
+    return [place for _, place in sorted(found)]
 
 
 class SharedTensors:
-    """A page for the turns, then each array on pages of its own.
+    """A page for the turns, then the regions, each on pages of its own.
 
     Args:
-        descriptor: of the memory file, of ``SharedTensors.bytes_of(places)``; stays open.
+        descriptor: of the memory file, as ``new_memory`` makes it; stays open.
         places: of the arrays.
 
     Attributes:
@@ -50,50 +60,54 @@ class SharedTensors:
     """
 
     def __init__(self, descriptor: int, places: Sequence[Place]) -> None:
-        self._descriptor, self._places = descriptor, tuple(places)
-        memory = mmap.mmap(descriptor, self.bytes_of(places))
+        self._descriptor, self._places = descriptor, list(places)
+        self._offsets = _offsets(places)
+        memory = mmap.mmap(descriptor, self._offsets[-1])
         self.turns = _native.Turns(memoryview(memory)[: mmap.PAGESIZE])
-        self.arrays: list[Tensor] = []
-        self._offsets: list[int] = []
-        offset = mmap.PAGESIZE
-        for place in places:
-            flat = np.frombuffer(memory, place.dtype, math.prod(place.shape), offset + place.at)
-            self.arrays.append(flat.reshape(place.shape))
-            self._offsets.append(offset)
-            offset += place.pages
+        self.arrays: list[Tensor] = [
+            np.frombuffer(
+                memory, place.dtype, math.prod(place.shape), self._offsets[place.region] + place.at
+            ).reshape(place.shape)
+            for place in places
+        ]
 
-    @staticmethod
-    def bytes_of(places: Sequence[Place]) -> int:
-        """The size of the memory file."""
-        return mmap.PAGESIZE + sum(place.pages for place in places)
-
-    def join(self, own: Sequence[Tensor]) -> list[bool]:
+    def join(self, own: Sequence[Tensor]) -> bool:
         """Let the memory of a network's own arrays be this one, so that nothing is copied.
 
         Returns:
-            Of each whether it is so: not where it lies otherwise on its pages than the place says,
-            as an interpreter's that was started anew may, nor for two arrays on one page.
+            Whether it is so: not where they lie otherwise than the places say, as those of an
+            interpreter that was started anew may.
         """
-        joined: list[bool] = []
-        taken: list[range] = []
-        for array, place, offset in zip(own, self._places, self._offsets, strict=True):
-            start = _address(array) - place.at
-            pages = range(start, start + place.pages)
-            fits = start % mmap.PAGESIZE == 0 and not any(
-                pages.start < other.stop and other.start < pages.stop for other in taken
-            )
-            if fits:
-                _native.share_pages(_address(array), place.nbytes, self._descriptor, offset)
-                taken.append(pages)
-            joined.append(fits)
-        return joined
+        if places_of(own) != self._places:
+            return False
+        for region, offset in enumerate(self._offsets[:-1]):
+            ranges = [
+                (_address(array), array.nbytes)
+                for array, place in zip(own, self._places, strict=True)
+                if place.region == region
+            ]
+            _native.share_pages(sorted(ranges), self._descriptor, offset)
+        return True
 
 
 def new_memory(places: Sequence[Place]) -> int:
     """A descriptor of memory for them, empty."""
     descriptor = os.memfd_create("roadmask-tensors")
-    os.ftruncate(descriptor, SharedTensors.bytes_of(places))
+    os.ftruncate(descriptor, _offsets(places)[-1])
     return descriptor
+
+
+def _offsets(places: Sequence[Place]) -> list[int]:
+    """Of each region in the memory file, and its end."""
+    offsets = [mmap.PAGESIZE]
+    for region in range(max(place.region for place in places) + 1):
+        end = max(place.end for place in places if place.region == region)
+        offsets.append(offsets[-1] + _floor(end + mmap.PAGESIZE - 1))
+    return offsets
+
+
+def _floor(address: int) -> int:
+    return address // mmap.PAGESIZE * mmap.PAGESIZE
 
 
 def _address(array: Tensor) -> int:

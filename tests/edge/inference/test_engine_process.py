@@ -20,6 +20,7 @@ from roadmask.inference.engine import Engine, EngineLostError
 from roadmask.inference.engine_order import EngineOrder
 from roadmask.inference.engine_process import ProcessEngine
 from roadmask.inference.proof import prove
+from roadmask.inference.worker_process import WorkerProcess
 from roadmask.system.clock import now_ns
 
 LONG_MS = 60_000.0  # no answer of a healthy network is late, however loaded the machine
@@ -59,6 +60,18 @@ def test_it_gives_what_an_engine_here_gives(shipped_model: Path, engine: Process
     before_ns = now_ns()
     began_ns, ended_ns = engine.timed()
     assert before_ns <= began_ns < ended_ns <= now_ns()
+
+
+def test_the_interpreters_own_tensors_are_the_shared_memory(engine: ProcessEngine) -> None:
+    maps = Path(f"/proc/{process_id(engine)}/maps").read_text().splitlines()
+    # All of it once, and the pages of input and output, which meet, where LiteRT has them.
+    assert sum("roadmask-tensors" in line for line in maps) >= 2
+
+
+def test_a_process_that_was_started_and_never_ordered_anything_ends_with_its_daemon() -> None:
+    with WorkerProcess() as worker:
+        worker.peer.close()
+        assert worker.process.wait(30) == 0
 
 
 def test_a_model_that_does_not_load_is_named(tmp_path: Path, stop: threading.Event) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from roadmask import _native
-from roadmask.inference.shared_tensors import SharedTensors, new_memory, place_of
+from roadmask.inference.shared_tensors import SharedTensors, new_memory, places_of
 
 
 def arrays_at(*offsets: int) -> list[np.ndarray]:
@@ -22,43 +22,47 @@ def arrays_at(*offsets: int) -> list[np.ndarray]:
     return [memory[offset : offset + 3000] for offset in offsets]
 
 
-def test_what_one_writes_the_other_reads_and_what_lies_beside_stays() -> None:
-    (own,) = arrays_at(100)
-    whole = own.base
-    places = [place_of(own)]
-    assert places[0].at == 100 and places[0].pages == mmap.PAGESIZE
-    here = SharedTensors(new_memory(places), places)
-    here.arrays[0][:] = 1
-    worker = SharedTensors(os.dup(here._descriptor), places)
-    assert worker.join([own]) == [True]
-    np.testing.assert_array_equal(own, 1)  # a frame that waits is not overwritten by a fresh engine
-    own[5] = 2
-    assert here.arrays[0][5] == worker.arrays[0][5] == 2
-    assert isinstance(whole, np.ndarray)
-    before, after = whole[:100], whole[3100:]
-    assert (before == 7).all() and (after == 7).all()
-
-
-@pytest.mark.parametrize(
-    ("offsets", "joined"),
-    [((100, 8192), [True, True]), ((100, 3500), [True, False]), ((200, 8192), [False, True])],
-)
-def test_arrays_that_lie_otherwise_or_on_one_page_are_left_alone(
-    offsets: tuple[int, int], joined: list[bool]
+@pytest.mark.parametrize(("offset", "regions"), [(3500, 1), (4000, 1), (9000, 2)])
+def test_what_one_writes_the_other_reads_and_what_lies_beside_stays(
+    offset: int, regions: int
 ) -> None:
-    places = [place_of(array) for array in arrays_at(100, offsets[1])]
+    first, second = own = arrays_at(100, offset)
+    places = places_of(own)
+    assert places[0].at == 100
+    assert places[-1].region + 1 == regions
+    here = SharedTensors(new_memory(places), places)
+    for number, array in enumerate(here.arrays):
+        array[:] = number + 1
+    worker = SharedTensors(os.dup(here._descriptor), places)
+    assert worker.join(own)
+    np.testing.assert_array_equal(first, 1)  # a frame that waits is not overwritten by a fresh one
+    np.testing.assert_array_equal(second, 2)
+    first[5], second[6] = 3, 4
+    assert here.arrays[0][5] == worker.arrays[0][5] == 3
+    assert here.arrays[1][6] == worker.arrays[1][6] == 4
+    whole = first.base
+    assert isinstance(whole, np.ndarray)
+    beside = np.ones(whole.shape, bool)
+    beside[100:3100] = beside[offset : offset + 3000] = False
+    assert (whole[beside] == 7).all()
+
+
+def test_arrays_that_lie_otherwise_are_left_alone() -> None:
+    places = places_of(arrays_at(100, 8192))
     shared = SharedTensors(new_memory(places), places)
-    assert shared.join(arrays_at(*offsets)) == joined
+    assert not shared.join(arrays_at(200, 8192))
+    assert not shared.join(arrays_at(100, 3500))
+    assert shared.join(arrays_at(100, 8192))
 
 
 def test_turns_go_to_and_fro_between_two_processes() -> None:
-    places = [place_of(np.zeros(4, np.int32))]
+    places = places_of([np.zeros(4, np.int32)])
     descriptor = new_memory(places)
     shared = SharedTensors(descriptor, places)
     program = f"""
 from roadmask.inference.shared_tensors import SharedTensors, Place
 import numpy as np
-shared = SharedTensors({descriptor}, [Place((4,), np.dtype(np.int32), {places[0].at})])
+shared = SharedTensors({descriptor}, [Place((4,), np.dtype(np.int32), 0, {places[0].at})])
 print(flush=True)
 for turn in range(3):
     while not shared.turns.next(0.1):
@@ -94,6 +98,8 @@ def test_memory_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="memory: given 8 bytes, expected 32 or more"):
         _native.Turns(bytearray(8))
     with pytest.raises(OSError, match="Bad file descriptor"):
-        _native.share_pages(mmap.PAGESIZE, 1, -1, 0)
+        _native.share_pages([(mmap.PAGESIZE, 1)], -1, 0)
     with pytest.raises(ValueError, match="multiple of the page"):
-        _native.share_pages(mmap.PAGESIZE, 1, -1, 1)
+        _native.share_pages([(mmap.PAGESIZE, 1)], -1, 1)
+    with pytest.raises(ValueError, match="ranges that rise"):
+        _native.share_pages([(mmap.PAGESIZE, 2), (mmap.PAGESIZE, 2)], -1, 0)
