@@ -7,7 +7,7 @@ NATIVE := CMakeLists.txt pyproject.toml $(shell find edge/cpp -name '*.cpp' -o -
 # LiteRT and TensorFlow speak to the terminal from C++; errors still show.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test test-slow test-v4l2 test-systemd debian-root deb wheels faults soak setup setup-peers lint tidy bench fuzz clean
+.PHONY: demo test test-slow test-v4l2 test-systemd test-arm64 debian-root deb wheels faults soak setup setup-peers lint tidy bench fuzz clean
 CPP := $(shell git ls-files '*.cpp' '*.hpp' '*.c' '*.h')
 
 demo: $(VENV)/.core  ## the daemon on the synthetic town, a subscriber beside it
@@ -45,6 +45,10 @@ soak: $(VENV)/.test  ## make soak HOURS=8: random faults; build/soak.png and .js
 	mkdir -p build
 	$(BIN)/python -m benchmarks.daemon.soak --hours $(HOURS) --plot build/soak.png --json build/soak.json
 HOURS ?= 1
+
+test-arm64: $(VENV)/.test  ## the arm64 package of 'make wheels', in Debian 12 under QEMU; needs root
+	$(BIN)/python packages/deb.py --wheel dist/roadmask-*_aarch64.whl
+	packages/arm64.sh dist/roadmask_*_arm64.deb build/debian-arm64
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
