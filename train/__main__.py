@@ -104,7 +104,7 @@ def _train(options: argparse.Namespace) -> int:
         except Interrupted:
             print(f"roadmask: stopped; run the same command to go on from {fit.checkpoint}")
             return EXIT_INTERRUPTED
-    print(f"finished: {options.out / (options.model + '.keras')}")
+    print(f"finished: {options.out / (config.model + '.keras')}")
     return 0
 
 

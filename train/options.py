@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 from roadmask.data.datasets import Dataset, Subset, open_dataset
 from roadmask.errors import ConfigError
+from roadmask.inference.model_file import FAMILY
 from roadmask.storage.address import location
 from roadmask.system.command_line import parse_size, stop_on_signal
+from train.family import family_network, family_weights
 
 if TYPE_CHECKING:
     from train.config import FitConfig
@@ -51,9 +53,9 @@ _PATIENCE = (
 def add_training_options(parser: argparse.ArgumentParser) -> None:
     """Everything that says what to train on and how, but the recipe, the seed and the folder."""
     add = parser.add_argument_group("network").add_argument
-    add("--model", default="roadnet", help="name in the zoo (default: roadnet)")
-    add("--size", type=parse_size, default=(480, 352), help="its input; default: 480x352 px")
-    add("--weights", metavar="imagenet|FILE", help="start from these (default: random)")
+    add("--model", default="roadnet", help="name in the zoo, or s, m, l (default: roadnet)")
+    add("--size", type=parse_size, help="its input; default: 480x352 px, of s, m, l their own")
+    add("--weights", metavar="imagenet|s|m|l|FILE", help="start from these (default: random)")
     add = parser.add_argument_group("data").add_argument
     add("--dataset", required=True, help="camvid, cityscapes, cityscapes-coarse or town")
     add("--root", type=location, help="the data set's folder, or its address (s3://…)")
@@ -103,13 +105,19 @@ def prepare(options: argparse.Namespace) -> tuple[FitConfig, list[Part], Dataset
     """
     from train.config import FitConfig
 
+    model, size = options.model, options.size
+    if model in FAMILY:
+        model, own_size = family_network(model)
+        size = size or own_size
+    size = size or FitConfig.input_size
+    weights = options.weights
     config = FitConfig(
-        model=options.model,
-        weights=options.weights,
+        model=model,
+        weights=str(family_weights(weights)) if weights in FAMILY else weights,
         labels=options.labels,
         recipe=options.recipe,
-        input_size=options.size,
-        crop_size=options.crop or options.size,
+        input_size=size,
+        crop_size=options.crop or size,
         epochs=options.epochs,
         batch_size=options.batch_size,
         loss=options.loss,
