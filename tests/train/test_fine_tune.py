@@ -31,6 +31,7 @@ def test_letters_name_what_ships() -> None:
     assert all(family_weights(letter).is_file() for letter in FAMILY)
 
 
+@pytest.mark.slow
 def test_one_command_fine_tunes_the_largest(own: Path, tmp_path: Path) -> None:
     command = ["--model", "l", "--weights", "l", "--dataset", "cityscapes", "--root", str(own)]
     small = ["--epochs", "1", "--crop", "64x64", "--learning-rate", "1e-5", "--warmup-epochs", "0"]

@@ -2,16 +2,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
 
+from roadmask.arrays import U8
 from roadmask.errors import ConfigError, ModelError
 from roadmask.inference.engine import Engine
-from roadmask.inference.model_file import METADATA_NAME, ModelInfo, write_metadata
+from roadmask.inference.model_file import (
+    FAMILY,
+    METADATA_NAME,
+    ModelInfo,
+    model_path,
+    read_metadata,
+    write_metadata,
+)
 from roadmask.inference.postprocess import Postprocess
-from roadmask.inference.predictor import Predictor
+from roadmask.inference.predictor import Predictor, load
 from roadmask.inference.scores import confidence_table, margins
+from roadmask.town.town import Town
 from tests.edge.network_parts import HEIGHT, WIDTH, Net, constant_output
 
 F32 = npt.NDArray[np.float32]
@@ -155,3 +165,29 @@ def test_ids_tell_no_confidence_to_abstain_by(tmp_path: Path) -> None:
     assert Postprocess(ids).confidence_table is None
     with pytest.raises(ConfigError, match="ends in class ids, which tell no confidence"):
         Postprocess(ids, abstain=0.6)
+
+
+def test_a_picture_that_says_less_is_believed_less() -> None:
+    """Not so pure noise, of which a network can be sure: the scene check tells that."""
+    predictor, rng = load("s"), np.random.default_rng(1)
+
+    def mean(image: U8) -> float:
+        plane = predictor.segment(np.ascontiguousarray(image)).confidence
+        assert plane is not None
+        return float(plane.mean()) / 255
+
+    frames = [Town(seed, 640, 360, weather="day").frame(30).image for seed in (3, 5)]
+    for image in frames:
+        clear = mean(image)
+        noisy = image + rng.normal(0, 60, image.shape)
+        dark, blurred = 0.08 * image, cv2.GaussianBlur(image, (0, 0), 8)
+        covered = image.copy()
+        cv2.circle(covered, (320, 200), 150, (60, 60, 60), -1)
+        for worse in (noisy, dark, blurred, covered):
+            assert mean(np.clip(worse, 0, 255).astype(np.uint8)) < clear - 0.005
+
+
+def test_the_shipped_family_carries_a_temperature() -> None:
+    for name in FAMILY:
+        info = read_metadata(model_path(name).read_bytes())
+        assert info is not None and 1 < info.temperature < 2
