@@ -7,7 +7,8 @@ NATIVE := CMakeLists.txt pyproject.toml $(shell find edge/cpp -name '*.cpp' -o -
 # LiteRT and TensorFlow speak to the terminal from C++; errors still show.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test test-slow test-v4l2 test-systemd test-arm64 debian-root deb wheels faults soak setup setup-peers lint tidy bench fuzz clean
+.PHONY: demo test test-slow test-v4l2 test-systemd test-arm64 test-pythons coverage debian-root deb wheels \
+	faults soak setup setup-peers lint tidy docs bench fuzz clean
 CPP := $(shell git ls-files '*.cpp' '*.hpp' '*.c' '*.h')
 
 demo: $(VENV)/.core  ## the daemon on the synthetic town, a subscriber beside it
@@ -49,6 +50,16 @@ HOURS ?= 1
 test-arm64: $(VENV)/.test  ## the arm64 package of 'make wheels', in Debian 12 under QEMU; needs root
 	$(BIN)/python packages/deb.py --wheel dist/roadmask-*_aarch64.whl
 	packages/arm64.sh dist/roadmask_*_arm64.deb build/debian-arm64
+
+test-pythons:  ## the edge tests from an installed wheel, on every Python from 3.10 to 3.13 that is here
+	$(PYTHON) tests/pythons.py --write
+
+# An environment of its own: the extension and the C++ programs are built to count their lines.
+coverage:  ## which lines of stream/ and of the C++ client that their tests run, with gates
+	$(PYTHON) tests/measure_coverage.py
+
+docs: $(VENV)/.test  ## docs/ as a site, in build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

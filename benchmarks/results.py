@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from roadmask.errors import DataError
+from roadmask.system.files import read_json
 
 
 def read_result(path: Path) -> dict[str, Any]:
@@ -16,15 +15,7 @@ def read_result(path: Path) -> dict[str, Any]:
     Raises:
         DataError: missing, or no JSON object.
     """
-    try:
-        result = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"result {path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise DataError(f"result {path} is not JSON: {error}") from error
-    if not isinstance(result, dict):
-        raise DataError(f"result {path} is not a JSON object: give what --json wrote")
-    return result
+    return read_json(path, "result", "give what --json wrote")
 
 
 def table(rows: Sequence[Sequence[str]], header: Sequence[str]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,11 @@ from convert.judge.gates import Gates
 from convert.judge.history import FOLDER
 from convert.quantise.converter import MODES
 from convert.quantise.input_range import CHANNELS, mean_range, named_range
+from roadmask.cli.network import accept_negative_ranges
+from roadmask.cli.options import add_settings, given
 from roadmask.errors import ConfigError
-from roadmask.inference.pixels import INPUT_RANGES, Pixels
+from roadmask.inference.pixels import Pixels
+from roadmask.inference.reading.read_as import ReadAs
 from roadmask.storage.address import location
 from roadmask.storage.fetch import fetch, fetch_folder
 from roadmask.system.command_line import (
@@ -26,7 +28,7 @@ from roadmask.system.command_line import (
     run_command,
 )
 from roadmask.system.files import check_writable, write_bytes, write_text
-from roadmask.system.ranges import TEMPERATURE, at_least
+from roadmask.system.ranges import TEMPERATURE, THREADS, at_least, unusable
 
 
 def _convert_parser() -> argparse.ArgumentParser:
@@ -72,14 +74,13 @@ def _convert_parser() -> argparse.ArgumentParser:
         "--truth-labels", default="", metavar="SET", help="of the masks' ids, where not the usual"
     )
     _add_input(parser)
-    # Or argparse would take the -1..1 of --input-range for an option.
-    parser._negative_number_matcher = re.compile(r"-[\d.]")
+    accept_negative_ranges(parser)
     _add_quantisation(parser)
     _add_gates(parser)
     parser.add_argument(
         "--video", metavar="SOURCE", help="flicker is measured on it; default: a drive in the town"
     )
-    parser.add_argument("--threads", type=at_least(1), default=1, help="while timing; default: 1")
+    parser.add_argument("--threads", type=THREADS, default=1, help="while timing; default: 1")
     parser.add_argument("--source", help="timed frames; default: 64 town frames of 1280x720")
     parser.add_argument("--latency-frames", type=at_least(20), default=200, help="default: 200")
     parser.add_argument("--no-latency", action="store_true", help="judge without timing")
@@ -91,17 +92,21 @@ def _add_input(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         "pixels", "what a network without a leading Rescaling takes; found out where not told"
     )
-    group.add_argument(
-        "--input-range", metavar="RANGE", help=f"{', '.join(INPUT_RANGES)} or another LOW..HIGH"
-    )
+    add_settings(group, ReadAs, "input_range", "channels")
     for option, text in (("--mean", "(pixel - mean) / std"), ("--std", "pixels of 0 to 255")):
         group.add_argument(
             option,
-            type=lambda given: [float(n) for n in given.split(",")],
+            type=_channel_numbers,
             metavar="X[,Y,Z]",
             help=f"{text}; one number or one for each channel, in the network's order",
         )
-    group.add_argument("--channels", choices=CHANNELS, default="", help="order of the channels")
+
+
+def _channel_numbers(text: str) -> list[float]:
+    try:
+        return [float(number) for number in text.split(",")]
+    except ValueError:
+        raise unusable(text, "numbers with commas between them") from None
 
 
 def _input_range(options: argparse.Namespace) -> Pixels | None:
@@ -154,22 +159,7 @@ def _add_gates(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         "gates", "against the float model and against the last accepted conversion"
     )
-    for option, default, text in (
-        ("--max-miou-drop", Gates.max_miou_drop, "mean IoU that may be lost, points"),
-        ("--max-category-drop", Gates.max_category_drop, "the same in any one category"),
-        ("--min-agreement", Gates.min_agreement, "pixels that agree with the float model, %%"),
-        (
-            "--min-miou",
-            Gates.min_miou,
-            "mean IoU of the float model, points; no gate on the town",
-        ),
-    ):
-        group.add_argument(
-            option, type=float, default=default, metavar="X", help=f"{text}; default: {default:g}"
-        )
-    group.add_argument(
-        "--max-latency-ms", type=float, metavar="X", help="p50 of the invoke here; default: off"
-    )
+    add_settings(group, Gates)
     group.add_argument(
         "--history",
         type=Path,
@@ -244,19 +234,13 @@ def _convert(options: argparse.Namespace) -> int:
         size=options.size,
         truth_labels=options.truth_labels,
         input_range=_input_range(options),
-        channels=options.channels,
+        channels=options.channels or "",
         mode=options.mode,
         float_layers=options.float_layers,
         repair=options.repair,
         allow_float=options.allow_float,
         temperature=options.temperature,
-        gates=Gates(
-            options.max_miou_drop,
-            options.max_category_drop,
-            options.min_agreement,
-            options.max_latency_ms,
-            options.min_miou,
-        ),
+        gates=Gates(**given(Gates, options)),
         history=None if options.no_history else options.history,
         video=options.video or DEFAULT_VIDEO,
         latency_source=options.source or DEFAULT_SOURCE,

@@ -8,19 +8,18 @@ slide. Pictures are inside the file.
 
 from __future__ import annotations
 
-import argparse
 import base64
 import json
 import re
 import sys
 from pathlib import Path
 
-from roadmask.system.files import write_text
-from roadmask.system.command_line import run_command
 from roadmask.errors import ConfigError
+from roadmask.system.command_line import Parser, run_command
+from roadmask.system.files import write_text
 from train.reports.ablate import recipe_table
-from train.reports.table import class_table, table
 from train.reports.page import markdown_table
+from train.reports.table import class_table, table
 from train.runs.files import read_run
 
 FOLDER = Path(__file__).parent
@@ -121,7 +120,7 @@ def render(text: str, folder: Path = FOLDER) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m docs.render_slides", description=__doc__)
+    parser = Parser(prog="python -m docs.render_slides", description=__doc__)
     parser.add_argument("--out", type=Path, default=FOLDER / "slides.html")
     options = parser.parse_args(arguments)
 

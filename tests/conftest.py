@@ -53,3 +53,19 @@ def camvid_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 cv2.imwrite(str(root / split / name), frame.image)
                 cv2.imwrite(str(root / f"{split}annot" / name), camvid_class[frame.category_mask])
     return root
+
+
+@pytest.fixture(scope="session")
+def keras_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small network of the zoo with random weights."""
+    from convert.tensorflow_import import import_tensorflow
+
+    import_tensorflow()
+    import keras
+
+    from train.models import build_model
+
+    keras.utils.set_random_seed(3)
+    path = tmp_path_factory.mktemp("network") / "tiny.keras"
+    build_model("roadnet", (96, 64)).save(path)
+    return path

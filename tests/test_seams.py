@@ -91,3 +91,15 @@ def test_no_benchmark_or_test_patches_the_daemon() -> None:
                 if isinstance(node, ast.Assign):
                     targets = " ".join(ast.unparse(target) for target in node.targets)
                     assert not targets.startswith(("daemon.", "pipeline.")), f"{path}:{node.lineno}"
+
+
+def test_no_command_line_takes_any_number() -> None:
+    """A number has a ``Range`` (``system/ranges.py``): ``type=int`` is one nobody thought about."""
+    found = []
+    for root in ROOTS:
+        for path in sorted((ROOT / root).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.keyword) and node.arg == "type":
+                    plain = ast.unparse(node.value) in ("int", "float")
+                    found += [f"{path.name}:{node.value.lineno}"] if plain else []
+    assert found == []

@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from roadmask.cli.options import add_settings
 from roadmask.system.command_line import EXIT_INTERRUPTED, Parser, entry_point, run_command
+from train.config import FitConfig
 from train.options import add_training_options, prepare, stopping_signals
 
 # Each module has ``make_parser`` and ``run``; only the one that is asked for is imported.
@@ -44,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--list-models", action=_ListModels, help="show the zoo and end")
     add_training_options(parser)
     parser.add_argument("--recipe", default="full", metavar="NAME|FILE", help=_RECIPE)
-    parser.add_argument("--seed", type=int, default=1, help="default: 1")
+    add_settings(parser, FitConfig, "seed")
     parser.add_argument("--tensorboard", action="store_true", help="logs in OUT/tensorboard")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     return parser

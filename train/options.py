@@ -10,29 +10,29 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from roadmask.cli.options import add_settings, given
 from roadmask.data.datasets import Dataset, Subset, open_dataset
 from roadmask.errors import ConfigError
 from roadmask.inference.model_file import FAMILY
 from roadmask.storage.address import location
 from roadmask.system.command_line import parse_size, stop_on_signal
+from roadmask.system.ranges import SECONDS, between
+from roadmask.system.settings import settings_of
+from train.config import FitConfig
 from train.family import family_network, family_weights
 
 if TYPE_CHECKING:
-    from train.config import FitConfig
     from train.data.loader import Part
     from train.data.teacher import Teacher
 
 _UNLABELLED_SHARE = 0.3
+_BONNET = between(0.0, 0.99)
 _MIX = "draw this share of each epoch's samples from another data set, e.g. town=0.2"
 _LABELS = (
     "label set to train, one output a class: cityscapes-8 (default), cityscapes-19, or a .toml "
     "file whose classes name the data set's in their sources (see docs/training.md)"
 )
 _HOLD_OUT = "leave out the training frames whose id begins so and validate on them instead"
-_LOSS = (
-    "sum of ce, focal, dice, jaccard, lovasz and ohem, with weights and options "
-    "(default: ce+0.5*dice; see docs/training.md)"
-)
 _TEACHER = (
     "a finished run or its .keras file, whose probabilities label the frames of --unlabelled; "
     "several: their mean"
@@ -43,10 +43,6 @@ _TEACHER_WIDTH = (
 _OWN_BONNET = "share of such frames' height, from below, where it is not asked (default 0)"
 _UNLABELLED = (
     "folder of pictures that the teacher labels, and their share of an epoch (default 0.3)"
-)
-_PATIENCE = (
-    "stop when the validation mIoU has not risen for so long, and keep the best weights "
-    "(default: 0, train to the end and keep the last)"
 )
 
 
@@ -68,22 +64,14 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     add("--crop", type=parse_size, help="training samples; default: as --size")
     add = parser.add_argument_group("distillation").add_argument
     add("--teacher", nargs="+", default=[], type=Path, metavar="RUN", help=_TEACHER)
-    add("--teacher-width", type=int, metavar="PX", help=_TEACHER_WIDTH)
-    add("--own-bonnet", type=float, default=0.0, metavar="SHARE", help=_OWN_BONNET)
+    add("--teacher-width", type=between(1, 16384), metavar="PX", help=_TEACHER_WIDTH)
+    add("--own-bonnet", type=_BONNET, default=0.0, metavar="SHARE", help=_OWN_BONNET)
     add("--unlabelled", metavar="DIR[=SHARE]", help=_UNLABELLED)
-    add = parser.add_argument_group("fitting").add_argument
-    add("--epochs", type=int, default=60, help="default: 60")
-    add("--batch-size", type=int, default=8, help="default: 8")
-    add("--learning-rate", type=float, default=2e-3, help="peak; default: 0.002")
-    add("--loss", default="ce+0.5*dice", metavar="SPEC", help=_LOSS)
-    add("--schedule", default="cosine", help="cosine (default), poly, plateau or constant")
-    add("--warmup-epochs", type=float, default=2.0, help="default: 2")
-    add("--weight-decay", type=float, default=0.02, help="default: 0.02")
-    add("--precision", default="float32", help="float32, mixed_bfloat16 or mixed_float16")
-    add("--devices", type=int, default=1, metavar="N", help="data parallel; JAX only")
-    add("--validate-every", type=int, default=5, metavar="EPOCHS", help="default: 5")
-    add("--patience", type=int, default=0, metavar="EPOCHS", help=_PATIENCE)
-    add("--checkpoint-every", type=float, default=120, metavar="SECONDS", help="default: 120")
+    fitting = parser.add_argument_group("fitting")
+    add_settings(fitting, FitConfig, *(name for name in settings_of(FitConfig) if name != "seed"))
+    fitting.add_argument(
+        "--checkpoint-every", type=SECONDS, default=120.0, metavar="SECONDS", help="default: 120"
+    )
 
 
 @contextmanager
@@ -103,8 +91,6 @@ def prepare(options: argparse.Namespace) -> tuple[FitConfig, list[Part], Dataset
     Raises:
         ConfigError, DataError: an option or a data set that cannot be used.
     """
-    from train.config import FitConfig
-
     model, size = options.model, options.size
     if model in FAMILY:
         model, own_size = family_network(model)
@@ -118,18 +104,7 @@ def prepare(options: argparse.Namespace) -> tuple[FitConfig, list[Part], Dataset
         recipe=options.recipe,
         input_size=size,
         crop_size=options.crop or size,
-        epochs=options.epochs,
-        batch_size=options.batch_size,
-        loss=options.loss,
-        learning_rate=options.learning_rate,
-        schedule=options.schedule,
-        warmup_epochs=options.warmup_epochs,
-        weight_decay=options.weight_decay,
-        precision=options.precision,
-        devices=options.devices,
-        validate_every=options.validate_every,
-        patience=options.patience,
-        seed=options.seed,
+        **given(FitConfig, options),
     )
     parts, validation = _open_parts(options)
     return config, parts, validation
@@ -142,8 +117,6 @@ def _open_unlabelled(options: argparse.Namespace) -> tuple[Dataset | None, float
 
     if bool(options.teacher) != bool(options.unlabelled):
         raise ConfigError("--teacher and --unlabelled go together: one labels what the other holds")
-    if not 0 <= options.own_bonnet < 1:
-        raise ConfigError(f"--own-bonnet {options.own_bonnet}: expected 0 or more and less than 1")
     if not options.unlabelled:
         return None, 0.0
     folder, share = _parse_unlabelled(options.unlabelled)

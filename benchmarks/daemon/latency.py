@@ -28,7 +28,9 @@ from roadmask.inference.reading.read_as import AS_IT_SAYS, ReadAs
 from roadmask.sources.uri import parse_uri
 from roadmask.system.hardware import read_device
 from roadmask.system.percentiles import percentiles
+from roadmask.system.ranges import at_least
 from roadmask.system.scheduling import parse_cores, pinned
+from roadmask.system.settings import check, setting
 
 DEFAULT_SOURCE = "synthetic:town?seed=1&prerender=64"
 BLOCK = 20  # frames: medians of blocks show the spread
@@ -65,10 +67,13 @@ class LatencyPlan:
     source: str = DEFAULT_SOURCE
     threads: int = 1
     labels: str = ""
-    frames: int = 300
+    frames: int = setting(300, "in each phase", within=at_least(BLOCK))
     accelerator: Accelerator = Accelerator()  # noqa: RUF009 (frozen)
     cores: str = ""
     read_as: ReadAs = AS_IT_SAYS
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 def measure_latency(
@@ -79,8 +84,6 @@ def measure_latency(
     Raises:
         RoadmaskError: the model or the source cannot be used.
     """
-    if plan.frames < BLOCK:
-        raise ConfigError(f"--frames {plan.frames}: expected {BLOCK} or more")
     # Refuses before anything runs.
     cores = parse_cores(plan.cores)
     with pinned(cores):

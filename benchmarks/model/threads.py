@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.model.energy import EnergyCounter, find_meter
 from roadmask.inference.engine import Engine
 from roadmask.labels.label_set import LabelSet
-from roadmask.system.percentiles import percentiles
+from roadmask.system.percentiles import percentiles, quartile_spread
 
 _ROUNDS = 5
 
@@ -53,7 +53,7 @@ def measure_threads(
         {
             "threads": n,
             "invoke_ms": percentiles(durations[n]),
-            "spread_ms": round(float(np.subtract(*np.percentile(durations[n], (75, 25)))), 4),
+            "spread_ms": quartile_spread(durations[n]),
             "energy_mj": round(1e3 * float(np.median(joules[n])), 3) if joules[n] else None,
             "meter": meter.name if meter else None,
         }

@@ -33,7 +33,7 @@ from roadmask.sources.source import EndOfStream
 from roadmask.stream.subscribe.policy import TAKE_EVERYTHING
 from roadmask.stream.subscribe.subscriber import Subscriber
 from roadmask.system.hardware import read_device
-from roadmask.system.percentiles import percentiles
+from roadmask.system.percentiles import percentiles, quartile_spread
 
 ROOT = Path(__file__).parents[2]
 VENV = ROOT / ".venv-peers"
@@ -262,7 +262,7 @@ class _Worker:
             "ms": percentiles(self._ms),
             "cpu_ms": round(self._cpu_ms / self._counted, 3) if self._counted else None,
             "fps": round(1e3 / float(np.mean(self._ms)), 2),
-            "spread_ms": round(float(np.subtract(*np.percentile(self._ms, (75, 25)))), 4),
+            "spread_ms": quartile_spread(self._ms),
             "fps_median": round(1e3 / median, 2),
             "rss_mib": self._rss_mib,
         }

@@ -24,7 +24,12 @@ def main(arguments: list[str] | None = None) -> int:
         "--rates", type=between(1, 1000), nargs="+", default=plan.rates_hz, help="Hz"
     )
     parser.add_argument(
-        "--sizes", type=int, nargs="+", choices=(512, 128), default=plan.sizes_kib, help="KiB"
+        "--sizes",
+        type=between(128, 512),
+        nargs="+",
+        choices=(512, 128),
+        default=plan.sizes_kib,
+        help="KiB",
     )
     parser.add_argument("--languages", nargs="+", choices=("python", "cpp"), default=plan.languages)
     parser.add_argument(

@@ -6,7 +6,6 @@ process, and under a silent publisher, in turns.
 
 from __future__ import annotations
 
-import argparse
 import multiprocessing
 import subprocess
 import sys
@@ -21,8 +20,15 @@ from typing import Any
 import numpy as np
 
 from roadmask.stream.subscribe.subscriber import Subscriber
-from roadmask.system.command_line import EXIT_DONE, EXIT_GATE, entry_point, run_command
+from roadmask.system.command_line import (
+    EXIT_DONE,
+    EXIT_GATE,
+    Parser,
+    entry_point,
+    run_command,
+)
 from roadmask.system.files import check_writable, write_json
+from roadmask.system.ranges import between
 from roadmask.testing import SCENES, StreamPlayer
 
 _TIMEOUT_MS = 100
@@ -111,10 +117,12 @@ def measure(rounds: int, calls: int, rate_hz: float, probe: Path | None) -> dict
 @entry_point
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code: 1 if a scene's p99 is over 20 ms beyond silence's."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.stream.bounds", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=4)
-    parser.add_argument("--calls", type=int, default=5, help="a scene and round")
-    parser.add_argument("--rate", type=float, default=2000.0, help="records a second")
+    parser = Parser(prog="python -m benchmarks.stream.bounds", description=__doc__)
+    parser.add_argument("--rounds", type=between(1, 10_000), default=4)
+    parser.add_argument("--calls", type=between(1, 10_000), default=5, help="a scene and round")
+    parser.add_argument(
+        "--rate", type=between(1.0, 100_000.0), default=2000.0, help="records a second"
+    )
     parser.add_argument("--probe", type=Path, help="the C++ client: tests/cpp's `probe`, built")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON")
     parser.add_argument("-v", "--verbose", action="store_true", help="show tracebacks")

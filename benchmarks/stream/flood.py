@@ -6,7 +6,6 @@ turns of a second each, so that the processor is as busy in both. One reader fol
 
 from __future__ import annotations
 
-import argparse
 import multiprocessing
 import socket
 import sys
@@ -25,8 +24,15 @@ from roadmask.stream.publish.heartbeat import Heart
 from roadmask.stream.publish.publisher import FrameInfo, Publisher
 from roadmask.stream.subscribe.subscriber import Subscriber
 from roadmask.system.clock import now_ns
-from roadmask.system.command_line import EXIT_DONE, EXIT_GATE, entry_point, run_command
+from roadmask.system.command_line import (
+    EXIT_DONE,
+    EXIT_GATE,
+    Parser,
+    entry_point,
+    run_command,
+)
 from roadmask.system.files import check_writable, write_json
+from roadmask.system.ranges import between
 from roadmask.system.scheduling import use_realtime
 
 _LIMIT_MS = 0.5
@@ -124,13 +130,13 @@ def _verdict(moved_ms: float, elsewhere_ms: float) -> str:
 @entry_point
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code: 1 if the verdict is "missed"."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.stream.flood", description=__doc__)
-    parser.add_argument("--connectors", type=int, default=8)
-    parser.add_argument("--rounds", type=int, default=20, help="of two seconds each")
-    parser.add_argument("--rate", type=float, default=60.0, help="frames a second")
+    parser = Parser(prog="python -m benchmarks.stream.flood", description=__doc__)
+    parser.add_argument("--connectors", type=between(1, 64), default=8)
+    parser.add_argument("--rounds", type=between(1, 10_000), default=20, help="of two seconds each")
+    parser.add_argument("--rate", type=between(1.0, 1000.0), default=60.0, help="frames a second")
     parser.add_argument(
         "--realtime",
-        type=int,
+        type=between(1, 99, "off"),
         default=0,
         metavar="PRIORITY",
         help="SCHED_FIFO, as the daemon has it: without, a busy machine's p99 is its scheduler's",

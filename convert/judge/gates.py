@@ -6,7 +6,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from roadmask.system.ranges import between
+from roadmask.system.settings import check, setting
+
 _POINT = 0.01
+_PER_CENT = between(0.0, 100.0)
 _RUN_DROP = 2.0  # points: a training run resizes and scores on its own
 
 
@@ -23,11 +27,28 @@ class Gates:
         max_latency_ms: p50 of the invoke on this machine.
     """
 
-    max_miou_drop: float = 0.2
-    max_category_drop: float = 0.5
-    min_agreement: float = 99.0
-    max_latency_ms: float | None = None
-    min_miou: float = 25.0
+    max_miou_drop: float = setting(
+        0.2, "mean IoU that may be lost", unit="points", within=_PER_CENT, metavar="X"
+    )
+    max_category_drop: float = setting(
+        0.5, "the same in any one category", unit="points", within=_PER_CENT, metavar="X"
+    )
+    min_agreement: float = setting(
+        99.0, "pixels that agree with the float model", unit="%", within=_PER_CENT, metavar="X"
+    )
+    max_latency_ms: float | None = setting(
+        None, "p50 of the invoke here", unit="ms", within=between(0.001, 60_000.0), metavar="X"
+    )
+    min_miou: float = setting(
+        25.0,
+        "mean IoU of the float model; no gate on the town",
+        unit="points",
+        within=_PER_CENT,
+        metavar="X",
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 def missed_accuracy(

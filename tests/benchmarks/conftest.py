@@ -1,4 +1,4 @@
-"""A small network of the zoo with random weights, as INT8 file and as Keras file."""
+"""The small network of the zoo as an INT8 file."""
 
 from __future__ import annotations
 
@@ -8,21 +8,6 @@ import numpy as np
 import pytest
 
 from roadmask.inference.model_file import METADATA_NAME, ModelInfo, write_metadata
-
-
-@pytest.fixture(scope="session")
-def keras_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from convert.tensorflow_import import import_tensorflow
-
-    import_tensorflow()
-    import keras
-
-    from train.models import build_model
-
-    keras.utils.set_random_seed(3)
-    path = tmp_path_factory.mktemp("network") / "tiny.keras"
-    build_model("roadnet", (96, 64)).save(path)
-    return path
 
 
 @pytest.fixture(scope="session")

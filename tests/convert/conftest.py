@@ -1,4 +1,4 @@
-"""A small network of the zoo with random weights, and one conversion of it that all tests share."""
+"""One conversion of the small network of the zoo, which all tests share."""
 
 from __future__ import annotations
 
@@ -27,21 +27,6 @@ class Converted:
     report: Path
     arguments: list[str]
     printed: str
-
-
-@pytest.fixture(scope="session")
-def keras_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from convert.tensorflow_import import import_tensorflow
-
-    import_tensorflow()
-    import keras
-
-    from train.models import build_model
-
-    keras.utils.set_random_seed(3)
-    path = tmp_path_factory.mktemp("network") / "tiny.keras"
-    build_model("roadnet", (96, 64)).save(path)
-    return path
 
 
 @pytest.fixture(scope="session")

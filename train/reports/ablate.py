@@ -10,6 +10,7 @@ from typing import Any
 from roadmask.errors import ConfigError
 from roadmask.system.command_line import EXIT_DONE, EXIT_INTERRUPTED, Parser
 from roadmask.system.files import write_json
+from train.config import FitConfig
 from train.options import add_training_options, prepare, stopping_signals
 from train.reports.page import Page, Picture, Section
 from train.runs.files import Run, read_run
@@ -83,8 +84,8 @@ def _parse_seeds(text: str) -> list[int]:
         raise ConfigError(f"--seeds {text!r}: expected whole numbers, e.g. 1,2,3") from error
     if len(set(seeds)) < len(seeds):
         raise ConfigError(f"--seeds {text!r}: a seed comes twice")
-    if min(seeds) < 0:  # said now, not when its turn comes, hours later
-        raise ConfigError(f"--seeds {text!r}: expected 0 or more each")
+    for seed in seeds:  # said now, not when its turn comes, hours later
+        FitConfig(seed=seed)
     return seeds
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import csv
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from roadmask.errors import DataError
-from roadmask.system.files import atomic_path
+from roadmask.system.files import atomic_path, read_json
 
 RECORD_FILES = ("run.json", "history.csv", "scores.json")
 CONVERSION = "conversion.json"
@@ -130,15 +129,7 @@ def summarise(report: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"file {path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise DataError(f"file {path} is not JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise DataError(f"file {path} is not a JSON object: give what training wrote")
-    return content
+    return read_json(path, "file", "give what training wrote")
 
 
 def _read_history(path: Path) -> list[dict[str, float]]:

@@ -88,7 +88,7 @@ def _texts(each: Setting) -> dict[str, Any]:
         return {"enum": [*each.choices, *([""] if each.default == "" else [])]}
     if each.kind is bool:
         return {}
-    pattern = each.form[0] if each.form else "[^\\0]+"
+    pattern = each.form.pattern if each.form else "[^\\0]+"
     return {"pattern": f"^({pattern})$" if each.default != "" else f"^({pattern})?$"}
 
 

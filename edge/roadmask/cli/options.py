@@ -51,6 +51,8 @@ def _help(each: Setting) -> str:
     text = each.help
     if each.choices:
         text += f": {' or '.join(each.choices)}"
+    elif each.form:
+        text += f": {each.form.words}"
     elif each.within:
         text += f": {each.expected}"
     if each.kind is tuple:

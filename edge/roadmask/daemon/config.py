@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from roadmask.inference.geometry import FITS, MASK_SIZES
 from roadmask.inference.model_file import DEFAULT_MODEL
 from roadmask.inference.reading.read_as import ReadAs
-from roadmask.stream.checks import MAX_LIMIT_MS
+from roadmask.stream.checks import MAX_AGE_MS
 from roadmask.stream.protocol import DEFAULT_SOCKET
+from roadmask.system.forms import CORES, CROP, Form
 from roadmask.system.logs import FORMATS
 from roadmask.system.ranges import COUNT, LATENCY_MS, SECONDS, SHARE, THREADS, between
 from roadmask.system.settings import check, setting
 
 _MACHINE = "machine"
 _OBSERVED = "observation"
-_ADDRESS = r"(\[[^\]]+\]|[^\[\]:]*):\d{1,5}", "HOST:PORT"
-_CORES = r"\d+(-\d+)?(,\d+(-\d+)?)*", "numbers such as 2 or 0,2-3"
-_RECT = r"\d+,\d+,\d+,\d+", "X,Y,W,H in camera px, such as 0,160,1280,560"
-_PAIR = r"[^=\0]+=[^\0]*", "KEY=VALUE"
+_ADDRESS = Form(r"(\[[^\]]+\]|[^\[\]:]*):\d{1,5}", "HOST:PORT")
+_PAIR = Form(r"[^=\0]+=[^\0]*", "KEY=VALUE")
 
 
 @dataclass(frozen=True)
@@ -106,19 +106,15 @@ class DaemonConfig(ReadAs):
     threads: int = setting(1, "threads of the network", within=THREADS)
     frames: int = setting(0, "publish so many, then stop; 0: run on", within=COUNT)
     labels: str = setting("", "label set of a model that names none", metavar="SET|FILE")
-    mask_size: str = setting(
-        "network", "whose size masks have", choices=("network", "camera"), metavar="SIZE"
-    )
-    crop: str = setting("", "what the network sees, in camera px", form=_RECT, metavar="X,Y,W,H")
+    mask_size: str = setting("network", "whose size masks have", choices=MASK_SIZES, metavar="SIZE")
+    crop: str = setting("", "what the network sees", form=CROP, metavar="X,Y,W,H")
     fit: str = setting(
         "stretch",
         "fill the network's input, or keep proportions with void padding",
-        choices=("stretch", "letterbox"),
+        choices=FITS,
         metavar="HOW",
     )
-    max_age_ms: int = setting(
-        250, "subscribers refuse older masks", unit="ms", within=between(1, MAX_LIMIT_MS)
-    )
+    max_age_ms: int = setting(250, "subscribers refuse older masks", unit="ms", within=MAX_AGE_MS)
     confidence: bool = setting(False, "publish a confidence plane")
     abstain: float = setting(
         0.0, "pixels with less confidence than this are void: no claim", within=SHARE
@@ -165,7 +161,7 @@ class DaemonConfig(ReadAs):
         within=between(1.0, 1e6),
         group=_OBSERVED,
     )
-    cores: str = setting("", "of the network", form=_CORES, metavar="LIST", group=_MACHINE)
+    cores: str = setting("", "of the network", form=CORES, metavar="LIST", group=_MACHINE)
     delegate: str = setting(
         "", "TensorFlow Lite delegate (.so) to run on", metavar="LIB", group=_MACHINE
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from roadmask.errors import ConfigError
+from roadmask.system.forms import CROP
 
 FITS = ("stretch", "letterbox")
 MASK_SIZES = ("network", "camera")
@@ -146,15 +147,12 @@ def geometry(
 
 
 def _parse_crop(text: str, camera: tuple[int, int]) -> Rect:
-    wanted = f"crop {text!r}: expected X,Y,W,H in px of a picture of {camera[0]}x{camera[1]}"
-    try:
-        x, y, width, height = (int(part) for part in text.split(","))
-    except ValueError:
-        raise ConfigError(wanted) from None
-    if x < 0 or y < 0 or width < 1 or height < 1:
-        raise ConfigError(wanted)
+    x, y, width, height = (int(part) for part in CROP.take(text, "crop"))
     if x + width > camera[0] or y + height > camera[1]:
-        raise ConfigError(f"{wanted}; this one ends at {x + width},{y + height}")
+        raise ConfigError(
+            f"crop {text!r}: expected one inside the picture of {camera[0]}x{camera[1]}; "
+            f"this one ends at {x + width},{y + height}"
+        )
     left, right = (_snapped(value, camera[0]) for value in (x, x + width))
     top, bottom = (_snapped(value, camera[1]) for value in (y, y + height))
     if right - left < _STEP or bottom - top < _STEP:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -12,13 +11,12 @@ import numpy.typing as npt
 
 from roadmask.arrays import U8
 from roadmask.errors import ConfigError
+from roadmask.system.forms import INPUT_RANGE
 
-INPUT_RANGES = ("0..1", "-1..1", "0..255", "imagenet")
 # Of ImageNet's pictures, as fractions of 255, R G B.
 _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _NEAR = 0.02  # of a range's length: 1/128 for 1/127.5 is no other range
 _LEAST_COVERED = 0.75
-_NUMBER = r"[-+]?(?:\d+(?:\.\d+)?|\.\d+)(?:e[-+]?\d+)?"
 
 
 @dataclass(frozen=True)
@@ -109,12 +107,8 @@ def input_range(text: str) -> Pixels:
     """
     if text == "imagenet":
         return IMAGENET
-    match = re.fullmatch(rf"({_NUMBER})\.\.({_NUMBER})", text)
-    if not match or not float(match[1]) < float(match[2]) < math.inf:
-        raise ConfigError(
-            f"--input-range {text!r}: expected {', '.join(INPUT_RANGES)} or another LOW..HIGH"
-        )
-    return from_limits(float(match[1]), float(match[2]))
+    low, high = INPUT_RANGE.take(text, "--input-range")
+    return from_limits(float(low), float(high))
 
 
 def usual_range(low: float, high: float) -> Pixels | None:

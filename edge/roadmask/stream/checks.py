@@ -16,12 +16,14 @@ from roadmask.stream.protocol import (
     Welcome,
     frame_indices,
 )
+from roadmask.system.ranges import between
 
 MAX_SLOTS = 64
 MAX_RING_BYTES = 1 << 32
 MAX_SIDE_PX = 16384
 MAX_CAMERA_PX = 65535
 MAX_LIMIT_MS = 60_000
+MAX_AGE_MS = between(1, MAX_LIMIT_MS)  # that a publisher may promise
 # As plain numbers: an enumeration's operators cost microseconds, and these are for each frame.
 _CONFIDENCE, _PREVIEW = int(Flag.CONFIDENCE), int(Flag.PREVIEW)
 

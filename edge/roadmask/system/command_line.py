@@ -16,6 +16,8 @@ from collections.abc import Callable
 from typing import Any, NoReturn, Protocol
 
 from roadmask.errors import RoadmaskError
+from roadmask.system.forms import SIZE
+from roadmask.system.ranges import unusable
 from roadmask.system.scheduling import what_lacks
 
 EXIT_DONE, EXIT_GATE, EXIT_UNUSABLE = 0, 1, 2
@@ -172,7 +174,8 @@ def unwind_on_sigterm() -> None:
 
 def parse_size(text: str) -> tuple[int, int]:
     """``480x352`` → ``(480, 352)``, for argparse."""
-    match = re.fullmatch(r"(\d+)x(\d+)", text)
-    if not match or int(match[1]) == 0 or int(match[2]) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected WIDTHxHEIGHT in px, e.g. 480x352")
-    return int(match[1]), int(match[2])
+    try:
+        width, height = SIZE.parts(text)
+    except ValueError:
+        raise unusable(text, SIZE.words) from None
+    return int(width), int(height)

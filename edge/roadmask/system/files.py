@@ -71,6 +71,23 @@ def write_json(path: str | Path, record: Any) -> None:
     write_text(path, json.dumps(json_ready(record), indent=2, allow_nan=False) + "\n")
 
 
+def read_json(path: Path, what: str, remedy: str) -> dict[str, Any]:
+    """The JSON object that the file holds.
+
+    Raises:
+        DataError: it is missing or holds none; ``what`` names it, ``remedy`` says what to give.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"{what} {path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise DataError(f"{what} {path} is not JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise DataError(f"{what} {path} is not a JSON object: {remedy}")
+    return content
+
+
 def json_ready(value: Any) -> Any:
     """The value with NaN and infinity as None, NumPy's arrays and numbers as Python's."""
     if isinstance(value, dict):

@@ -19,6 +19,12 @@ def percentiles(values: Iterable[float]) -> dict[str, float | None]:
     return {f"p{p}": round(float(v), 4) for p, v in zip(PERCENTILES, found, strict=True)}
 
 
+def quartile_spread(values: npt.ArrayLike) -> float:
+    """Between the quarters: how far apart the middle half of the values lies."""
+    low, high = np.percentile(np.asarray(values, np.float64), (25, 75))
+    return round(float(high - low), 4)
+
+
 def interval_95(values: npt.ArrayLike) -> tuple[float, float]:
     """Between which the middle 95 % of the values lie, at least one; NaN if one is NaN."""
     low, high = np.percentile(np.asarray(values, np.float64), (2.5, 97.5))

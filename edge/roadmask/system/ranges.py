@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from roadmask.errors import ConfigError
+from roadmask.errors import ConfigError, RoadmaskError
+
+if TYPE_CHECKING:
+    import argparse
 
 SHOWN = 60  # characters of a value that is refused
 
@@ -52,16 +54,16 @@ class Range:
                 return number
         raise ValueError(value)
 
-    def check(self, value: Any, name: str) -> None:
+    def check(self, value: Any, name: str, error: type[RoadmaskError] = ConfigError) -> None:
         """Refuse a value that does not belong to it.
 
         Raises:
-            ConfigError: what it was, and what is expected.
+            ConfigError: what it was, and what is expected; or the ``error`` given.
         """
         try:
             self.convert(value)
         except ValueError:
-            raise ConfigError(f"{name} {shown(value)}: expected {self.expected}") from None
+            raise error(f"{name} {shown(value)}: expected {self.expected}") from None
 
     def __call__(self, text: str) -> Any:
         """The number that ``text`` says, for argparse."""
@@ -95,6 +97,8 @@ def shown(value: object) -> str:
 
 def unusable(text: str, expected: str) -> argparse.ArgumentTypeError:
     """The error of an option's ``text``, which stands in it as it was typed where it can."""
+    import argparse  # no reader of masks loads it
+
     plain = text if text.isprintable() and text.strip() and len(text) <= SHOWN else shown(text)
     return argparse.ArgumentTypeError(f"{plain}: expected {expected}")
 

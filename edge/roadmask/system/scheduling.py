@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from roadmask.errors import ConfigError
+from roadmask.system.forms import CORES
 
 # <sys/mman.h>; ONFAULT locks what is touched, not the whole of every library.
 _OWN_THREADS = 4  # capture, publication, heartbeat, one to spare
@@ -60,13 +61,12 @@ def parse_cores(text: str) -> frozenset[int]:
     Raises:
         ConfigError: not of this form, or not cores that this process may use.
     """
+    if text:
+        CORES.take(text, "--cores")
     cores: set[int] = set()
-    try:
-        for part in text.split(",") if text else ():
-            first, dash, last = part.partition("-")
-            cores.update(range(int(first), int(last if dash else first) + 1))
-    except ValueError:
-        raise ConfigError(f"--cores {text!r}: expected numbers such as 2 or 0,2-3") from None
+    for part in text.split(",") if text else ():
+        first, dash, last = part.partition("-")
+        cores.update(range(int(first), int(last if dash else first) + 1))
     allowed = os.sched_getaffinity(0)
     if text and (not cores or not cores <= allowed):
         usable = ", ".join(str(core) for core in sorted(allowed))

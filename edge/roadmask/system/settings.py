@@ -14,12 +14,14 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, get_type_hints
 
-from roadmask.errors import ConfigError
+from roadmask.errors import ConfigError, RoadmaskError
+from roadmask.system.forms import Form
 from roadmask.system.ranges import Range, shown, unusable
 
 Config = TypeVar("Config")
 _KEY = "setting"
 _KINDS = {bool: "true or false", str: "text", tuple: "text"}
+_ANY = Form("[^\0]+", "text")  # no path can hold a NUL
 _MODE = re.compile(r"(0o?)?([0-7]{3})")
 
 
@@ -35,7 +37,7 @@ class Setting:
     unit: str = ""
     within: Range | None = None
     choices: tuple[str, ...] = ()
-    form: tuple[str, str] | None = None
+    form: Form | None = None
     octal: bool = False
     option: str | None = None
     metavar: str = ""
@@ -57,7 +59,7 @@ class Setting:
     @property
     def _one(self) -> str:
         """In words: a text, or one of a list."""
-        return self.form[1] if self.form else " or ".join(self.choices) or _KINDS[self.kind]
+        return self.form.words if self.form else " or ".join(self.choices) or _KINDS[self.kind]
 
     def convert(self, value: Any) -> Any:
         """A value of TOML, or of the dataclass itself, as the dataclass holds it.
@@ -93,9 +95,9 @@ class Setting:
         text: str = _exactly(str, value)
         if text == "" == self.default:
             return text
-        pattern = self.form[0] if self.form else "[^\0]+"  # no path can hold a NUL
-        if not re.fullmatch(pattern, text, re.DOTALL) or text not in (self.choices or (text,)):
+        if text not in (self.choices or (text,)):
             raise ValueError(value)
+        (self.form or _ANY).parts(text)
         return text
 
 
@@ -106,7 +108,7 @@ def setting(default: Any, help: str, **more: Any) -> Any:
         default: when it is not given; None where that is a value of its own.
         help: a phrase, for people.
         more: ``unit``; ``within``, the ``Range`` of a number, which every number has; ``choices``
-            of a text; ``form``, a pattern and the same in words; ``octal`` for permission bits;
+            of a text; its ``form``; ``octal`` for permission bits;
             ``option`` on the command line where it is not the name, "" for none; ``metavar`` and
             ``group`` in the help.
     """
@@ -128,16 +130,16 @@ def settings_of(kind: type) -> dict[str, Setting]:
     }
 
 
-def check(config: Any) -> None:
+def check(config: Any, error: type[RoadmaskError] = ConfigError) -> None:
     """Refuse a dataclass that holds what its settings do not take, in its ``__post_init__``.
 
     Raises:
-        ConfigError: which one, what it was, and what is expected.
+        ConfigError: which one, what it was, and what is expected; or the ``error`` given.
     """
     for name, each in settings_of(type(config)).items():
         value = getattr(config, name)
         if value is not None or each.default is not None:
-            _convert(each, value, "")
+            _convert(each, value, "", error)
 
 
 def from_table(kind: type[Config], table: Any, where: str, **more: Any) -> Config:
@@ -171,13 +173,13 @@ def _of_file(each: Setting, value: Any, where: str) -> Any:
     return _convert(each, value, where)
 
 
-def _convert(each: Setting, value: Any, where: str) -> Any:
+def _convert(
+    each: Setting, value: Any, where: str, error: type[RoadmaskError] = ConfigError
+) -> Any:
     try:
         return each.convert(value)
     except ValueError:
-        raise ConfigError(
-            f"{where}{each.name} = {shown(value)}; expected {each.expected}"
-        ) from None
+        raise error(f"{where}{each.name} = {shown(value)}; expected {each.expected}") from None
 
 
 def _plain(hint: Any) -> type:

@@ -10,6 +10,7 @@ from roadmask.errors import ConfigError
 from roadmask.inference.model_file import DEFAULT_MODEL
 from roadmask.inference.reading.read_as import ReadAs
 from roadmask.stream.protocol import DEFAULT_SOCKET
+from roadmask.system.forms import Form
 from roadmask.system.ranges import THREADS, between
 from roadmask.system.settings import check, setting
 
@@ -87,13 +88,13 @@ class ServeConfig(ReadAs):
     peer: tuple[str, ...] = setting(
         (),
         "another server whose models can be compared",
-        form=(_NAMED, "NAME=URL"),
+        form=Form(_NAMED, "NAME=URL"),
         metavar="NAME=URL",
     )
     peer_token: tuple[str, ...] = setting(
         (),
         "the token that a peer asks for",
-        form=(_NAMED, "NAME=FILE"),
+        form=Form(_NAMED, "NAME=FILE"),
         metavar="NAME=FILE",
     )
     allow_hosts: tuple[str, ...] = setting(

@@ -129,7 +129,7 @@ def actions(whole: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.Acti
             yield whole.prog, action
 
 
-def test_every_number_on_every_command_line_has_a_range() -> None:
+def test_every_number_of_the_command_has_a_range() -> None:
     """A ``type`` that takes any number is one that nobody thought about."""
     seen = 0
     for command, action in actions(parser()):

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 
 from roadmask.errors import ConfigError
 from roadmask.inference.model_file import ModelInfo
 from roadmask.inference.pixels import (
-    INPUT_RANGES,
     Pixels,
     covers,
     from_limits,
@@ -21,10 +19,10 @@ from roadmask.inference.reading.graph import Graph, GraphTensor
 from roadmask.inference.reading.problem import UnsettledError
 from roadmask.inference.reading.read_as import ReadAs
 from roadmask.inference.reading.standard import StandardMetadata
+from roadmask.system.forms import INPUT_RANGE, SIZE
 
-_LARGEST_SIDE_PX = 16384
 _RANGE, _SIZE, _CHANNELS = "--input-range", "--size", "--channels"
-_GIVE_RANGE = f"give {_RANGE} ({', '.join(INPUT_RANGES)})"
+_GIVE_RANGE = f"give {_RANGE} ({INPUT_RANGE.words})"
 
 
 @dataclass(frozen=True)
@@ -118,10 +116,8 @@ def _shape(tensor: GraphTensor, info: ModelInfo | None, size: str) -> tuple[tupl
 
 
 def _sides(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
-    if not match or not all(0 < int(side) <= _LARGEST_SIDE_PX for side in match.groups()):
-        raise ConfigError(f"{_SIZE} {text!r}: expected WIDTHxHEIGHT in px, such as 480x352")
-    return int(match[1]), int(match[2])
+    width, height = SIZE.take(text, _SIZE)
+    return int(width), int(height)
 
 
 def _pixels(

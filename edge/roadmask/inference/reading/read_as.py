@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from roadmask.system.forms import INPUT_RANGE, SIZE
 from roadmask.system.settings import setting
 
 _GROUP = "network"
@@ -22,15 +23,17 @@ class ReadAs:
 
     input_range: str = setting(
         "",
-        "of the numbers that a silent network was trained on: 0..1, -1..1, 0..255, imagenet "
-        "or LOW..HIGH",
+        "of the numbers that a silent network was trained on",
+        form=INPUT_RANGE,
         metavar="R",
         group=_GROUP,
     )
     channels: str = setting(
         "", "their order, where it is silent", choices=("rgb", "bgr"), metavar="ORDER", group=_GROUP
     )
-    size: str = setting("", "of an input that has no fixed size", metavar="WxH", group=_GROUP)
+    size: str = setting(
+        "", "of an input that has no fixed size", form=SIZE, metavar="WxH", group=_GROUP
+    )
     output: str = setting(
         "", "which of several, or its number from 0", metavar="NAME", group=_GROUP
     )

@@ -14,6 +14,10 @@ from typing import NamedTuple
 from roadmask._native import peer_groups
 from roadmask.errors import PublishError
 from roadmask.stream.modes import Reason
+from roadmask.system.ranges import between
+from roadmask.system.settings import check, setting
+
+_PLACES = between(0, 4096)
 
 
 @dataclass(frozen=True)
@@ -30,13 +34,16 @@ class Access:
         reserved: places that only ``users`` and ``groups`` can have, where these are given.
     """
 
-    mode_bits: int = 0o660
+    mode_bits: int = setting(0o660, "rights of the socket's file", octal=True)
     users: Iterable[str | int] = ()
     groups: Iterable[str | int] = ()
-    max_clients: int = 32
+    max_clients: int = setting(32, "readers at once", within=_PLACES)
     group: str | int = ""
-    per_user: int = 16
-    reserved: int = 8
+    per_user: int = setting(16, "of one user", within=_PLACES)
+    reserved: int = setting(8, "for users and groups alone", within=_PLACES)
+
+    def __post_init__(self) -> None:
+        check(self, PublishError)
 
 
 class Guest(NamedTuple):

@@ -5,22 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 from roadmask.errors import PublishError
-from roadmask.stream.checks import MAX_SIDE_PX, MAX_SLOTS
-from roadmask.stream.publish.frame_info import RingForm
+from roadmask.stream.publish.frame_info import SIDE_PX
 from roadmask.stream.ring import RingLayout
 
 
-def check_form(mask_size: tuple[int, int], form: RingForm) -> None:
-    """Refuse sizes and numbers that the protocol cannot hold.
+def check_sizes(mask_size: tuple[int, int], preview_size: tuple[int, int] | None) -> None:
+    """Refuse sizes that the protocol cannot hold.
 
     Raises:
         PublishError: which one.
     """
-    for name, size in (("mask", mask_size), ("preview", form.preview_size or (1, 1))):
-        if not all(1 <= side <= MAX_SIDE_PX for side in size):
-            raise PublishError(f"{name} size {size}: expected 1 to {MAX_SIDE_PX} px a side")
-    if not 2 <= form.slots <= MAX_SLOTS:
-        raise PublishError(f"{form.slots} slots: expected 2 to {MAX_SLOTS}")
+    for side in (*mask_size, *(preview_size or ())):
+        SIDE_PX.check(side, "side of a mask or preview", PublishError)
 
 
 def refitted(

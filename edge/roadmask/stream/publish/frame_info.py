@@ -9,11 +9,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from roadmask.errors import PublishError
+from roadmask.stream.checks import MAX_SIDE_PX, MAX_SLOTS
 from roadmask.stream.modes import Flag, Mode, Reason
 from roadmask.stream.protocol import CATEGORY_COUNT, Identity, Stages
 from roadmask.stream.ring import RingLayout
+from roadmask.system.ranges import at_least, between
+from roadmask.system.settings import check, setting
 
 _UNKNOWN = Identity("unknown")
+SIDE_PX = between(1, MAX_SIDE_PX)  # of a plane
 
 
 @dataclass(frozen=True)
@@ -43,9 +48,14 @@ class RingForm:
 
     confidence: bool = False
     preview_size: tuple[int, int] | None = None
-    slots: int = 8
+    slots: int = setting(8, "frames that the ring holds", within=between(2, MAX_SLOTS))
     checksum: bool = False
-    room: int = 0
+    room: int = setting(0, "bytes that a slot has at least", within=at_least(0))
+
+    def __post_init__(self) -> None:
+        check(self, PublishError)
+        for side in self.preview_size or ():
+            SIDE_PX.check(side, "side of a mask or preview", PublishError)
 
 
 class Indices(NamedTuple):

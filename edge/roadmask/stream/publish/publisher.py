@@ -17,7 +17,7 @@ from types import TracebackType
 from roadmask._native import crc32c, encode_frame, ring_begin, ring_commit
 from roadmask.errors import PublishError
 from roadmask.stream import ring
-from roadmask.stream.checks import MAX_LIMIT_MS
+from roadmask.stream.checks import MAX_AGE_MS
 from roadmask.stream.modes import MessageType, Mode, Reason
 from roadmask.stream.protocol import (
     IDENTITY_BYTES,
@@ -29,7 +29,7 @@ from roadmask.stream.protocol import (
 )
 from roadmask.stream.publish.access import Access, Guest
 from roadmask.stream.publish.fanout import Fanout
-from roadmask.stream.publish.form import check_form, refitted
+from roadmask.stream.publish.form import check_sizes, refitted
 from roadmask.stream.publish.frame_info import (
     FrameInfo,
     Indices,
@@ -81,9 +81,8 @@ class Publisher:
         form: RingForm = RingForm(),  # noqa: B008 (frozen)
         access: Access = Access(),  # noqa: B008 (frozen)
     ) -> None:
-        check_form(mask_size, form)
-        if not 1 <= max_age_ms <= MAX_LIMIT_MS:
-            raise PublishError(f"maximum age {max_age_ms} ms: expected 1 to {MAX_LIMIT_MS}")
+        check_sizes(mask_size, form.preview_size)
+        MAX_AGE_MS.check(max_age_ms, "maximum age in ms", PublishError)
         self._layout = ring.RingLayout(
             mask_size, form.confidence, form.preview_size, form.slots, form.room
         )
@@ -217,7 +216,7 @@ class Publisher:
             PublishError: they need more than a slot holds (``RingForm.room``); the stream is as it
                 was.
         """
-        check_form(mask_size, RingForm(preview_size=preview_size))
+        check_sizes(mask_size, preview_size)
         layout = refitted(self._layout, mask_size, preview_size)
         with self._lock:
             view = memoryview(self._memory)
