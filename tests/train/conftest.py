@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,19 @@ import pytest
 from train.__main__ import main
 
 TINY = ["--model", "unet_mini", "--size", "32x32", "--batch-size", "2", "--validate-every", "1"]
+
+
+@pytest.fixture
+def eager() -> Iterator[None]:
+    """Networks run step by step: a graph takes longer to make than a handful of steps save.
+
+    The command's own tests and the long ones have the graph that a training has.
+    """
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """Train a toy network in processes that are killed with SIGKILL, until one comes to the end.
 
-``python killed_run.py CAMVID_FOLDER OUT KILLS SEED`` imports TensorFlow once and forks each process
-from there. Odd kills strike in the middle of writing a checkpoint, the others anywhere.
+``python killed_run.py CAMVID_FOLDER OUT KILLS SEED eager|graph`` imports TensorFlow once and forks
+each process from there. Odd kills strike in the middle of writing a checkpoint, the others anywhere.
 Prints how many processes it killed, and in how many of the kills a half-written file was left.
 """
 
@@ -11,6 +11,8 @@ import signal
 import sys
 import time
 from pathlib import Path
+
+import tensorflow as tf
 
 from roadmask.data.datasets import open_dataset
 from train.config import FitConfig
@@ -75,6 +77,7 @@ def kill_once(pid: int, out: Path, steps: int, in_write: bool, chance: random.Ra
 def main() -> None:
     """See the module."""
     root, out, kills, seed = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+    tf.config.run_functions_eagerly(sys.argv[5] == "eager")
     chance = random.Random(seed)
     killed = left_half = 0
     for number in range(kills):

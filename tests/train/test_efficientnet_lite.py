@@ -105,6 +105,7 @@ def test_the_encoder_sees_pixels_as_the_published_network_does() -> None:
 
 
 @installed
+@pytest.mark.slow
 def test_the_fused_stage_is_fitted_to_the_stages_in_its_place() -> None:
     def stride4(encoder: str) -> np.ndarray:
         features = encode(encoder, (128, 128), "imagenet")

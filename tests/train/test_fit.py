@@ -46,6 +46,7 @@ def _weights(model: keras.Model) -> list[bytes]:
     return [np.asarray(w).tobytes() for w in model.get_weights()]
 
 
+@pytest.mark.usefixtures("eager")
 def test_a_run_that_stops_within_an_epoch_resumes_to_the_same_weights(
     parts: list[Part], tmp_path: Path
 ) -> None:
@@ -81,6 +82,7 @@ class _Steps:
         return self._step(*arguments, **options)
 
 
+@pytest.mark.usefixtures("eager")
 def test_another_configuration_or_other_data_do_not_resume(
     parts: list[Part], tmp_path: Path
 ) -> None:
@@ -94,6 +96,7 @@ def test_another_configuration_or_other_data_do_not_resume(
     assert (tmp_path / CHECKPOINT).read_bytes() == before
 
 
+@pytest.mark.usefixtures("eager")
 def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(
     parts: list[Part], tmp_path: Path
 ) -> None:
@@ -143,6 +146,7 @@ def _scripted(monkeypatch: pytest.MonkeyPatch, mious: list[float]) -> None:
     monkeypatch.setattr("train.loop.fit.evaluate", evaluate)
 
 
+@pytest.mark.usefixtures("eager")
 def test_early_stopping_keeps_the_best_weights(
     parts: list[Part], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,6 +168,7 @@ def test_early_stopping_keeps_the_best_weights(
     assert _weights(Fit(config, parts, parts[0].dataset, tmp_path).run()) == _weights(network)
 
 
+@pytest.mark.usefixtures("eager")
 def test_a_plateau_lowers_the_rate_and_a_resumed_run_remembers(
     parts: list[Part], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

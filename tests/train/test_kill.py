@@ -14,15 +14,19 @@ from tests.train import killed_run
 PATHS = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("kills", "how"), [(2, "eager"), pytest.param(10, "graph", marks=pytest.mark.slow)]
+)
 def test_killed_runs_end_with_the_same_weights(
-    kills: int, camvid_folder: Path, tmp_path: Path
+    kills: int, how: str, camvid_folder: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
+    if how == "eager":
+        request.getfixturevalue("eager")
     whole = killed_run.make_fit(camvid_folder, tmp_path / "whole", checkpoint_s=1000)
     whole.run()
 
     script = [sys.executable, str(killed_run.__file__)]
-    arguments = [str(camvid_folder), str(tmp_path / "killed"), str(kills), "seed 1"]
+    arguments = [str(camvid_folder), str(tmp_path / "killed"), str(kills), "seed 1", how]
     result = subprocess.run(
         [*script, *arguments],
         capture_output=True,

@@ -103,6 +103,7 @@ def test_the_loss_takes_probabilities() -> None:
     assert float(SegmentationLoss(spec="ce")(truth, logits)) == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.usefixtures("eager")
 def test_a_run_with_a_teacher_is_recorded_and_resumed(
     pictures: Path,
     camvid_folder: Path,
