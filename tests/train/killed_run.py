@@ -1,8 +1,8 @@
 """Train a toy network in processes that are killed with SIGKILL, until one comes to the end.
 
 ``python killed_run.py CAMVID_FOLDER OUT KILLS SEED eager|graph`` imports TensorFlow once and forks
-each process from there. Odd kills strike in the middle of writing a checkpoint, the others anywhere.
-Prints how many processes it killed, and in how many of the kills a half-written file was left.
+each process from there. Odd kills strike in the middle of writing a checkpoint, the others
+anywhere. Prints how many processes it killed, and in how many of the kills a half-written file was left.
 """
 
 import os
