@@ -2,7 +2,8 @@
 
 ``python killed_run.py CAMVID_FOLDER OUT KILLS SEED eager|graph`` imports TensorFlow once and forks
 each process from there. Odd kills strike in the middle of writing a checkpoint, the others
-anywhere. Prints how many processes it killed, and in how many of the kills a half-written file was left.
+anywhere. Prints how many processes it killed, and in how many of the kills a half-written file was
+left.
 """
 
 import os
