@@ -49,6 +49,8 @@ cp "$package" "$root/package.deb"
 inside 'dpkg -i /package.deb'
 # Some frames a minute: what is seen is that they come, not how old they are.
 inside 'roadmask run --source "synthetic:town?seed=1&width=320&height=240&prerender=2&realtime=0" \
-            --model s --max-age-ms 60000 --socket /tmp/masks.sock --frames 5 &
-        roadmask watch --socket /tmp/masks.sock --frames 3 --max-age-ms 60000 --wait 600
-        wait'
+            --model s --max-age-ms 60000 --socket /tmp/masks.sock &
+        roadmask watch --socket /tmp/masks.sock --frames 3 --max-age-ms 60000 --wait 600 || bad=1
+        kill $!
+        wait
+        [ -z "$bad" ]'

@@ -52,3 +52,9 @@ def test_every_group_of_the_unit_is_made() -> None:
     (named,) = re.findall(r"^SupplementaryGroups=(.*)$", unit, re.MULTILINE)
     made = re.findall(r"^g (\w+) ", (FOLDER / "sysusers.conf").read_text(), re.MULTILINE)
     assert {"roadmask", *named.split()} <= set(made)
+
+
+def test_a_reload_needs_no_program_that_a_small_debian_lacks() -> None:
+    """Its own /bin/kill belongs to procps, which is not there."""
+    unit = (FOLDER / "roadmask@.service").read_text()
+    assert 'ExecReload=/bin/sh -c "kill -HUP $MAINPID"' in unit
