@@ -49,3 +49,15 @@ def test_categories_and_errors_are_public_and_the_version_is_the_packages() -> N
     assert [c.name.lower() for c in roadmask.Category] == list(CATEGORY_NAMES)
     assert issubclass(roadmask.ProtocolError, roadmask.RoadmaskError)
     assert roadmask.__version__ == version("roadmask")
+
+
+def test_the_list_of_commands_loads_none_of_them() -> None:
+    script = (
+        "import sys; from roadmask.cli.main import main; main(['--help']); "
+        "print([m for m in sys.modules if m.startswith('roadmask.')])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    loaded = done.stdout.splitlines()[-1]
+    assert "roadmask.cli.main" in loaded
+    for name in ("_native", "system.settings", "cli.run", "cli.bridge", "stream"):
+        assert f"'roadmask.{name}'" not in loaded

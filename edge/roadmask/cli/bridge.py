@@ -13,8 +13,6 @@ from roadmask.system.ranges import between
 if TYPE_CHECKING:
     from roadmask.bridge.subscriber import RemoteSubscriber
 
-BRIDGE_TEXT = "send the masks to other machines over Eclipse Zenoh"
-
 
 def add_bridge(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``roadmask bridge``."""

@@ -10,7 +10,6 @@ from typing import Any
 from roadmask.errors import ConfigError
 from roadmask.system.command_line import EXIT_DONE
 
-CONFIG_TEXT = "show every setting, check a file, explain one setting"
 CONFIG_EXAMPLES = """\
 examples:
   roadmask config show > daemon.toml             (every setting with its default)

@@ -8,8 +8,6 @@ from pathlib import Path
 from roadmask.system.command_line import stop_on_signal
 from roadmask.system.ranges import between
 
-DEMO_TEXT = "segment the synthetic town and score it, live"
-
 
 def add_demo(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``roadmask demo``."""

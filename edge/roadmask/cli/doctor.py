@@ -9,7 +9,6 @@ from roadmask.cli.accelerator import accelerator_of, add_accelerator
 from roadmask.cli.network import add_network, read_as_of
 from roadmask.system.ranges import THREADS
 
-DOCTOR_TEXT = "check the board, and with --verify a model's certified masks on it"
 DOCTOR_EXAMPLES = """\
 examples:
   roadmask doctor --verify roadnet-480x352

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-FAULTS_TEXT = "inject faults into daemons of one's own, and see what S4 would see"
 FAULTS_EXAMPLES = """\
 examples:
   roadmask faults --json faults.json --html faults.html

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from roadmask.cli.network import add_network, read_as_of
 
-INSPECT_TEXT = "what a model file says of itself, and what it leaves open"
 INSPECT_EXAMPLES = """\
 examples:
   roadmask inspect roadnet-480x352

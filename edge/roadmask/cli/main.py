@@ -5,42 +5,35 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from importlib import import_module
+from typing import Any
 
-from roadmask import __version__
-from roadmask.cli.bridge import BRIDGE_TEXT, add_bridge
-from roadmask.cli.config import CONFIG_EXAMPLES, CONFIG_TEXT, add_config
-from roadmask.cli.demo import DEMO_TEXT, add_demo
-from roadmask.cli.doctor import DOCTOR_EXAMPLES, DOCTOR_TEXT, add_doctor
-from roadmask.cli.faults import FAULTS_EXAMPLES, FAULTS_TEXT, add_faults
-from roadmask.cli.inspect import INSPECT_EXAMPLES, INSPECT_TEXT, add_inspect
-from roadmask.cli.models import MODELS_EXAMPLES, MODELS_TEXT, add_models
-from roadmask.cli.record import RECORD_TEXT, REPLAY_TEXT, add_record
-from roadmask.cli.replay import add_replay
-from roadmask.cli.run import RUN_EXAMPLES, RUN_TEXT, add_run
-from roadmask.cli.serve import SERVE_EXAMPLES, SERVE_TEXT, add_serve
 from roadmask.cli.subcommand import _add
-from roadmask.cli.testing import TESTING_EXAMPLES, TESTING_TEXT, add_testing
-from roadmask.cli.top import TOP_EXAMPLES, TOP_TEXT, add_top
-from roadmask.cli.watch import WATCH_TEXT, add_watch
 from roadmask.system.command_line import Parser, entry_point, run_command
 
-_COMMANDS = (
-    ("run", RUN_TEXT, add_run, RUN_EXAMPLES, False),
-    ("watch", WATCH_TEXT, add_watch, None, False),
-    ("demo", DEMO_TEXT, add_demo, None, False),
-    ("record", RECORD_TEXT, add_record, None, True),
-    ("replay", REPLAY_TEXT, add_replay, None, True),
-    ("bridge", BRIDGE_TEXT, add_bridge, None, True),
-    ("serve", SERVE_TEXT, add_serve, SERVE_EXAMPLES, True),
-    ("doctor", DOCTOR_TEXT, add_doctor, DOCTOR_EXAMPLES, True),
-    ("faults", FAULTS_TEXT, add_faults, FAULTS_EXAMPLES, True),
-    ("inspect", INSPECT_TEXT, add_inspect, INSPECT_EXAMPLES, True),
-    ("testing", TESTING_TEXT, add_testing, TESTING_EXAMPLES, True),
-    ("top", TOP_TEXT, add_top, TOP_EXAMPLES, True),
-    ("models", MODELS_TEXT, add_models, MODELS_EXAMPLES, True),
-    ("config", CONFIG_TEXT, add_config, CONFIG_EXAMPLES, True),
+# What each does, and whether it stands under "advanced"; its module, of that name, holds the rest.
+_COMMANDS = {
+    "run": ("read frames, segment them, publish masks", False),
+    "watch": ("subscribe to a stream and show or save what comes", False),
+    "demo": ("segment the synthetic town and score it, live", False),
+    "record": ("write a stream, pixels and headers, into one MCAP file", True),
+    "replay": ("publish a recording as it was, never to be taken for the road", True),
+    "bridge": ("send the masks to other machines over Eclipse Zenoh", True),
+    "serve": ("console and prediction API: look at the stream, upload, compare", True),
+    "doctor": ("check the board, and with --verify a model's certified masks on it", True),
+    "faults": ("inject faults into daemons of one's own, and see what S4 would see", True),
+    "inspect": ("what a model file says of itself, and what it leaves open", True),
+    "testing": (
+        "play a scripted stream: ok, stale, torn, frozen, silent, restarted, hostile, ...",
+        True,
+    ),
+    "top": ("show how a stream is doing: rate, times, drops, mode", True),
+    "models": ("install models on a board, switch between them, take a switch back", True),
+    "config": ("show every setting, check a file, explain one setting", True),
+}
+_LISTED = "\n".join(
+    f"  {name:9} {text}" for name, (text, advanced) in _COMMANDS.items() if advanced
 )
-_LISTED = "\n".join(f"  {name:9} {text}" for name, text, *_, advanced in _COMMANDS if advanced)
 _ADVANCED = f"""\
 advanced:
 {_LISTED}
@@ -61,13 +54,28 @@ def parser(chosen: str | None = None) -> Parser:
         epilog=_ADVANCED,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    whole.add_argument("--version", action="version", version=f"roadmask {__version__}")
+    whole.add_argument("--version", action=_Version, help="show the version and end")
     commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, text, fill, examples, advanced in _COMMANDS:
-        part = _add(commands, name, text, examples, advanced)
+    for name, (text, advanced) in _COMMANDS.items():
+        part = _add(commands, name, text, advanced)
         if chosen in (name, None):
-            fill(part)
+            module = import_module(f"roadmask.cli.{name}")
+            part.epilog = getattr(module, f"{name.upper()}_EXAMPLES", None)
+            getattr(module, f"add_{name}")(part)
     return whole
+
+
+class _Version(argparse.Action):
+    """Print the version; the compiled extension, which holds it, is loaded only then."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(nargs=0, **options)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from roadmask import __version__
+
+        print(f"roadmask {__version__}")
+        parser.exit()
 
 
 @entry_point

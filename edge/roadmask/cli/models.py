@@ -13,7 +13,6 @@ from roadmask.system.ranges import SECONDS, THREADS, between
 if TYPE_CHECKING:
     from roadmask.models_store.store import Installed, Store
 
-MODELS_TEXT = "install models on a board, switch between them, take a switch back"
 MODELS_EXAMPLES = """\
 examples:
   roadmask models sign net-480x352.tflite --private-key release.pem       (on the desktop)

@@ -8,9 +8,6 @@ from pathlib import Path
 from roadmask.system.command_line import stop_on_signal
 from roadmask.system.ranges import COUNT, SECONDS
 
-RECORD_TEXT = "write a stream, pixels and headers, into one MCAP file"
-REPLAY_TEXT = "publish a recording as it was, never to be taken for the road"
-
 
 def add_record(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``roadmask record``."""

@@ -17,7 +17,6 @@ from roadmask.system.command_line import stop_on_signal
 if TYPE_CHECKING:
     from roadmask.inference.worker_process import WorkerProcess
 
-RUN_TEXT = "read frames, segment them, publish masks"
 RUN_EXAMPLES = """\
 examples:
   roadmask run --source /dev/video0

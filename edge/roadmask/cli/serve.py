@@ -11,7 +11,6 @@ from roadmask.cli.network import accept_negative_ranges
 from roadmask.cli.options import add_settings, given
 from roadmask.errors import ConfigError
 
-SERVE_TEXT = "console and prediction API: look at the stream, upload, compare"
 SERVE_EXAMPLES = """\
 examples:
   roadmask serve --socket /tmp/masks.sock

@@ -10,7 +10,6 @@ def _add(
     commands: argparse._SubParsersAction[Any],
     name: str,
     text: str,
-    epilog: str | None = None,
     advanced: bool = False,
 ) -> argparse.ArgumentParser:
     # What has no help text is not listed: _ADVANCED names it.
@@ -19,7 +18,6 @@ def _add(
         name,
         **listed,
         description=text,
-        epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("-v", "--verbose", action="store_true", help="show tracebacks")

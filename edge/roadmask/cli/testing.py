@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from roadmask.errors import ConfigError
 from roadmask.system.ranges import between
 
-TESTING_TEXT = "play a scripted stream: ok, stale, torn, frozen, silent, restarted, hostile, ..."
 TESTING_EXAMPLES = """\
 examples:
   roadmask testing --socket /tmp/masks.sock ok:2 frozen:1 ok:2

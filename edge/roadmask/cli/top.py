@@ -8,7 +8,6 @@ from pathlib import Path
 from roadmask.system.command_line import stop_on_signal
 from roadmask.system.ranges import SECONDS
 
-TOP_TEXT = "show how a stream is doing: rate, times, drops, mode"
 TOP_EXAMPLES = """\
 examples:
   roadmask top                                   (q or Ctrl-C ends it)

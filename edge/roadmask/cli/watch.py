@@ -10,8 +10,6 @@ from roadmask.stream.checks import MAX_LIMIT_MS
 from roadmask.system.command_line import stop_on_signal
 from roadmask.system.ranges import COUNT, SECONDS, between
 
-WATCH_TEXT = "subscribe to a stream and show or save what comes"
-
 
 def add_watch(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``roadmask watch``."""

@@ -16,9 +16,6 @@ from collections.abc import Callable
 from typing import Any, NoReturn, Protocol
 
 from roadmask.errors import RoadmaskError
-from roadmask.system.forms import SIZE
-from roadmask.system.ranges import unusable
-from roadmask.system.scheduling import what_lacks
 
 EXIT_DONE, EXIT_GATE, EXIT_UNUSABLE = 0, 1, 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
@@ -119,6 +116,8 @@ def _reason(error: Exception) -> str:
         return str(error)
     kind, text = type(error).__name__, " ".join(str(error).split())[:300]
     if isinstance(error, MemoryError) or "can't start new thread" in text:
+        from roadmask.system.scheduling import what_lacks
+
         return what_lacks() or f"there was no room: {text or kind}; try again with more memory"
     if isinstance(error, OSError) and error.filename is not None:
         name = os.fsdecode(error.filename) if error.filename else "''"
@@ -174,6 +173,9 @@ def unwind_on_sigterm() -> None:
 
 def parse_size(text: str) -> tuple[int, int]:
     """``480x352`` → ``(480, 352)``, for argparse."""
+    from roadmask.system.forms import SIZE
+    from roadmask.system.ranges import unusable
+
     try:
         width, height = SIZE.parts(text)
     except ValueError:
