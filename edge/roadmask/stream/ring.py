@@ -100,6 +100,9 @@ def create(size: int) -> tuple[int, mmap.mmap]:
     try:
         os.ftruncate(fd, size)
         memory = mmap.mmap(fd, size, flags=mmap.MAP_SHARED | _MAP_POPULATE)
+        if os.fstat(fd).st_blocks * _BLOCK < size:  # a wish, which emulators do not grant
+            for page in range(0, size, mmap.PAGESIZE):
+                memory[page] = 0
         fcntl.fcntl(fd, _F_ADD_SEALS, SEALS)
     except BaseException:
         os.close(fd)

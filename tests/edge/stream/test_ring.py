@@ -206,3 +206,14 @@ def test_every_write_route_to_the_ring_is_closed(uid: int) -> None:
     finally:
         os.close(got)
         os.close(fd)
+
+
+def test_every_page_exists_where_populating_is_not_granted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """QEMU's user emulation ignores the flag, and readers refused such a ring."""
+    monkeypatch.setattr(ring, "_MAP_POPULATE", 0)
+    fd, memory = ring.create(5 * mmap.PAGESIZE)
+    try:
+        ring.check_memory(fd, 5 * mmap.PAGESIZE, 1 << 20)
+    finally:
+        memory.close()
+        os.close(fd)
