@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 
+from roadmask.errors import ConfigError
 from roadmask.inference.model_file import FAMILY
 from roadmask.town.export import write_cityscapes
 from train.__main__ import _parser, main
@@ -55,3 +56,11 @@ def test_another_size_may_be_given(own: Path, tmp_path: Path) -> None:
         options = _parser().parse_args([*command, *given, "--out", str(tmp_path)])
         config, _, _ = prepare(options)
         assert (config.model, config.input_size, config.crop_size) == ("roadlite", size, size)
+
+
+def test_without_a_clone_the_missing_weights_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("train.family._FOLDER", tmp_path)
+    with pytest.raises(ConfigError, match=r"--weights m: .*roadlite\.keras is missing; give a"):
+        family_weights("m")
