@@ -2,7 +2,7 @@
 
 What must not grow is sampled: memory of its own and shared, descriptors, threads; and how old masks
 are. The slope of its resident memory is the verdict: at most 1 MiB in 100,000 frames, without the
-first tenth of them, in which pools fill.
+first two minutes, in which pools and the flight recorder fill.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ MOST_MIB = 1.0  # in 100,000 frames
 _SOURCE = "synthetic:town?seed=1&width=640&height=360&prerender=64&realtime=0"
 _SAMPLE_S, _FAULT_S = 2.0, 15.0
 _STUCK_S = 60.0
+_SETTLED_S = 120.0  # the flight recorder's minute, and another
 
 
 class Sample(NamedTuple):
@@ -147,8 +148,8 @@ _FAULTS: dict[str, Callable[[int, str], None]] = {
 
 
 def slope_mib(samples: list[Sample]) -> float:
-    """Growth of resident memory in 100,000 frames, by least squares, after the first tenth."""
-    settled = samples[len(samples) // 10 :]
+    """Growth of resident memory in 100,000 frames, by least squares, once pools are full."""
+    settled = [sample for sample in samples if sample.seconds >= _SETTLED_S]
     frames = np.array([sample.frames for sample in settled], float)
     if len(settled) < 3 or np.ptp(frames) == 0:
         return float("nan")

@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from roadmask.daemon.journal import ModeChange, Published
+from roadmask.daemon.journal import ModeChange, Published, published
 from roadmask.daemon.network import Network
 from roadmask.daemon.scene import SceneCheck
 from roadmask.errors import RoadmaskError
@@ -44,6 +44,8 @@ class FlightRecorder:
     ) -> None:
         self._folder, self._limit_bytes = folder, limit_bytes
         self._scene, self._network = scene, network
+        # A frame is kept as it was sent: a tenth of what it takes in words.
+        self._headers: deque[tuple[int, bytes]] = deque()
         self._entries: deque[Entry] = deque()
         self._due_ns = 0  # to write
         self._written_ns = -_BETWEEN_NS
@@ -51,7 +53,7 @@ class FlightRecorder:
     def read(self, frames: list[Published], changes: list[ModeChange]) -> None:
         """See ``Reader``."""
         now = now_ns()
-        self._entries.extend(_of_frame(frame) for frame in frames)
+        self._headers.extend((frame.header.publish_ns, frame.data) for frame in frames)
         for change in changes:
             text = f"{change.mode.name} {names(change.reasons)}"
             self._entries.append(Entry(change.at_ns, "/modes", {"mode": text}))
@@ -61,8 +63,9 @@ class FlightRecorder:
                 )
         if frames and self._scene.has_looked:
             self._entries.extend(self._looked_at(now))
-        while self._entries and self._entries[0].at_ns < now - _KEPT_NS:
-            self._entries.popleft()
+        for kept in (self._headers, self._entries):
+            while kept and kept[0][0] < now - _KEPT_NS:
+                kept.popleft()
         if self._due_ns and now >= self._due_ns:
             self.write()
 
@@ -72,7 +75,8 @@ class FlightRecorder:
             return
         self._due_ns, self._written_ns = 0, now_ns()
         try:
-            path = write_flight(self._folder, self._entries, self._limit_bytes)
+            frames = [_of_frame(published(data)) for _, data in self._headers]
+            path = write_flight(self._folder, [*frames, *self._entries], self._limit_bytes)
         except (OSError, RoadmaskError) as error:
             _log.error("flight recorder: %s", error)
             return

@@ -23,6 +23,7 @@ class Published(NamedTuple):
 
     header: FrameHeader
     stages: Stages
+    data: bytes  # the same, as it was sent
 
 
 class ModeChange(NamedTuple):
@@ -76,7 +77,7 @@ class Journal:
     def turn(self) -> None:
         """Hand on what has come."""
         changes = _taken(self._changes)
-        frames = [Published(decode_header(d), decode_stages(d)) for d in _taken(self._headers)]
+        frames = [published(data) for data in _taken(self._headers)]
         for reader in self._readers:
             try:
                 reader.read(frames, changes)
@@ -86,6 +87,11 @@ class Journal:
     def _run(self) -> None:
         while not self._stop.wait(_EVERY_S):
             self.turn()
+
+
+def published(data: bytes) -> Published:
+    """A header that was sent."""
+    return Published(decode_header(data), decode_stages(data), data)
 
 
 def _taken(waiting: deque[_Item]) -> list[_Item]:

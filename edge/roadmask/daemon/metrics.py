@@ -77,7 +77,7 @@ class Metrics:
 
     def read(self, frames: list[Published], changes: list[ModeChange]) -> None:
         """See ``Reader``."""
-        for header, stages in frames:
+        for header, stages, _ in frames:
             self._frames.inc()
             self._skipped.inc(header.skipped)
             for name, microseconds in (*stages._asdict().items(), ("network", header.infer_us)):

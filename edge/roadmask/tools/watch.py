@@ -11,7 +11,7 @@ import numpy as np
 
 from roadmask.errors import CaptureError, ConfigError
 from roadmask.imaging.writing import colored, write_png
-from roadmask.stream.modes import NOT_LIVE, names
+from roadmask.stream.modes import NOT_LIVE, NoMask, names
 from roadmask.stream.subscribe.policy import TAKE_EVERYTHING
 from roadmask.stream.subscribe.statistics import Seen
 from roadmask.stream.subscribe.subscriber import Mask, Subscriber
@@ -70,6 +70,8 @@ def watch(
                     _save(save, mask)
                 continue
             line.show(f"no mask: {subscriber.reason_text}")
+            if seen.frames and subscriber.reason is NoMask.NO_NEW_FRAME:
+                last_s = time.monotonic()  # it lives, and its next frame is not due yet
             silent_s = time.monotonic() - last_s
             if not seen.frames and silent_s > wait_s:
                 raise CaptureError(
