@@ -18,6 +18,7 @@ from typing import Any, NoReturn, Protocol
 from roadmask.errors import RoadmaskError
 
 EXIT_DONE, EXIT_GATE, EXIT_UNUSABLE = 0, 1, 2
+_kept: Callable[[], str] | None = None  # see ``tell_kept``
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 
 
@@ -67,6 +68,12 @@ def entry_point(main: Main) -> Main:
             if _flush_output():
                 raise
             return EXIT_UNUSABLE
+        except BrokenPipeError:
+            _discard_output()
+            return EXIT_DONE
+        except OSError as error:  # --version, unbuffered: what runs a command catches its own
+            _refused(error)
+            return EXIT_UNUSABLE
         return code if _flush_output() else EXIT_UNUSABLE
 
     return wrapped
@@ -92,8 +99,7 @@ def run_command(body: Callable[[], int], *, verbose: bool) -> int:
     try:
         return body()
     except KeyboardInterrupt:
-        complain("interrupted")
-        return EXIT_INTERRUPTED
+        return interrupted()
     except BrokenPipeError:
         # The reader of our output has gone (``| head``); keep the interpreter's exit quiet too.
         _discard_output()
@@ -103,6 +109,18 @@ def run_command(body: Callable[[], int], *, verbose: bool) -> int:
             traceback.print_exc()
         complain(_reason(error))
         return EXIT_UNUSABLE
+
+
+def tell_kept(kept: Callable[[], str]) -> None:
+    """What there is after an interruption, for its line."""
+    global _kept
+    _kept = kept
+
+
+def interrupted() -> int:
+    """The line of an interruption, and its exit code."""
+    complain(f"interrupted; {_kept()}" if _kept else "interrupted")
+    return EXIT_INTERRUPTED
 
 
 def complain(text: str) -> None:

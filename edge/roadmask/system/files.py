@@ -25,6 +25,7 @@ from roadmask.errors import ConfigError, DataError
 
 _DESCRIPTOR = re.compile(r"/dev/std(?P<name>in|out|err)|/(?:dev|proc/self)/fd/(?P<number>\d+)")
 _NAMES = {"in": 0, "out": 1, "err": 2}
+_notes: Path | None = None  # see ``note_temporaries``
 _READER_WAIT_S = 10.0  # for somebody to open the other end of a FIFO
 
 
@@ -137,6 +138,7 @@ def _beside(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Short enough for a name of 255 bytes too.
     temporary = path.with_name(f".{path.stem[:40]}-{secrets.token_hex(4)}{path.suffix[-16:]}")
+    note = _noted(temporary)
     try:
         yield temporary
         with temporary.open("rb") as file:
@@ -145,6 +147,24 @@ def _beside(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # the folder may be what cannot be written
             temporary.unlink(missing_ok=True)
+        if note is not None:
+            note.unlink(missing_ok=True)
+
+
+def note_temporaries(folder: Path) -> None:
+    """From now on a link there names each file that is being written, ``half-written-*``."""
+    global _notes
+    _notes = folder
+
+
+def _noted(temporary: Path) -> Path | None:
+    if _notes is None:
+        return None
+    link = _notes / f"half-written-{secrets.token_hex(4)}"
+    with suppress(OSError):  # without it a kill leaves the file, as it does for others
+        link.symlink_to(temporary)
+        return link
+    return None
 
 
 @contextmanager

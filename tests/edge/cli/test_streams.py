@@ -64,14 +64,16 @@ def test_full_standard_output_is_one_line(unbuffered: str) -> None:
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-@pytest.mark.parametrize("command", ["roadmask --help", "roadmask run --help", "convert --help"])
+@pytest.mark.parametrize(
+    "command", ["roadmask --help", "roadmask run --help", "roadmask --version", "convert --help"]
+)
 def test_help_that_nobody_gets_is_one_line(command: str, unbuffered: str) -> None:
     environment = f"PYTHONUNBUFFERED={unbuffered}"
     done = shell(f"{environment} {sys.executable} -m {command} >/dev/full")
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1 and "No space left on device" in done.stderr
     read = shell(f"set -o pipefail; {environment} {sys.executable} -m {command} | head -1")
-    assert read.returncode == 0 and "usage" in read.stdout and read.stderr == ""
+    assert read.returncode == 0 and read.stdout.strip() and read.stderr == ""
 
 
 def test_whatever_is_raised_is_one_line_and_exit_2(capsys: pytest.CaptureFixture[str]) -> None:
