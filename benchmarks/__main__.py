@@ -13,6 +13,8 @@ from roadmask.storage.address import location
 from roadmask.storage.fetch import fetch
 from roadmask.system.command_line import Parser, entry_point, run_command, unwind_on_sigterm
 from roadmask.system.files import check_writable, write_text
+from roadmask.system.guard import guarded
+from roadmask.system.progress import add_progress, use_progress
 from roadmask.system.ranges import THREADS, at_least
 
 
@@ -36,6 +38,7 @@ def _add(
     parser = commands.add_parser(name, help=text, description=text, epilog=epilog)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON")
     parser.add_argument("-v", "--verbose", action="store_true", help="show tracebacks")
+    add_progress(parser)
     return parser
 
 
@@ -53,6 +56,11 @@ def _add_accuracy(commands: argparse._SubParsersAction[Parser]) -> None:
     parser.add_argument("--root", type=location, help="the data set's folder; the town needs none")
     parser.add_argument("--split", default="val", help="default: val")
     parser.add_argument("--only", metavar="PREFIX", help="frames whose id begins so: a drive")
+    parser.add_argument(
+        "--by",
+        metavar="drive|city|REGEX",
+        help="a line for each drive, city, or what the expression finds in a frame's id",
+    )
     add_network(parser)
     parser.add_argument(
         "--truth-labels", metavar="SET", help="of the masks' ids, where not the data set's own"
@@ -161,6 +169,7 @@ def main(arguments: list[str] | None = None) -> int:
     unwind_on_sigterm()
 
     def body() -> int:
+        use_progress(options)
         check_writable(options.json)
         return int(options.body(options))
 
@@ -169,14 +178,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _accuracy(options: argparse.Namespace) -> int:
     from benchmarks.model.accuracy import accuracy_result, accuracy_table, measure_accuracy
+    from benchmarks.model.by_road import BY, ByRoad, group_of, groups_table
     from benchmarks.model.confidence import confidence_meter
     from roadmask.data.datasets import Subset, open_dataset
     from roadmask.errors import ConfigError
     from roadmask.inference.engine import Engine
     from roadmask.system.files import write_json
 
+    group = group_of(options.by or BY[0])
     model = fetch(options.model)
-    if model.suffix == ".keras":
+    if model.suffix in (".keras", ".h5"):
         from benchmarks.model.keras_file import open_keras
 
         engine = open_keras(model, options.labels)
@@ -199,13 +210,16 @@ def _accuracy(options: argparse.Namespace) -> int:
         from benchmarks.model.flicker import measure_flicker
 
         flicker = measure_flicker(engine, options.video, options.video_frames)
-    confidence = confidence_meter(engine)
-    matrix = measure_accuracy(engine, dataset, confidence=confidence)
+    confidence, roads = confidence_meter(engine), ByRoad(group)
+    matrix = measure_accuracy(engine, dataset, confidence=confidence, observe=roads.observe)
     result = accuracy_result(engine, matrix, dataset, options.split, flicker, confidence)
+    result |= roads.report()
     if options.json:
         write_json(options.json, result)
     print(f"{engine.name} on {dataset.name}/{options.split}, {len(dataset)} frames")
     print(accuracy_table(result))
+    if options.by:
+        print(groups_table(result))
     return 0
 
 
@@ -296,4 +310,4 @@ def _peers(options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(guarded(main, lambda: "nothing is written"))

@@ -21,7 +21,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from benchmarks.daemon.avi import write_avi
 from benchmarks.daemon.process import finish, start
@@ -31,6 +30,7 @@ from roadmask.inference.reading.read_as import AS_IT_SAYS, ReadAs
 from roadmask.stream.subscribe.policy import TAKE_EVERYTHING
 from roadmask.stream.subscribe.subscriber import Subscriber
 from roadmask.system.hardware import read_device
+from roadmask.system.progress import part
 from roadmask.town.town import Town
 
 SIZE = (1280, 720)
@@ -64,7 +64,7 @@ def measure_camera(plan: CameraPlan, progress: bool = True) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="roadmask-") as folder:
         video = write_motion_jpeg(Path(folder) / "camera.avi")
         total = len(SIDES) * plan.rounds
-        with tqdm(total=total, desc="camera", unit="turn", disable=not progress) as bar:
+        with part("camera", total, "turn", show=progress) as bar:
             for _ in range(plan.rounds):
                 for side in SIDES:
                     turns[side].append(_turn(side, plan, video, Path(folder)))

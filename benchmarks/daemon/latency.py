@@ -15,7 +15,6 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from benchmarks.daemon.process import DaemonRun, run_daemon
 from benchmarks.daemon.saturated import bare_invokes_ms, measure_rates
@@ -28,6 +27,7 @@ from roadmask.inference.reading.read_as import AS_IT_SAYS, ReadAs
 from roadmask.sources.uri import parse_uri
 from roadmask.system.hardware import read_device
 from roadmask.system.percentiles import percentiles
+from roadmask.system.progress import part
 from roadmask.system.ranges import at_least
 from roadmask.system.scheduling import parse_cores, pinned
 from roadmask.system.settings import check, setting
@@ -92,7 +92,7 @@ def measure_latency(
         )
     before = read_device()
     total = _STARTUP_FRAMES + 2 * (plan.frames + WARM_UP) + plan.frames
-    with tqdm(total=total, desc=title, unit="frame", disable=not progress) as bar:
+    with part(title, total, show=progress) as bar:
         alone = _run_alone(plan, bar.update)
         flat_out = [*_arguments(plan), "--source", _unpaced(plan.source)]
         rates = measure_rates(engine, flat_out, plan.frames, cores)
@@ -106,7 +106,7 @@ def measure_latency(
         )
         with pinned(cores):
             bare = bare_invokes_ms(engine, plan.frames + WARM_UP, fps, bar.update)[WARM_UP:]
-        bar.update(total - bar.n)
+        bar.update(total - bar.done)
     rows = paced.rows[WARM_UP:]
     if len(rows) < BLOCK:
         raise ConfigError(

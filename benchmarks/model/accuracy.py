@@ -6,8 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from benchmarks.model.confidence import ConfidenceMeter
 from benchmarks.results import points, table
 from roadmask.arrays import Mask
@@ -17,6 +15,7 @@ from roadmask.evaluation.metrics import ConfusionMatrix
 from roadmask.inference.engine import Engine
 from roadmask.inference.predictor import Predictor
 from roadmask.system.hardware import read_device
+from roadmask.system.progress import track
 
 
 def measure_accuracy(
@@ -42,7 +41,7 @@ def measure_accuracy(
     """
     predictor = confidence.predictor if confidence else Predictor(engine)
     matrix = ConfusionMatrix()
-    for index in tqdm(range(len(dataset)), desc=title, unit="frame", disable=not progress):
+    for index in track(range(len(dataset)), title, show=progress):
         sample = dataset[index]
         made = predictor.segment(sample.image, confidence is not None)
         prediction = made.mask
@@ -76,11 +75,13 @@ def accuracy_result(
         flicker: what ``benchmarks.model.flicker`` found on a video.
         confidence: that counted along.
     """
+    sure = confidence.report() if confidence else None
     return {
         "kind": "accuracy",
         **matrix.report(),
         "flicker": flicker,
-        "confidence": confidence.report() if confidence else None,
+        "confidence": sure,
+        "calibration_error": sure and sure["ece"],
         "dataset": dataset.name,
         "split": split,
         "model": engine.name,
@@ -97,13 +98,21 @@ def accuracy_table(result: dict[str, Any]) -> str:
     """The result for people: points of IoU, a line a category."""
     rows = [(name, points(value)) for name, value in result["iou"].items()]
     rows += [
-        ("mean IoU", points(result["miou"])),
+        ("mean IoU", _with_interval(result)),
         ("mean Dice", points(result["dice"])),
         ("mean iIoU", points(result["iiou"])),
         ("pixel accuracy", points(result["pixel_accuracy"])),
     ]
+    if result.get("boundary_iou") is not None:
+        rows.append(("boundary IoU", points(result["boundary_iou"])))
     if result["flicker"]:
         rows += [(key, points(result["flicker"][key])) for key in ("flicker", "consistency")]
     if result["confidence"]:
         rows.append(("calibration error", points(result["confidence"]["ece"])))
     return table(rows, ("category", "points"))
+
+
+def _with_interval(result: dict[str, Any]) -> str:
+    interval = result.get("miou_interval")
+    whole = points(result["miou"])
+    return f"{whole} ({points(interval[0])} to {points(interval[1])})" if interval else whole

@@ -20,7 +20,6 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from roadmask.arrays import F32, U8
 from roadmask.errors import DataError
@@ -31,6 +30,7 @@ from roadmask.inference.predictor import Predictor
 from roadmask.labels.label_set import VOID
 from roadmask.sources import open_source
 from roadmask.sources.town import TownSource
+from roadmask.system.progress import part
 
 
 class FlickerMeter:
@@ -117,7 +117,7 @@ def measure_flicker(
     meter, predictor = FlickerMeter(), Predictor(engine)
     with (
         open_source(uri + pace) as source,
-        tqdm(total=frames, desc="flicker", unit="frame", disable=not progress) as bar,
+        part("flicker", frames, show=progress) as bar,
     ):
         town = source if isinstance(source, TownSource) else None
         for count, frame in enumerate(source, 1):

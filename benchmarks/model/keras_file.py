@@ -24,7 +24,9 @@ def open_keras(path: Path, labels: str | LabelSet | None = None) -> Engine:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        from train.keras_file import load_keras
+        from train.keras_file import check_keras, load_keras
+
+        check_keras(path)
         from train.loop.keras_engine import KerasEngine
 
         model = load_keras(path)

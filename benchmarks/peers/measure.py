@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from benchmarks.results import number, points, table
 from roadmask.arrays import U8
@@ -34,6 +33,7 @@ from roadmask.stream.subscribe.policy import TAKE_EVERYTHING
 from roadmask.stream.subscribe.subscriber import Subscriber
 from roadmask.system.hardware import read_device
 from roadmask.system.percentiles import percentiles, quartile_spread
+from roadmask.system.progress import track
 
 ROOT = Path(__file__).parents[2]
 VENV = ROOT / ".venv-peers"
@@ -124,7 +124,7 @@ def measure_peers(plan: PeersPlan, *, progress: bool = True) -> dict[str, Any]:
             else:
                 failed[peer.title] = reason
         turns = [t for _ in range(plan.rounds) for t in workers]
-        for title in tqdm(turns, desc="peers", unit="turn", disable=not progress):
+        for title in track(turns, "peers", unit="turn", show=progress):
             workers[title].run(plan.each_round)
         masks = {title: worker.masks() for title, worker in workers.items()}
     rows = [
