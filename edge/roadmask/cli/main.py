@@ -29,6 +29,7 @@ _COMMANDS = {
     ),
     "top": ("show how a stream is doing: rate, times, drops, mode", True),
     "models": ("install models on a board, switch between them, take a switch back", True),
+    "town": ("write the synthetic town as a Cityscapes tree", True),
     "config": ("show every setting, check a file, explain one setting", True),
 }
 _LISTED = "\n".join(

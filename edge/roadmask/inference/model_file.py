@@ -17,6 +17,7 @@ from typing import Any
 
 from roadmask.errors import ModelError
 from roadmask.inference.flatbuffer import bytes_at, read_bytes, read_field, read_u32, read_vector
+from roadmask.inference.model_form import remedy
 from roadmask.storage.address import is_address
 from roadmask.system.ranges import TEMPERATURE
 
@@ -108,6 +109,8 @@ def model_path(name: str | Path) -> Path:
         return path
     if shipped.is_file():
         return shipped
+    if said := remedy(path):  # a folder
+        raise ModelError(f"model {path} is not a TensorFlow Lite file: {said}")
     stems = ", ".join([*FAMILY, *sorted(p.stem for p in MODELS_FOLDER.glob("*.tflite"))])
     raise ModelError(f"model {name} is missing: give a .tflite file or a shipped one ({stems})")
 
@@ -124,7 +127,8 @@ def read_model(name: str | Path) -> bytes:
     except OSError as error:
         raise ModelError(f"model {path} cannot be read: {error.strerror}") from error
     if data[4:8] != b"TFL3":
-        raise ModelError(f"model {path} is not a TensorFlow Lite file ({len(data)} bytes)")
+        said = remedy(path) or f"{len(data)} bytes of something else; give a .tflite file"
+        raise ModelError(f"model {path} is not a TensorFlow Lite file: {said}")
     return data
 
 
