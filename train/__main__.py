@@ -5,19 +5,23 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from roadmask.cli.options import add_settings
 from roadmask.system.command_line import EXIT_INTERRUPTED, Parser, entry_point, run_command
-from train.config import FitConfig
-from train.options import add_training_options, prepare, stopping_signals
+from roadmask.system.guard import guarded
+from roadmask.system.progress import add_progress, part, use_progress
+from train.config import CHECKPOINT, FitConfig
+from train.options import add_training_options, check_options, make_parts, stopping_signals
 
 # Each module has ``make_parser`` and ``run``; only the one that is asked for is imported.
 COMMANDS = {
     "compare": "train.reports.compare",
     "ablate": "train.reports.ablate",
     "record": "train.runs.keep",
+    "prepare": "train.dataset_check",
 }
 
 _EXAMPLES = """\
@@ -30,6 +34,7 @@ python -m train --list-models                      every network, a line each
 python -m train compare RUN... --out REPORT.html   one report over several runs
 python -m train ablate ...                         what each recipe brings, over several seeds
 python -m train record RUN --out DIR               the small files of a run, for committing
+python -m train prepare --dataset NAME --root DIR  is it whole, and what is in it?
 """
 
 
@@ -43,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("-v", "--verbose", action="store_true", help="show tracebacks")
+    add_progress(parser)
     parser.add_argument("--list-models", action=_ListModels, help="show the zoo and end")
     add_training_options(parser)
     parser.add_argument("--recipe", default="full", metavar="NAME|FILE", help=_RECIPE)
@@ -86,16 +92,19 @@ def main(arguments: list[str] | None = None) -> int:
 def _train(options: argparse.Namespace) -> int:
     from train.keras_import import import_keras
 
-    import_keras(verbose=options.verbose)
+    use_progress(options)
+    named = check_options(options)  # what is wrong shows before TensorFlow takes its time
+    with part("loading Keras"):
+        import_keras(verbose=options.verbose)
     from train.loop.fit import Fit, Interrupted
 
     with stopping_signals() as stop:
-        config, parts, validation = prepare(options)
+        parts = make_parts(options, named)
         options.out.mkdir(parents=True, exist_ok=True)
         fit = Fit(
-            config,
+            named.config,
             parts,
-            validation,
+            named.validation,
             options.out,
             checkpoint_s=options.checkpoint_every,
             tensorboard=options.tensorboard,
@@ -106,9 +115,20 @@ def _train(options: argparse.Namespace) -> int:
         except Interrupted:
             print(f"roadmask: stopped; run the same command to go on from {fit.checkpoint}")
             return EXIT_INTERRUPTED
-    print(f"finished: {options.out / (config.model + '.keras')}")
+    print(f"finished: {options.out / (named.config.model + '.keras')}")
     return 0
 
 
+def _kept() -> str:
+    """What an end at any moment leaves of a training."""
+    words = sys.argv[1:]
+    folders = [w.partition("=")[2] for w in words if w.startswith("--out=")]
+    folders += [after for w, after in pairwise(words) if w == "--out"]
+    checkpoints = [Path(folder) / CHECKPOINT for folder in folders]
+    if any(path.is_file() for path in checkpoints):
+        return f"run the same command to go on from {checkpoints[0]}"
+    return "nothing is kept: no checkpoint was written yet"
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(guarded(main, _kept))

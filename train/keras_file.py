@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from io import BytesIO
 from pathlib import Path
@@ -11,30 +12,82 @@ from typing import Any
 import numpy as np
 
 from roadmask.errors import ModelError, first_line
+from roadmask.inference.model_form import (
+    HDF5,
+    KERAS,
+    ONNX,
+    POINTER,
+    SAVED_MODEL,
+    TFLITE,
+    model_form,
+    remedy,
+)
 
 
-def load_keras(path: Path) -> Any:
-    """The network in a ``.keras`` file.
+def load_keras(path: Path, custom: dict[str, Any] | None = None) -> Any:
+    """The network in a ``.keras`` or ``.h5`` file.
+
+    Args:
+        path: the file.
+        custom: layers and functions that it names, see ``custom_objects``.
 
     Raises:
         ModelError: missing, or not a Keras model.
     """
+    check_keras(path)
     import keras
 
     import train.models  # noqa: F401 - networks with layers of our own are read by their names
 
-    if not path.is_file():
-        raise ModelError(f"model {path} is missing: give a .keras file that `train` wrote")
-    if path.suffix != ".keras":
-        raise ModelError(f"model {path} is not a .keras file: give the one that `train` wrote")
-    if not zipfile.is_zipfile(path):  # Keras would say that it is not there
-        raise ModelError(f"model {path} cannot be read as a .keras file: it is no archive")
     try:
-        return keras.saving.load_model(path, compile=False)
+        return keras.saving.load_model(path, custom_objects=custom, compile=False)
     except Exception as error:  # h5py, JSON, TypeError: whatever the damage causes
+        lacking = re.search(r"(?:Could not locate \w+|Unknown \w+:?) '?(\w+)'?", str(error))
+        if lacking:
+            raise ModelError(
+                f"model {path} has a layer or function {lacking[1]!r} of its own: give the Python "
+                "file that defines it with --custom-objects FILE.py"
+            ) from error
         raise ModelError(
             f"model {path} cannot be read as a .keras file: {first_line(error)}"
         ) from error
+
+
+def check_keras(path: Path) -> None:
+    """Refuse what is no Keras file, without loading Keras.
+
+    Raises:
+        ModelError: missing, or of another form; says what it is and what to do.
+    """
+    form = model_form(path)
+    if form in (KERAS, HDF5):
+        if form == HDF5 or zipfile.is_zipfile(path):
+            return
+        raise ModelError(f"model {path} cannot be read as a .keras file: the archive is cut off")
+    if form == POINTER:
+        raise ModelError(f"model {path}: {remedy(path)}")
+    if form == SAVED_MODEL:
+        raise ModelError(
+            f"model {path} is a SavedModel, which holds a graph and no layers: save the network "
+            "with model.save('NAME.keras'), and give that"
+        )
+    if form == TFLITE:
+        raise ModelError(
+            f"model {path} is a .tflite file already: run it as it is, or give the .keras or .h5 "
+            "file that it was made from"
+        )
+    if form == ONNX:
+        raise ModelError(
+            f"model {path} is an ONNX file: bring it to Keras first, e.g. with onnx2tf, and give "
+            "the .keras or .h5 file"
+        )
+    if not path.exists():
+        raise ModelError(f"model {path} is missing: give a .keras or .h5 file of the network")
+    if path.suffix == ".keras":
+        raise ModelError(f"model {path} cannot be read as a .keras file: it is no archive")
+    raise ModelError(
+        f"model {path} is neither a .keras nor an .h5 file: give the one that model.save wrote"
+    )
 
 
 def packed_keras(model: Any) -> bytes:

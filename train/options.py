@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,9 @@ from roadmask.system.ranges import SECONDS, between
 from roadmask.system.settings import settings_of
 from train.config import FitConfig
 from train.family import family_network, family_weights
+from train.loss_spec import parse_loss
+from train.recipe_files import check_recipe
+from train.zoo import check_network
 
 if TYPE_CHECKING:
     from train.data.loader import Part
@@ -85,8 +89,26 @@ def stopping_signals() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def prepare(options: argparse.Namespace) -> tuple[FitConfig, list[Part], Dataset | None]:
-    """Configuration, training parts and validation set that the options name.
+@dataclass(frozen=True)
+class Named:
+    """What the options name, opened and checked without Keras.
+
+    Attributes:
+        config: decides the weights.
+        train_set, validation: labelled frames.
+        mixes: other data sets, and their samples' share of an epoch.
+        unlabelled: folder of pictures for the teacher, and their share.
+    """
+
+    config: FitConfig
+    train_set: Dataset
+    validation: Dataset | None
+    mixes: tuple[tuple[Dataset, float], ...]
+    unlabelled: tuple[Path, float] | None
+
+
+def check_options(options: argparse.Namespace) -> Named:
+    """Everything that can be wrong with the options, before TensorFlow is loaded.
 
     Raises:
         ConfigError, DataError: an option or a data set that cannot be used.
@@ -106,21 +128,59 @@ def prepare(options: argparse.Namespace) -> tuple[FitConfig, list[Part], Dataset
         crop_size=options.crop or size,
         **given(FitConfig, options),
     )
-    parts, validation = _open_parts(options)
-    return config, parts, validation
+    check_network(config.model, config.input_size, config.crop_size)
+    parse_loss(config.loss)
+    check_recipe(config.recipe)
+    train_set, validation = _open_sets(options)
+    mixes = [_parse_mix(text) for text in options.mix]
+    unlabelled = _unlabelled(options)
+    shares = sum(share for *_, share in mixes) + (unlabelled[1] if unlabelled else 0.0)
+    if shares >= 1:
+        raise ConfigError(
+            f"--mix, --unlabelled: the shares add up to {shares:g}: expected less than 1"
+        )
+    others = tuple(
+        (open_dataset(name, root, "train", count=400, size=(640, 360)), share)
+        for name, root, share in mixes
+    )
+    return Named(config, train_set, validation, others, unlabelled)
 
 
-def _open_unlabelled(options: argparse.Namespace) -> tuple[Dataset | None, float]:
-    """The pictures for the teacher and their share of an epoch."""
+def make_parts(options: argparse.Namespace, named: Named) -> list[Part]:
+    """The training's parts; the teacher among them is loaded by Keras."""
     from roadmask.labels.lookup import label_set
+    from train.data.loader import Part
     from train.data.teacher import Unlabelled
 
+    frames = len(named.train_set)
+    own_share = 1 - sum(share for _, share in named.mixes)
+    own_share -= named.unlabelled[1] if named.unlabelled else 0.0
+    parts = [Part(named.train_set, frames)]
+    for other, share in named.mixes:
+        parts.append(Part(other, max(1, round(frames * share / own_share))))
+    if named.unlabelled is not None:
+        folder, share = named.unlabelled
+        pictures = Unlabelled(folder, label_set(options.labels))
+        samples = max(1, round(frames * share / own_share))
+        parts.append(Part(pictures, samples, _teacher(options)))
+    return parts
+
+
+def prepare(options: argparse.Namespace) -> tuple[FitConfig, list[Part], Dataset | None]:
+    """Configuration, training parts and validation set that the options name.
+
+    Raises:
+        ConfigError, DataError: an option or a data set that cannot be used.
+    """
+    named = check_options(options)
+    return named.config, make_parts(options, named), named.validation
+
+
+def _unlabelled(options: argparse.Namespace) -> tuple[Path, float] | None:
+    """The pictures for the teacher and their share of an epoch."""
     if bool(options.teacher) != bool(options.unlabelled):
         raise ConfigError("--teacher and --unlabelled go together: one labels what the other holds")
-    if not options.unlabelled:
-        return None, 0.0
-    folder, share = _parse_unlabelled(options.unlabelled)
-    return Unlabelled(folder, label_set(options.labels)), share
+    return _parse_unlabelled(options.unlabelled) if options.unlabelled else None
 
 
 def _parse_unlabelled(text: str) -> tuple[Path, float]:
@@ -130,9 +190,8 @@ def _parse_unlabelled(text: str) -> tuple[Path, float]:
     return Path(folder), _share(share, f"--unlabelled {text!r}: expected DIR[=SHARE]")
 
 
-def _open_parts(options: argparse.Namespace) -> tuple[list[Part], Dataset | None]:
-    from train.data.loader import Part
-
+def _open_sets(options: argparse.Namespace) -> tuple[Dataset, Dataset | None]:
+    """Training and validation frames."""
     coded = options.truth_labels
     train_set = open_dataset(
         options.dataset, options.root, options.train_split, labels=coded, size=(640, 360)
@@ -146,21 +205,7 @@ def _open_parts(options: argparse.Namespace) -> tuple[list[Part], Dataset | None
         validation, train_set = Subset(train_set, inside), Subset(train_set, outside)
     elif options.val_split != "none":
         validation = open_dataset(options.dataset, options.root, options.val_split, labels=coded)
-    mixes = [_parse_mix(text) for text in options.mix]
-    unlabelled, unlabelled_share = _open_unlabelled(options)
-    own_share = 1 - sum(share for *_, share in mixes) - unlabelled_share
-    if own_share <= 0:
-        raise ConfigError(
-            f"--mix, --unlabelled: the shares add up to {1 - own_share:g}: expected less than 1"
-        )
-    parts = [Part(train_set, len(train_set))]
-    for name, root, share in mixes:
-        other = open_dataset(name, root, "train", count=400, size=(640, 360))
-        parts.append(Part(other, max(1, round(len(train_set) * share / own_share))))
-    if unlabelled is not None:
-        samples = max(1, round(len(train_set) * unlabelled_share / own_share))
-        parts.append(Part(unlabelled, samples, _teacher(options)))
-    return parts, validation
+    return train_set, validation
 
 
 def _teacher(options: argparse.Namespace) -> Teacher:

@@ -9,8 +9,9 @@ import pytest
 from roadmask.arrays import U8
 from roadmask.errors import ConfigError
 from roadmask.town.town import Town
-from train.data.recipes import Augment, Recipe, Step, load_recipe, recipe_names
+from train.data.recipes import Augment, Recipe, Step, load_recipe
 from train.data.transforms import TRANSFORMS
+from train.recipe_files import recipe_names
 
 SIZE = (64, 48)
 

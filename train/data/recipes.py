@@ -20,10 +20,9 @@ import numpy.typing as npt
 
 from roadmask.errors import ConfigError
 from roadmask.labels.label_set import VOID
-from roadmask.system.toml import read_toml
 from train.data.transforms import TRANSFORMS, Pair, Parameter, Target, whole_frame
+from train.recipe_files import read_recipe
 
-RECIPE_FOLDER = Path(__file__).parents[1] / "recipes"
 DEFAULT_RECIPE = "full"
 _ONE_OF = "one_of"
 
@@ -97,11 +96,6 @@ class Augment:
         return result["image"], result["mask"]
 
 
-def recipe_names() -> list[str]:
-    """Names of the recipes that come with the project."""
-    return sorted(path.stem for path in RECIPE_FOLDER.glob("*.toml"))
-
-
 def load_recipe(name_or_path: str | Path = DEFAULT_RECIPE) -> Recipe:
     """The recipe of that name, or the one that a TOML file holds.
 
@@ -109,14 +103,7 @@ def load_recipe(name_or_path: str | Path = DEFAULT_RECIPE) -> Recipe:
         ConfigError: no such recipe, an unknown transform or parameter, a value out of range.
     """
     name = str(name_or_path)
-    if not name.endswith(".toml"):
-        if name not in recipe_names():
-            raise ConfigError(
-                f"recipe {name!r} is unknown: give one of {', '.join(recipe_names())} "
-                f"or the path of a .toml file{_hint(name, recipe_names())}"
-            )
-        name = str(RECIPE_FOLDER / f"{name}.toml")
-    table = read_toml(name)
+    table = read_recipe(name)
     extra = [key for key in table if key != "step"]
     if extra:
         raise ConfigError(f"recipe {name}: key {extra[0]!r} is unknown; expected [[step]] tables")

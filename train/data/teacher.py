@@ -17,13 +17,13 @@ import cv2
 import keras
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from roadmask.data.datasets import Dataset, Sample
 from roadmask.errors import ConfigError, DataError, ModelError
 from roadmask.imaging.reading import IMAGE_SUFFIXES, pictures_under, read_image
 from roadmask.labels.catalogue import CITYSCAPES_8
 from roadmask.labels.label_set import LabelSet
+from roadmask.system.progress import track
 from train.keras_file import load_keras
 from train.models import MODELS, at_size
 
@@ -88,7 +88,7 @@ class Teacher:
         networks: dict[tuple[int, int], list[keras.Model]] = {}
         loaded = [_load(path, self.labels) for path in self.files]
         soft = []
-        for sample in tqdm(dataset, desc="teacher", unit="frame", total=len(dataset), disable=None):
+        for sample in track(dataset, "teacher", len(dataset)):
             size = self._size(sample.image.shape[:2], loaded)
             if size not in networks:
                 networks[size] = [at_size(model, size) for model in loaded]

@@ -11,17 +11,16 @@ import threading
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
-from tqdm import tqdm
 
 from roadmask.data.datasets import Dataset
 from roadmask.errors import DataError
 from roadmask.labels.lookup import label_set
 from roadmask.system.files import atomic_path, write_json
-from train.config import FitConfig
+from roadmask.system.progress import Count, part, say
+from train.config import CHECKPOINT, FitConfig
 from train.data.loader import Part, TrainingData, class_shares
 from train.data.prefetch import prefetch
 from train.data.recipes import load_recipe
@@ -38,7 +37,6 @@ from train.runs.files import write_history
 from train.runs.record import RunRecord
 from train.schedules import learning_rate
 
-CHECKPOINT = "checkpoint.npz"
 BEST = "best.npz"
 
 
@@ -129,14 +127,13 @@ class Fit:
         """Train to the last epoch and return the finished model (EMA weights)."""
         config, progress, steps = self.config, self.progress, len(self.data)
         done = progress.epoch * steps + progress.step
-        # Without a terminal no bar: a log of the lines that every epoch prints reads better.
-        with tqdm(total=config.epochs * steps, initial=done, unit="step", disable=None) as bar:
+        with part("training", config.epochs * steps, "step", done) as bar:
             while progress.epoch < config.epochs and not progress.stopped_early:
                 self._train_epoch(bar)
                 self._end_epoch()
         return self._finish()
 
-    def _train_epoch(self, bar: Any) -> None:
+    def _train_epoch(self, bar: Count) -> None:
         progress, steps = self.progress, len(self.data)
         self.data.epoch = progress.epoch
         for images, masks in prefetch(self.data.__getitem__, range(progress.step, steps)):
@@ -147,8 +144,7 @@ class Fit:
                 logs = self.model.train_on_batch(images[:count], masks[:count], return_dict=True)
                 self._count(float(logs["loss"]), count)
             progress.step += 1
-            bar.update()
-            bar.set_postfix(loss=f"{progress.mean_loss:.4f}", refresh=False)
+            bar.update(note=f"loss {progress.mean_loss:.4f}")
             if self._stop.is_set():
                 self.save()
                 raise Interrupted
@@ -184,6 +180,7 @@ class Fit:
         if self.validation is None:
             self._judge(-row["loss"], epoch)
         elif epoch % config.validate_every == 0 or epoch == config.epochs:
+            self.save()  # an end during the validation repeats no step
             row |= self._validate(self.validation, epoch)
         progress.end_epoch(row)
         self.save()
@@ -193,7 +190,7 @@ class Fit:
         self._write_record()
         scores = [f"{name} {row[name]:.4f}" for name in ("val_loss", "val_miou") if name in row]
         line = ", ".join([f"epoch {epoch}/{config.epochs}: loss {row['loss']:.4f}", *scores])
-        tqdm.write(f"{line} ({progress.seconds / 60:.1f} min in all)")
+        say(f"{line} ({progress.seconds / 60:.1f} min in all)")
 
     def _validate(self, dataset: Dataset, epoch: int) -> dict[str, float]:
         """Score the EMA weights; the columns of the history."""

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 from keras import ops
 
-from train.losses.spec import TERMS, parse_loss
+from train.loss_spec import parse_loss
+from train.losses import terms
 from train.losses.terms import Pixels
 
 Tensor = Any
+TERMS: dict[str, Callable[..., Any]] = {
+    "ce": terms.cross_entropy,
+    "ohem": terms.hard_cross_entropy,
+    "focal": terms.focal,
+    "dice": terms.dice,
+    "jaccard": terms.jaccard,
+    "lovasz": terms.lovasz,
+}
 
 
 @keras.saving.register_keras_serializable("roadmask")

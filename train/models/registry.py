@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from train.models.roadnet import roadnet
 from train.models.segformer import VARIANTS, segformer
 from train.models.unet import unet, unet_mini
 from train.models.weights import is_encoder_weights, load_weights
+from train.zoo import check_network
 
 Builder = Callable[[tuple[int, int], int, "str | None"], keras.Model]
 
@@ -169,18 +169,8 @@ def build_model(
             network has not or that cannot be fetched.
         ModelError: a weights file that does not fit.
     """
-    if name not in MODELS:
-        near = difflib.get_close_matches(name, MODELS, 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise ConfigError(f"model {name!r} is unknown: give one of {', '.join(MODELS)}{hint}")
+    check_network(name, input_size)
     architecture = MODELS[name]
-    width, height = input_size
-    stride = architecture.stride
-    if width % stride or height % stride or min(input_size) < stride:
-        near_size = "x".join(str(max(1, round(side / stride)) * stride) for side in input_size)
-        raise ConfigError(
-            f"input size {width}x{height}: {name} takes multiples of {stride}, such as {near_size}"
-        )
     if classes < 2:
         raise ConfigError(f"classes {classes}: expected 2 or more")
     for_encoder = is_encoder_weights(weights)

@@ -10,6 +10,7 @@ from typing import Any
 from roadmask.errors import ConfigError
 from roadmask.system.command_line import EXIT_DONE, EXIT_INTERRUPTED, Parser
 from roadmask.system.files import write_json
+from roadmask.system.progress import add_progress, use_progress
 from train.config import FitConfig
 from train.options import add_training_options, prepare, stopping_signals
 from train.reports.page import Page, Picture, Section
@@ -43,6 +44,7 @@ def make_parser() -> argparse.ArgumentParser:
     add("--seeds", default="1,2,3", help="default: 1,2,3")
     add("--out", type=Path, required=True, metavar="DIR", help="runs, and ablation.json/.html/.md")
     add("-v", "--verbose", action="store_true", help="show tracebacks")
+    add_progress(parser)
     return parser
 
 
@@ -53,6 +55,8 @@ def run(options: argparse.Namespace) -> int:
         RoadmaskError: an option or a data set that cannot be used.
     """
     from train.data.recipes import load_recipe
+
+    use_progress(options)
 
     recipes = [name.strip() for name in options.recipes.split(",") if name.strip()]
     seeds = _parse_seeds(options.seeds)

@@ -64,16 +64,18 @@ def curves(runs: list[Run]) -> str:
             axes.plot([r["epoch"] for r in rows], [r[key] for r in rows], ".-", label=label)
         axes.set_title(title)
         axes.set_xlabel("epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
     figure.legend(loc="outside upper center", ncols=4, fontsize=8)
     return to_svg(figure)
 
 
 def row_shares(run: Run) -> npt.NDArray[np.float64]:
-    """``(n, n)``: share of the truth's pixels (row) that became each class (column)."""
+    """``(n, n)``: share of the truth's pixels (row) that became each class; NaN without truth."""
     count = len(run.class_names)
     matrix = np.array(run.scores["confusion"], np.float64)[1 : count + 1, : count + 1]
-    total = np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    total = matrix.sum(axis=1, keepdims=True)
+    total[total == 0] = np.nan  # no truth tells nothing, which is not 0 %
     return np.asarray((matrix / total)[:, 1:])
 
 
@@ -88,7 +90,8 @@ def confusion_matrices(runs: list[Run]) -> str:
         axes.imshow(shares, vmin=0, vmax=1, cmap="Blues")
         for (y, x), value in np.ndenumerate(shares):
             color = "white" if value > 0.5 else "black"
-            axes.text(x, y, f"{100 * value:.0f}", ha="center", va="center", size=7, color=color)
+            shown = "–" if np.isnan(value) else f"{100 * value:.0f}"
+            axes.text(x, y, shown, ha="center", va="center", size=7, color=color)
         names = run.class_names
         axes.set_xticks(range(len(names)), names, rotation=60, size=7)
         axes.set_yticks(range(len(names)), names, size=7)

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import difflib
-import inspect
 import math
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from roadmask.errors import ConfigError
-from train.losses import terms
 
-TERMS: dict[str, Callable[..., Any]] = {
-    "ce": terms.cross_entropy,
-    "ohem": terms.hard_cross_entropy,
-    "focal": terms.focal,
-    "dice": terms.dice,
-    "jaccard": terms.jaccard,
-    "lovasz": terms.lovasz,
+# Term → the options that it takes; ``train.losses`` has the arithmetic.
+OPTIONS: dict[str, tuple[str, ...]] = {
+    "ce": ("smoothing",),
+    "ohem": ("threshold", "share"),
+    "focal": ("gamma",),
+    "dice": (),
+    "jaccard": (),
+    "lovasz": (),
 }
 # Where an option's value ends: (lowest, highest), both excluded but for zero.
 _LIMITS = {"smoothing": (0, 1), "threshold": (0, 1), "share": (0, 1), "gamma": (0, math.inf)}
@@ -28,7 +25,7 @@ _TERM = re.compile(r"(?:([0-9.eE-]+)\*)?([a-z]+)(?:\(([^()]*)\))?")
 
 @dataclass(frozen=True)
 class Term:
-    """A term of a sum: its weight, its name in ``TERMS``, its options."""
+    """A term of a sum: its weight, its name in ``OPTIONS``, its options."""
 
     weight: float
     name: str
@@ -52,11 +49,11 @@ def _parse_term(text: str, spec: str) -> Term:
             "focal(gamma=2)+jaccard"
         )
     weight, name, listed = match.groups()
-    if name not in TERMS:
-        near = difflib.get_close_matches(name, TERMS, 1)
+    if name not in OPTIONS:
+        near = difflib.get_close_matches(name, OPTIONS, 1)
         hint = f"; did you mean {near[0]}?" if near else ""
-        raise ConfigError(f"loss {spec!r}: {name!r} is unknown: give {', '.join(TERMS)}{hint}")
-    known = [p for p in inspect.signature(TERMS[name]).parameters if p != "pixels"]
+        raise ConfigError(f"loss {spec!r}: {name!r} is unknown: give {', '.join(OPTIONS)}{hint}")
+    known = OPTIONS[name]
     options = {}
     for item in filter(None, (listed or "").split(",")):
         option, _, value = item.partition("=")
