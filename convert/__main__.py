@@ -28,6 +28,8 @@ from roadmask.system.command_line import (
     run_command,
 )
 from roadmask.system.files import check_writable, write_bytes, write_text
+from roadmask.system.guard import guarded
+from roadmask.system.progress import add_progress, track, use_progress
 from roadmask.system.ranges import TEMPERATURE, THREADS, at_least, unusable
 
 
@@ -40,7 +42,7 @@ def _convert_parser() -> argparse.ArgumentParser:
         "tells how to pick calibration frames.",
         epilog="Example: python -m convert runs/roadnet/roadnet.keras --out roadnet-480x352.tflite",
     )
-    parser.add_argument("model", type=location, metavar="MODEL.keras")
+    parser.add_argument("model", type=location, metavar="MODEL.keras|.h5")
     parser.add_argument(
         "--out", type=Path, required=True, metavar="MODEL.tflite", help="the report: MODEL.json"
     )
@@ -48,7 +50,13 @@ def _convert_parser() -> argparse.ArgumentParser:
         "--size",
         type=parse_size,
         metavar="WxH",
-        help="input of a network of the zoo; default: its own",
+        help="input of a network of the zoo, or of one without a fixed size; default: its own",
+    )
+    parser.add_argument(
+        "--custom-objects",
+        type=Path,
+        metavar="FILE.py",
+        help="layers and functions that the model's file names; the file is run",
     )
     parser.add_argument(
         "--calibration",
@@ -85,6 +93,7 @@ def _convert_parser() -> argparse.ArgumentParser:
     parser.add_argument("--latency-frames", type=at_least(20), default=200, help="default: 200")
     parser.add_argument("--no-latency", action="store_true", help="judge without timing")
     parser.add_argument("-v", "--verbose", action="store_true", help="tracebacks, TensorFlow's log")
+    add_progress(parser)
     return parser
 
 
@@ -193,6 +202,7 @@ def _calibrate_parser() -> argparse.ArgumentParser:
         "--out", type=Path, metavar="FILE.toml", help="default: calibration_data/DATASET.toml"
     )
     parser.add_argument("-v", "--verbose", action="store_true", help="show tracebacks")
+    add_progress(parser)
     return parser
 
 
@@ -216,6 +226,7 @@ def _convert(options: argparse.Namespace) -> int:
     from convert.report.summary import history_entry, summary
     from roadmask.system.files import write_json
 
+    use_progress(options)
     out: Path = options.out
     if out.suffix != ".tflite":
         raise ConfigError(f"--out {out}: expected a file that ends in .tflite")
@@ -232,6 +243,7 @@ def _convert(options: argparse.Namespace) -> int:
         eval_count=options.eval_count,
         labels=options.labels,
         size=options.size,
+        custom_objects=options.custom_objects,
         truth_labels=options.truth_labels,
         input_range=_input_range(options),
         channels=options.channels or "",
@@ -260,7 +272,8 @@ def _convert(options: argparse.Namespace) -> int:
     print(summary(conversion.report))
     if conversion.missed:
         missed = "; ".join(conversion.missed)
-        print(f"roadmask: rejected: {missed}; see {web_page}", file=sys.stderr)
+        hint = "" if not conversion.repairable or plan.repair else "; try --repair"
+        print(f"roadmask: rejected: {missed}{hint}; see {web_page}", file=sys.stderr)
         return EXIT_GATE
     if plan.history is not None:
         add_to_history(
@@ -277,17 +290,16 @@ def _calibration(given: str | Path) -> Path:
 
 
 def _calibrate(options: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
     from convert.calibration.frames import manifest_text
     from convert.calibration.pick import pick_frames
     from roadmask.data.datasets import open_dataset
 
+    use_progress(options)
     out = options.out or SHIPPED.parent / f"{options.dataset}.toml"
     check_writable(out)
 
     def progress(frames: Any, total: int) -> Any:
-        return tqdm(frames, desc="looking at frames", total=total, unit="frame")
+        return track(frames, "looking at frames", total)
 
     dataset = open_dataset(
         options.dataset,
@@ -311,4 +323,4 @@ def _calibrate(options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(guarded(main, lambda: "nothing is written"))

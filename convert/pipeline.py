@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from tqdm import tqdm
 
 from benchmarks.model.flicker import measure_flicker
-from convert.calibration.frames import Calibration, read_calibration
+from convert.calibration.frames import Calibration, check_calibration, read_calibration
 from convert.judge.certificate import CERTIFICATE_NAME, certificate_bytes, certify
 from convert.judge.evaluation import Picture
 from convert.judge.foreign import fit_input
@@ -23,6 +22,7 @@ from convert.judge.history import LOCAL, last_accuracy, read_history
 from convert.judge.trial import Bench, Trial, open_engine
 from convert.plan import ConversionPlan
 from convert.quantise.converter import Quantiser, to_float
+from convert.quantise.fit_form import fit_form
 from convert.quantise.graph import ExportGraph, export_graph
 from convert.quantise.operators import float_operators, read_operators
 from convert.quantise.repair import rank_layers, ranking_json, repair
@@ -46,8 +46,10 @@ from roadmask.labels.catalogue import LABEL_SETS
 from roadmask.labels.label_set import CATEGORY_COUNT, LabelSet
 from roadmask.labels.lookup import label_set
 from roadmask.system.files import json_ready
+from roadmask.system.progress import part, say, track
 from roadmask.system.terminal import quiet
-from train.keras_file import load_keras
+from train.custom_objects import read_custom_objects
+from train.keras_file import check_keras, load_keras
 
 _BY_CLASSES = {CATEGORY_COUNT: "cityscapes-8", 19: "cityscapes-19"}
 _ROUNDED = ("miou", "pixel_accuracy")
@@ -63,12 +65,14 @@ class Conversion:
         report: measurements of both models, operators, digests, gates.
         missed: the gates that it missed, a sentence each.
         pictures: of the frames on which both models agree least.
+        repairable: what was missed is what int8 cost.
     """
 
     model: bytes
     report: dict[str, Any]
     missed: list[str]
     pictures: list[Picture]
+    repairable: bool = False
 
 
 def convert(plan: ConversionPlan) -> Conversion:
@@ -84,9 +88,17 @@ def convert(plan: ConversionPlan) -> Conversion:
         labels=plan.truth_labels or None,
         count=plan.eval_count,
     )
-    import_tensorflow(verbose=plan.verbose)
-    graph = export_graph(_load(plan), plan.model)
+    check_keras(plan.model)
+    check_calibration(plan.calibration)
+    if plan.labels:
+        label_set(plan.labels)
+    with part("loading TensorFlow and the network"):
+        import_tensorflow(verbose=plan.verbose)
+        model, changes = _load(plan)
+    graph = export_graph(model, plan.model)
     labels = _choose_labels(graph, plan)
+    understood = _understood(graph, labels, plan, changes)
+    say(understood)
     info = ModelInfo(
         graph.name,
         labels.name,
@@ -108,7 +120,8 @@ def convert(plan: ConversionPlan) -> Conversion:
         graph, found = fit_input(plan, graph, info, labels, dataset, folder)
         info = replace(info, normalisation=graph.normalisation)
         quantiser = Quantiser(graph, calibration.samples, plan.allow_float, plan.verbose)
-        float32 = to_float(graph, verbose=plan.verbose)
+        with part("conversion to float"):
+            float32 = to_float(graph, verbose=plan.verbose)
         float_path = _write(folder / "float.tflite", float32, info)
         bench = Bench(
             folder,
@@ -129,10 +142,10 @@ def convert(plan: ConversionPlan) -> Conversion:
             temperature=plan.temperature,
             extra=outcome.metadata(plan.mode),
         )
-        with quiet(not plan.verbose):
+        with part("certificate"), quiet(not plan.verbose):
             certificate = certify(float32, trial.model, graph, calibration, trial.evaluation)
         engine = open_engine(_write(path, trial.model, info), labels, verbose=plan.verbose)
-        with quiet(not plan.verbose):
+        with part("golden frames"), quiet(not plan.verbose):
             golden = make_golden(engine)
         _write(path, trial.model, info, certificate, golden)
         checked = verify(engine, golden)
@@ -157,6 +170,7 @@ def convert(plan: ConversionPlan) -> Conversion:
         "missed": missed,
         "warnings": warnings,
         "input": found,
+        "understood": understood,
         "model_bytes": {"float": len(float32), plan.mode: len(model)},
         "gates": vars(plan.gates),
         **outcome.to_json(),
@@ -174,7 +188,8 @@ def convert(plan: ConversionPlan) -> Conversion:
         "model_digest": digest(model),
         "model": json.loads(info.to_json()),
     }
-    return Conversion(model, json_ready(report), missed, trial.evaluation.pictures)
+    repairable = bool(trial.missed) and not trial.floor and plan.mode == "int8"
+    return Conversion(model, json_ready(report), missed, trial.evaluation.pictures, repairable)
 
 
 @dataclass(frozen=True)
@@ -193,7 +208,8 @@ class _Outcome:
 
 
 def _quantise(plan: ConversionPlan, quantiser: Quantiser, bench: Bench) -> _Outcome:
-    model = quantiser.convert(plan.mode, plan.float_layers)
+    with part(f"conversion to {plan.mode}"):
+        model = quantiser.convert(plan.mode, plan.float_layers)
     exceptions = float_operators(read_operators(model))
     if exceptions and plan.mode == "int8" and not (plan.float_layers or plan.allow_float):
         raise ModelError(
@@ -236,13 +252,35 @@ def _choose_labels(graph: ExportGraph, plan: ConversionPlan) -> LabelSet:
     return label_set(name)
 
 
-def _load(plan: ConversionPlan) -> Any:
-    model = load_keras(plan.model)
-    if plan.size is None:
-        return model
-    from train.models import at_size
+def _load(plan: ConversionPlan) -> tuple[Any, list[str]]:
+    """The network, and what was changed of its form."""
+    custom = read_custom_objects(plan.custom_objects) if plan.custom_objects else None
+    model = load_keras(plan.model, custom)
+    from train.models import MODELS, at_size
 
-    return at_size(model, plan.size)
+    if plan.size is None or model.name in MODELS:
+        return fit_form(at_size(model, plan.size) if plan.size else model, None, plan.model)
+    model, changes = fit_form(model, plan.size, plan.model)
+    given = tuple(model.inputs[0].shape[1:3])
+    if given != plan.size[::-1]:
+        raise ConfigError(
+            f"--size {plan.size[0]}x{plan.size[1]}: {model.name} is no network of the zoo and has "
+            f"the fixed size {given[1]}x{given[0]} it was built with: leave the option out"
+        )
+    return model, changes
+
+
+def _understood(
+    graph: ExportGraph, labels: LabelSet, plan: ConversionPlan, changes: list[str]
+) -> str:
+    """What the network is taken for, in a line."""
+    width, height = graph.input_size
+    whence = "as told" if plan.labels else "by their number"
+    text = (
+        f"{graph.name}: pictures of {width}x{height}, {graph.channels} classes of {labels.name} "
+        f"({whence}) at 1/{graph.output_stride}"
+    )
+    return text + (f"; {', '.join(changes)}" if changes else "")
 
 
 def _training_record(model: Path) -> dict[str, Any]:
@@ -309,6 +347,6 @@ def _calibrate(plan: ConversionPlan, info: ModelInfo) -> Calibration:
         return sample
 
     def progress(frames: Iterator[Any], total: int) -> Iterator[Any]:
-        return iter(tqdm(frames, desc="calibration frames", total=total, unit="frame"))
+        return track(frames, "calibration frames", total)
 
     return read_calibration(plan.calibration, plan.calibration_root, prepare, progress=progress)

@@ -19,8 +19,9 @@ class ConversionPlan:
     """One conversion.
 
     Attributes:
-        model: the ``.keras`` file.
+        model: the ``.keras`` or ``.h5`` file.
         size: width and height of the input in px, where it is not the file's own.
+        custom_objects: Python file with layers that the file names.
         calibration: manifest or folder; ``calibration_root`` is the manifest's data set.
         eval_dataset, eval_root, eval_split, eval_count: the evaluation set; the count is the
             town's.
@@ -52,6 +53,7 @@ class ConversionPlan:
     eval_count: int = 100
     labels: str = ""
     size: tuple[int, int] | None = None
+    custom_objects: Path | None = None
     truth_labels: str = ""
     input_range: Pixels | None = None
     channels: str = ""

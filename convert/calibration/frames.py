@@ -101,6 +101,21 @@ def pixel_digest(image: Image) -> str:
     return hasher.hexdigest()
 
 
+def check_calibration(path: Path) -> None:
+    """Refuse what is neither a folder nor a manifest, before anything is read.
+
+    Raises:
+        ConfigError: says which.
+    """
+    if not path.exists():
+        raise ConfigError(
+            f"calibration {path} is missing: give a folder of pictures or a manifest that "
+            "`python -m convert calibrate` wrote"
+        )
+    if not path.is_dir() and path.suffix != ".toml":
+        raise ConfigError(f"calibration {path}: expected a folder of pictures or a .toml manifest")
+
+
 def read_calibration(
     path: Path,
     root: Path | None,
@@ -120,20 +135,14 @@ def read_calibration(
         ConfigError: no such manifest or folder, or a malformed manifest.
         DataError: a frame that is missing, changed, duplicate or unreadable; an empty folder.
     """
+    check_calibration(path)
     if path.is_dir():
         name, dataset, total, frames = path.name, "", *_folder(path)
         expected: dict[str, str] = {}
-    elif path.suffix == ".toml":
+    else:
         manifest = read_manifest(path)
         name, dataset, expected = path.stem, manifest.dataset, manifest.frames
         total, frames = len(expected), _manifest_frames(manifest, path, root)
-    elif path.exists():
-        raise ConfigError(f"calibration {path}: expected a folder of pictures or a .toml manifest")
-    else:
-        raise ConfigError(
-            f"calibration {path} is missing: give a folder of pictures or a manifest that "
-            "`python -m convert calibrate` wrote"
-        )
     seen: dict[str, str] = {}
     samples = []
     for frame_id, image in progress(frames, total):

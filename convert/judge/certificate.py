@@ -29,11 +29,9 @@ _PROBED_FRAMES = 8  # of the calibration set; the layers' errors settle after a 
 _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy", "opencv-python-headless")
 # Code that decides the bytes and the scores.
 _SOURCES = (
-    "convert/*.py",
-    "edge/roadmask/engine.py",
-    "edge/roadmask/metrics.py",
-    "edge/roadmask/postprocess.py",
-    "edge/roadmask/preprocess.py",
+    "convert/**/*.py",
+    "edge/roadmask/evaluation/*.py",
+    "edge/roadmask/inference/**/*.py",
 )
 
 

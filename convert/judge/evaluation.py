@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from convert.calibration.frames import Calibration
 from roadmask.arrays import Mask
@@ -17,6 +16,7 @@ from roadmask.imaging.nearest import nearest
 from roadmask.inference.engine import Engine
 from roadmask.inference.predictor import Predictor
 from roadmask.labels.label_set import CATEGORY_COUNT, CATEGORY_NAMES, VOID
+from roadmask.system.progress import track
 
 WORST = 10  # frames that are kept as pictures
 _PICTURE_WIDTH = 320  # px
@@ -84,7 +84,7 @@ def evaluate(
     """
     predictors = Predictor(before), Predictor(after)
     result = Evaluation()
-    for sample in tqdm(dataset, desc=title, total=len(dataset), unit="frame"):
+    for sample in track(dataset, title, len(dataset)):
         calibration.check_frame(sample.frame_id, sample.image)
         masks = [p.mask(sample.image) for p in predictors]
         own = []

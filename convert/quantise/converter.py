@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from convert.quantise.graph import ExportGraph
 from convert.quantise.layer_names import tensors_of
 from convert.quantise.operators import read_operators
 from roadmask.errors import ModelError
+from roadmask.system.progress import track
 from roadmask.system.terminal import quiet
 
 Samples = Sequence[npt.NDArray[np.uint8]]
@@ -70,15 +70,15 @@ class Quantiser:
 
         if float_layers:
             return self._int8_but(float_layers)
-        with quiet(not self.verbose) as terminal:
-            converter = self._int8_converter(terminal) if mode == "int8" else _converter(self.graph)
+        with quiet(not self.verbose):
+            converter = self._int8_converter() if mode == "int8" else _converter(self.graph)
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
             if mode == "int16x8":
                 converter.target_spec.supported_ops = [
                     tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8,
                     *([tf.lite.OpsSet.TFLITE_BUILTINS] if self.allow_float else []),
                 ]
-                converter.representative_dataset = self.representative_dataset(terminal)
+                converter.representative_dataset = self.representative_dataset()
             elif mode == "float16":
                 converter.target_spec.supported_types = [tf.float16]
             return _run(converter)
@@ -86,8 +86,8 @@ class Quantiser:
     @cached_property
     def calibrated(self) -> bytes:
         """The float model with the ranges of its activations, before anything is quantised."""
-        with quiet(not self.verbose) as terminal:
-            converter = self._int8_converter(terminal)
+        with quiet(not self.verbose):
+            converter = self._int8_converter()
             converter._experimental_calibrate_only = True
             return _run(converter)
 
@@ -96,15 +96,12 @@ class Quantiser:
         """Output of every operator, in order of execution."""
         return [operator.tensor for operator in read_operators(self.calibrated)]
 
-    def representative_dataset(
-        self, terminal: Any = None
-    ) -> Callable[[], Iterator[list[npt.NDArray[np.float32]]]]:
+    def representative_dataset(self) -> Callable[[], Iterator[list[npt.NDArray[np.float32]]]]:
         """The samples as TensorFlow's converter takes them."""
         scale, offset = self.graph.normalisation
 
         def dataset() -> Iterator[list[npt.NDArray[np.float32]]]:
-            bar = tqdm(self.samples, desc="calibrate", unit="frame", file=terminal, leave=None)
-            for number, sample in enumerate(bar):
+            for number, sample in enumerate(track(self.samples, "calibrate")):
                 pixels = _spanning(sample) if number == 0 else sample
                 yield [pixels[None] * np.float32(scale) + np.float32(offset)]
 
@@ -127,7 +124,7 @@ class Quantiser:
             # An end that is a float layer stays float32: there is no operator to take pixels.
             return bytes(modify_model_io_type(model, tf.uint8, tf.int8))
 
-    def _int8_converter(self, terminal: Any) -> Any:
+    def _int8_converter(self) -> Any:
         import tensorflow as tf
 
         converter = _converter(self.graph)
@@ -138,7 +135,7 @@ class Quantiser:
         ]
         converter.inference_input_type = tf.uint8
         converter.inference_output_type = tf.int8
-        converter.representative_dataset = self.representative_dataset(terminal)
+        converter.representative_dataset = self.representative_dataset()
         return converter
 
 

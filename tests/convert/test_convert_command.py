@@ -64,6 +64,10 @@ def test_bad_input_is_one_line_and_2_and_leaves_nothing(
     for folder in (inputs, out, inputs / "empty", inputs / "corrupt", inputs / "twice"):
         folder.mkdir()
     (inputs / "fake.keras").write_bytes(b"no archive")
+    (inputs / "pointer.keras").write_text("version https://git-lfs.github.com/spec/v1\n")
+    (inputs / "graph").mkdir()
+    (inputs / "graph" / "saved_model.pb").write_bytes(b"graph")
+    (inputs / "net.onnx").write_bytes(b"\x08\x07")
     (inputs / "corrupt" / "a.png").write_bytes(b"no picture")
     picture = next((camvid_folder / "train").iterdir()).read_bytes()
     for name in ("a.png", "b.png"):
@@ -85,7 +89,10 @@ def test_bad_input_is_one_line_and_2_and_leaves_nothing(
     cases = [
         ([str(inputs / "none.keras"), *camvid], "is missing"),
         ([str(inputs / "fake.keras"), *camvid], "no archive"),
-        ([str(camvid_folder), *camvid], "is missing"),
+        ([str(camvid_folder), *camvid], "neither a .keras nor an .h5"),
+        ([str(inputs / "pointer.keras"), *camvid], "git lfs pull"),
+        ([str(inputs / "graph"), *camvid], "is a SavedModel"),
+        ([str(inputs / "net.onnx"), *camvid], "is an ONNX file"),
         ([str(inputs / "free.keras"), *camvid], "fixed size"),
         ([str(inputs / "five.keras"), *camvid], "--labels"),
         ([str(inputs / "five.keras"), *camvid, "--size", "64x64"], "no network of the zoo"),

@@ -1,0 +1,272 @@
+"""Networks in other forms, each of known answer: right to the pixel, or refused in one line.
+
+Each tells the colours of ``test_foreign`` apart by the nearest mean, a 1x1 convolution.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from convert.__main__ import main
+from convert.pipeline import _load
+from convert.plan import ConversionPlan
+from roadmask.errors import RoadmaskError
+from roadmask.labels.catalogue import CITYSCAPES_8, CITYSCAPES_19, CITYSCAPES_34
+from tests.convert.test_foreign import COLOURS, HEIGHT, WIDTH, colours, draw
+
+assert colours  # a fixture
+Keras = Any
+IMAGE = (HEIGHT, WIDTH, 3)
+FIRST = (3, HEIGHT, WIDTH)
+OWN = """
+import keras
+
+class Twice(keras.layers.Layer):
+    def call(self, x):
+        return 2.0 * x
+
+class Whole(keras.Model):
+    def __init__(self, **settings):
+        super().__init__(**settings)
+        self.head = keras.layers.Conv2D(8, 1, name="head")
+
+    def build(self, shape):
+        self.head.build(shape)
+        self.built = True
+
+    def call(self, x):
+        return self.head(x)
+
+    def get_config(self):
+        return {"name": self.name}
+"""
+
+
+def head(classes: dict[int, int] | None = None, count: int = 8) -> list[np.ndarray[Any, Any]]:
+    """Kernel and bias; ``classes``: category → class."""
+    kernel, bias = np.zeros((1, 1, 3, count)), np.full(count, -0.5)
+    for _, category, rgb in COLOURS:
+        mean = np.array(rgb, float) / 255
+        at = classes[category] if classes else category
+        kernel[0, 0, :, at], bias[at] = 2 * mean, -mean @ mean
+    return [kernel, bias]
+
+
+def built(*layers: Any, image: tuple[int | None, ...] = IMAGE, count: int = 8) -> Keras:
+    """``layers`` with the head at the place of None."""
+    import keras
+
+    first = image[0] == 3
+    order = "channels_first" if first else "channels_last"
+    made = keras.layers.Conv2D(count, 1, name="head", data_format=order)
+    scale = keras.layers.Rescaling(1 / 255)
+    model = keras.Sequential(
+        [keras.Input(image), scale, *(made if each is None else each for each in layers)]
+    )
+    made.set_weights(head(count=count) if count == 8 else head(of_set(count), count))
+    return model
+
+
+def of_set(count: int) -> dict[int, int]:
+    """A class of the label set for each category."""
+    labels = {19: CITYSCAPES_19, 34: CITYSCAPES_34}[count]
+    return {c.category: c.class_id for c in reversed(labels.classes) if not c.ignored}
+
+
+def sharp(model: Keras) -> Keras:
+    """The same with logits so far apart that a softmax has a winner in eight bits too."""
+    model.get_layer("head").set_weights([40 * w for w in model.get_layer("head").get_weights()])
+    return model
+
+
+def layers() -> Any:
+    import keras
+
+    return keras.layers
+
+
+def normalised(axis: int, image: tuple[int, ...]) -> Keras:
+    made = built(None, layers().BatchNormalization(axis=axis, epsilon=0.0), image=image)
+    mean, variance = np.linspace(-1, 1, 8), np.linspace(1, 4, 8)
+    # Scale and offset undo the statistics: the same values come out.
+    made.layers[-1].set_weights([np.sqrt(variance), mean, mean, variance])
+    return made
+
+
+def two_ways(image: tuple[int, ...], axis: int) -> Keras:
+    import keras
+
+    order = "channels_first" if image[0] == 3 else "channels_last"
+    given = keras.Input(image)
+    unit = keras.layers.Rescaling(1 / 255)(given)
+    makers = [keras.layers.Conv2D(4, 1, data_format=order, name=f"half{i}") for i in range(2)]
+    whole = keras.layers.Concatenate(axis=axis)([make(unit) for make in makers])
+    kernel, bias = head()
+    for i, make in enumerate(makers):
+        make.set_weights([kernel[..., 4 * i : 4 * i + 4], bias[4 * i : 4 * i + 4]])
+    return keras.Model(given, whole)
+
+
+def nested() -> Keras:
+    import keras
+
+    inner = built(None)
+    given = keras.Input(IMAGE)
+    return keras.Model(given, inner(given))
+
+
+def own(name: str) -> Any:
+    space: dict[str, Any] = {}
+    exec(OWN, space)
+    return space[name]
+
+
+def whole() -> Keras:
+    made = own("Whole")(name="whole")
+    made.build((None, *IMAGE))
+    kernel, bias = head()
+    made.head.set_weights([kernel / 255, bias])
+    return made
+
+
+def separable() -> Keras:
+    made = built(layers().DepthwiseConv2D(1, use_bias=False), None)
+    made.layers[1].set_weights([np.ones((1, 1, 3, 1))])
+    return made
+
+
+def two_outputs() -> Keras:
+    import keras
+
+    given = keras.Input(IMAGE)
+    return keras.Model(given, [keras.layers.Conv2D(8, 1)(given) for _ in range(2)])
+
+
+@dataclass(frozen=True)
+class Row:
+    """A network, how it is asked for, and what is to come of it (empty: the right classes)."""
+
+    name: str
+    build: Callable[[], Keras]
+    refused: str = ""
+    suffix: str = ".keras"
+    size: tuple[int, int] | None = None
+    labels: str = ""
+    own: bool = False
+
+
+ANY = (None, None, 3)
+SIZE = (WIDTH, HEIGHT)
+RIGHT = [
+    Row("logits", lambda: built(None)),
+    Row("softmax", lambda: sharp(built(None, layers().Softmax()))),
+    Row("sigmoid", lambda: built(None, layers().Activation("sigmoid"))),
+    Row("h5", lambda: built(None), suffix=".h5"),
+    Row("h5, softmax", lambda: sharp(built(None, layers().Softmax())), suffix=".h5"),
+    Row("any size", lambda: built(None, image=ANY), size=SIZE),
+    Row("any size, h5", lambda: built(None, image=ANY), suffix=".h5", size=SIZE),
+    Row("channels first", lambda: built(None, image=FIRST)),
+    Row("channels first, any size", lambda: built(None, image=(3, None, None)), size=SIZE),
+    Row("channels first, batch norm", lambda: normalised(1, FIRST)),
+    Row("channels first, two ways", lambda: two_ways(FIRST, 1)),
+    Row("batch norm", lambda: normalised(-1, IMAGE)),
+    Row("two ways", lambda: two_ways(IMAGE, -1)),
+    Row("nested", nested),
+    Row("flat", lambda: built(None, layers().Reshape((-1, 8)))),
+    Row("flat softmax", lambda: sharp(built(None, layers().Reshape((-1, 8)), layers().Softmax()))),
+    Row("19 classes", lambda: built(None, count=19)),
+    Row("34 classes", lambda: built(None, count=34), labels="cityscapes-34"),
+    Row("depthwise first", separable),
+    Row("a layer of its own", lambda: built(None, own("Twice")()), own=True),
+    Row("subclassed", whole, size=SIZE, own=True),
+]
+REFUSED = [
+    Row("a layer of its own, not given", lambda: built(None, own("Twice")()), "--custom-objects"),
+    Row("any size, none given", lambda: built(None, image=ANY), "give it with --size"),
+    Row("another fixed size", lambda: built(None), "leave the option out", size=(32, 32)),
+    Row("channels first, flattened",
+        lambda: built(None, layers().Reshape((8, -1)), image=FIRST), "Reshape cannot be turned"),
+    Row("one answer for the picture", lambda: built(None, layers().GlobalAveragePooling2D()),
+        "expected logits"),
+    Row("two outputs", two_outputs, "2 outputs"),
+]  # fmt: skip
+
+
+def saved(row: Row, folder: Path) -> ConversionPlan:
+    from convert.tensorflow_import import import_tensorflow
+
+    import_tensorflow()
+    path = folder / f"net{row.suffix}"
+    row.build().save(path)
+    file = folder / "own.py"
+    file.write_text(OWN)
+    return ConversionPlan(
+        model=path,
+        calibration=folder,
+        size=row.size,
+        labels=row.labels,
+        custom_objects=file if row.own else None,
+    )
+
+
+def expected(seed: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    image, ids = draw(seed)
+    table = np.zeros(12, int)
+    for camvid, category, _ in COLOURS:
+        table[camvid] = category
+    return image[..., ::-1], table[ids]
+
+
+@pytest.mark.parametrize("row", RIGHT, ids=lambda row: row.name)
+def test_the_form_is_understood_and_every_pixel_right(row: Row, tmp_path: Path) -> None:
+    model, _ = _load(saved(row, tmp_path))
+    assert tuple(model.inputs[0].shape)[1:] == IMAGE
+    image, categories = expected(5)
+    scores = np.asarray(model(image[None].astype(np.float32)))[0]
+    assert scores.shape[:2] == (HEIGHT, WIDTH)
+    labels = {8: CITYSCAPES_8, 19: CITYSCAPES_19, 34: CITYSCAPES_34}[scores.shape[2]]
+    made = labels.category_table[scores.argmax(-1)]
+    assert (made == categories).mean() >= 0.999
+
+
+@pytest.mark.parametrize("row", REFUSED, ids=lambda row: row.name)
+def test_refused_in_one_line(row: Row, tmp_path: Path) -> None:
+    from convert.quantise.graph import export_graph
+
+    with pytest.raises(RoadmaskError, match=row.refused):
+        plan = saved(row, tmp_path)
+        export_graph(_load(plan)[0], plan.model)
+
+
+def test_the_table_is_large_enough() -> None:
+    assert len(RIGHT) + len(REFUSED) >= 20
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", RIGHT, ids=lambda row: row.name)
+def test_int8_is_within_its_gates(
+    row: Row, colours: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan, out = saved(row, tmp_path), tmp_path / "m.tflite"
+    arguments = [
+        *(str(plan.model), "--out", str(out), "--calibration", str(colours / "train")),
+        *("--eval-dataset", "camvid", "--eval-root", str(colours), "--no-history"),
+        *("--video", f"{colours / 'val'}?realtime=0", "--no-latency", "--allow-float"),
+    ]
+    if row.size:
+        arguments += ["--size", f"{WIDTH}x{HEIGHT}"]
+    if row.labels:
+        arguments += ["--labels", row.labels]
+    if plan.custom_objects:
+        arguments += ["--custom-objects", str(plan.custom_objects)]
+    assert main(arguments) == 0, capsys.readouterr().err
+    report = json.loads(out.with_suffix(".json").read_text())
+    assert report["pixel_agreement"] >= 0.99
+    assert "64x48" in report["understood"]
