@@ -28,6 +28,7 @@ from roadmask.stream.protocol import (
     decode_stages,
     frame_indices,
 )
+from roadmask.stream.publish.frame_info import Indices
 from roadmask.stream.publish.publisher import FrameInfo, Publisher, RingForm, StreamIdentity
 from roadmask.stream.subscribe.subscriber import Subscriber
 from roadmask.system.clock import now_ns
@@ -92,7 +93,7 @@ def test_a_header_holds_what_was_said(path: Path) -> None:
             scale=(2.5, 1 / 3),
             offset=(-0.25, 40),
             counts=(0, 1, 2, 3 << 62, 0, 0, 0, 1 << 62),
-            identity=(7, 255, 0, 3, 9, 255),
+            identity=Indices(7, 255, 0, 3, 9, 255, 5),
             stages=Stages(-1, 2, 3, 1 << 40),
         )
         publisher.publish(info)
@@ -178,7 +179,7 @@ def test_identities_are_kept_once(path: Path) -> None:
     model = Identity("net", b"\1" * 32)
     with Publisher(path, mask_size=(8, 8), identity=StreamIdentity(model=model)) as publisher:
         assert publisher.add_identity(IdentityKind.MODEL, model) == 0
-        assert publisher.add_identity(IdentityKind.MODEL, Identity("next")) == 6
+        assert publisher.add_identity(IdentityKind.MODEL, Identity("next")) == 7
         with pytest.raises(PublishError, match="full"):
             for number in range(40):
                 publisher.add_identity(IdentityKind.CAMERA, Identity(str(number)))

@@ -15,8 +15,9 @@ def check_sizes(mask_size: tuple[int, int], preview_size: tuple[int, int] | None
     Raises:
         PublishError: which one.
     """
-    for side in (*mask_size, *(preview_size or ())):
-        SIDE_PX.check(side, "side of a mask or preview", PublishError)
+    for what, size in (("mask", mask_size), ("preview", preview_size or ())):
+        for side in size:
+            SIDE_PX.check(side, f"{what} size {size}: side", PublishError)
 
 
 def refitted(

@@ -55,7 +55,7 @@ class RingForm:
     def __post_init__(self) -> None:
         check(self, PublishError)
         for side in self.preview_size or ():
-            SIDE_PX.check(side, "side of a mask or preview", PublishError)
+            SIDE_PX.check(side, f"preview size {self.preview_size}: side", PublishError)
 
 
 class Indices(NamedTuple):
