@@ -15,13 +15,19 @@ START_NS = 10**12
 
 
 def long_drive(
-    short: Path, target: Path, seconds: float, fps: int = 30, trouble: Trouble | None = None
+    short: Path,
+    target: Path,
+    seconds: float,
+    fps: int = 30,
+    trouble: Trouble | None = None,
+    silent: tuple[float, float] = (0.0, 0.0),
 ) -> Path:
     """A recording of so many seconds, of the first frame of ``short``, with trouble in it.
 
     Args:
         short: a recording of ``roadmask record``.
         target: the file to make.
+        silent: from when to when nothing comes.
         trouble: ``(from, to)`` in seconds → mode and reasons; OK everywhere else.
     """
     with Recording(short) as source:
@@ -40,6 +46,8 @@ def long_drive(
             out.add_identity(stream_id, index, kind, identity)
         for number in range(round(seconds * fps)):
             at_s = number / fps
+            if silent[0] < at_s < silent[1]:
+                continue
             mode, reasons = Mode.OK, Reason.NONE
             for (begin, end), found in (trouble or {}).items():
                 if begin <= at_s < end:

@@ -15,7 +15,7 @@ from roadmask.daemon.mode_log import ModeLog
 from roadmask.daemon.network import Network
 from roadmask.daemon.scene import SceneCheck
 from roadmask.errors import ConfigError
-from roadmask.recording.reader import require_mcap
+from roadmask.recording.mcap_file import require_mcap
 from roadmask.stream.publish.publisher import Publisher
 
 _MIB = 1 << 20

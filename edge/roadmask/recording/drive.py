@@ -1,6 +1,6 @@
 """A recording as a timeline: what happened when, read part by part and never as a whole.
 
-A part (an MCAP chunk) is a megabyte of messages. The timeline keeps 16 bytes a part: the worst
+A part (an MCAP chunk) is a megabyte of messages. The timeline keeps 13 bytes a part: the worst
 mode, all reasons, mean shares. The parts are read in an order that covers the whole file at once
 and gets finer, so that a first picture is there after some hundred of them.
 """
@@ -16,16 +16,22 @@ import numpy as np
 import numpy.typing as npt
 
 from roadmask.errors import DataError
-from roadmask.recording.reader import FRAME, WELCOME, Record, Recording, Stamped
+from roadmask.recording.flight_file import FlightFile
+from roadmask.recording.mcap_file import Stamped, profile_of
+from roadmask.recording.reader import Recording
 from roadmask.stream.modes import Mode, Reason
-from roadmask.stream.protocol import CATEGORY_COUNT, FrameHeader
+from roadmask.stream.protocol import CATEGORY_COUNT
 
-UNREAD = 255
+UNREAD, SILENT = 255, 254
+_SILENT_S = 1.0  # without a message: nothing came
 _FIRST_LOOK = 256  # parts
 
 
 class Strip(NamedTuple):
-    """Equal pieces of time: ``(n,)`` worst mode (255 = not read), reasons, ``(n, 8)`` shares."""
+    """Equal pieces of time, ``(n,)`` each, shares ``(n, 8)``.
+
+    The mode is the worst, UNREAD where nothing is known, SILENT where nothing came.
+    """
 
     mode: npt.NDArray[np.uint8]
     reasons: npt.NDArray[np.uint32]
@@ -33,17 +39,17 @@ class Strip(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """A frame, and when it was taken."""
+    """A frame as it is stored, and when it was taken."""
 
     at_s: float
-    record: Record
+    message: Stamped
 
 
 class Drive:
     """An opened recording that can be looked at anywhere; for one thread at a time.
 
     Args:
-        path: a file of ``roadmask record``, or any MCAP file with its topics.
+        path: a file of ``roadmask record``, or of a flight recorder.
 
     Raises:
         DataError: it cannot be read, or holds nothing.
@@ -52,7 +58,7 @@ class Drive:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self.recording = Recording(path)
+        self.recording = FlightFile(path) if profile_of(path) == "" else Recording(path)
         count = self.recording.chunks
         if not count:
             self.recording.close()
@@ -97,21 +103,35 @@ class Drive:
 
     def strip(self, start_s: float, end_s: float, pieces: int) -> Strip:
         """What is known of ``[start_s, end_s]``, the worst of each piece."""
-        modes = np.full(pieces, UNREAD, np.uint8)
+        width = max(end_s - start_s, 1e-9) / pieces
+
+        def piece(at_s: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+            return np.clip((at_s - start_s) / width, 0, pieces - 1).astype(np.int64)
+
+        order = np.argsort(self._start, kind="stable")
+        starts, ends, known = self._start[order], self._end[order], self._mode[order] != UNREAD
+        # What a part says holds until the next one, unless nothing came for long.
+        gaps = starts[1:] - ends[:-1]
+        silent = (gaps > _SILENT_S) & known[1:] & known[:-1]
+        ends[:-1] = np.where(gaps > _SILENT_S, ends[:-1], np.maximum(starts[1:], ends[:-1]))
+        worst = np.full(pieces, -1)
         reasons = np.zeros(pieces, np.uint32)
         sums, counts = np.zeros((pieces, CATEGORY_COUNT)), np.zeros(pieces)
-        width = max(end_s - start_s, 1e-9) / pieces
-        inside = (self._end >= start_s) & (self._start <= end_s) & (self._mode != UNREAD)
-        for part in np.flatnonzero(inside):
-            first = int(np.clip((self._start[part] - start_s) / width, 0, pieces - 1))
-            last = int(np.clip((self._end[part] - start_s) / width, 0, pieces - 1))
-            place = slice(first, last + 1)
-            here = modes[place]
-            worse = np.maximum(here, self._mode[part])
-            modes[place] = np.where(here == UNREAD, self._mode[part], worse)
-            reasons[place] |= self._reasons[part]
-            sums[place] += self._shares[part]
-            counts[place] += 1
+        inside = np.flatnonzero((ends >= start_s) & (starts <= end_s) & known)
+        first, last = piece(starts[inside]), piece(ends[inside])
+        while inside.size:  # one piece of each part after the other: most have a single one
+            part = order[inside]
+            np.maximum.at(worst, first, self._mode[part])
+            np.bitwise_or.at(reasons, first, self._reasons[part])
+            np.add.at(sums, first, self._shares[part])
+            np.add.at(counts, first, 1)
+            more = first < last
+            inside, first, last = inside[more], first[more] + 1, last[more]
+        modes = np.where(worst < 0, UNREAD, worst).astype(np.uint8)
+        for begin, finish in zip(ends[:-1][silent], starts[1:][silent], strict=True):
+            if begin < end_s and finish > start_s:
+                place = slice(*(piece(np.array([begin, finish])) + (0, 1)))
+                modes[place] = np.where(modes[place] == UNREAD, SILENT, modes[place])
         shares = (sums / np.maximum(counts, 1)[:, None]).astype(np.uint8)
         return Strip(modes, reasons, shares)
 
@@ -124,11 +144,13 @@ class Drive:
         before: Stamped | None = None
         near = self._near(at_s, forward=step > 0)
         for part in near:
-            frames = [m for m in self._messages(part) if m.topic == FRAME]
+            frames = [
+                m for m in self.recording.stamped(part) if m.topic == self.recording.frame_topic
+            ]
             if step > 0:
                 later = [m for m in frames if m.at_s > at_s]
                 if later:
-                    return self._shown(min(later, key=lambda m: m.at_s))
+                    return _shown(min(later, key=lambda m: m.at_s))
                 continue
             earlier = [m for m in frames if m.at_s < at_s or (not step and m.at_s <= at_s)]
             if earlier:
@@ -136,7 +158,7 @@ class Drive:
                 break
         if before is None:
             return self.frame(at_s, 1) if not step else None
-        return self._shown(before)
+        return _shown(before)
 
     def find(self, after_s: float, worse_than: Mode, seconds: float) -> tuple[float | None, float]:
         """When the mode next becomes worse than that, and until when was looked.
@@ -155,10 +177,11 @@ class Drive:
             if good and self._mode[part] != UNREAD and self._mode[part] <= worse_than:
                 until = float(self._end[part])
                 continue
-            for message in self._messages(part):
-                if message.topic == WELCOME or message.at_s <= after_s:
+            for message in self.recording.stamped(part):
+                told = self.recording.told(message) if message.at_s > after_s else None
+                if told is None:
                     continue
-                bad = self.recording.parse(message.data).message.mode > worse_than  # type: ignore[union-attr]
+                bad = told.mode > worse_than
                 if bad and good:
                     return message.at_s, message.at_s
                 good = not bad
@@ -169,7 +192,10 @@ class Drive:
 
     def _is_bad(self, at_s: float, worse_than: Mode) -> bool:
         shown = self.frame(at_s)
-        return shown is not None and shown.at_s <= at_s and shown.record.message.mode > worse_than  # type: ignore[union-attr]
+        if shown is None or shown.at_s > at_s:
+            return False
+        told = self.recording.told(shown.message)
+        return told is not None and told.mode > worse_than
 
     def _near(self, at_s: float, forward: bool) -> Iterator[int]:
         """Parts that may hold what comes after ``at_s``, or at it and before."""
@@ -183,22 +209,20 @@ class Drive:
     def _learn(self, part: int) -> None:
         worst, reasons = 0, 0
         shares, frames = np.zeros(CATEGORY_COUNT), 0
-        for message in self._messages(part):
-            header = self.recording.parse(message.data).message
-            if not isinstance(header, FrameHeader):
+        for message in self.recording.stamped(part):
+            told = self.recording.told(message)
+            if told is None:
                 continue
-            worst, reasons = max(worst, header.mode), reasons | int(header.reasons)
-            if message.topic == FRAME:
-                shares += header.shares
+            worst, reasons = max(worst, told.mode), reasons | int(told.reasons)
+            if message.topic == self.recording.frame_topic:
+                shares += np.asarray(told.shares)
                 frames += 1
         self._mode[part], self._reasons[part] = worst, reasons & 0xFFFFFFFF
         self._shares[part] = np.clip(255 * shares / max(frames, 1), 0, 255)
 
-    def _messages(self, part: int) -> list[Stamped]:
-        return self.recording.stamped(part)
 
-    def _shown(self, message: Stamped) -> Shown:
-        return Shown(message.at_s, self.recording.parse(message.data))
+def _shown(message: Stamped) -> Shown:
+    return Shown(message.at_s, message)
 
 
 def reason_names(bits: int) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from roadmask import __version__
-from roadmask.recording.reader import require_mcap
+from roadmask.recording.mcap_file import require_mcap
 from roadmask.system.clock import now_ns
 from roadmask.system.files import json_ready
 

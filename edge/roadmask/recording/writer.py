@@ -11,6 +11,7 @@ from types import TracebackType
 
 from roadmask import __version__
 from roadmask.errors import ConfigError
+from roadmask.recording.mcap_file import require_mcap
 from roadmask.recording.reader import (
     ABOUT,
     FRAME,
@@ -20,7 +21,6 @@ from roadmask.recording.reader import (
     TOTALS,
     VERSION,
     WELCOME,
-    require_mcap,
 )
 from roadmask.stream.modes import MessageType
 from roadmask.stream.protocol import Identity, IdentityKind, Message, Welcome

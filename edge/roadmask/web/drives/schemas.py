@@ -29,6 +29,7 @@ class DriveInfo(BaseModel):
     frames: int
     models: list[str]
     cameras: list[str]
+    masks: bool = Field(description="false: a flight recorder's file, headers and pictures alone")
 
 
 class Ribbon(BaseModel):
@@ -37,7 +38,9 @@ class Ribbon(BaseModel):
     start_s: float
     end_s: float
     known: float = Field(description="share of the file that was read: ask again until it is 1")
-    mode: list[int] = Field(description="0 OK, 1 DEGRADED, 2 STALE, 3 FAULT, -1 not read yet")
+    mode: list[int] = Field(
+        description="0 OK, 1 DEGRADED, 2 STALE, 3 FAULT, 4 nothing came, -1 not read yet"
+    )
     reasons: list[list[str]]
     shares: list[list[float]] = Field(description="of the eight categories, void first")
 

@@ -70,8 +70,9 @@ class Job:
             for index in range(len(self._gallery.dataset)):
                 await self._one(index)
                 self.done = index + 1
-            evaluation = await self._gallery.worker.run(self._evaluation)
-            self.stored = await self._gallery.worker.run(lambda: finish(evaluation))
+            worker = self._gallery.worker
+            evaluation = await _when_free(lambda: worker.run(self._evaluation))
+            self.stored = await _when_free(lambda: worker.run(lambda: finish(evaluation)))
             self.result, self.state = evaluation, "done"
         except asyncio.CancelledError:
             self.state = "cancelled"

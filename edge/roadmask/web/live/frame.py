@@ -49,10 +49,15 @@ def about_frame(header: FrameHeader) -> dict[str, Any]:
     }
 
 
-def pack_frame(about: dict[str, Any], mask: U8, preview: U8 | None) -> bytes:
-    """Head, JSON, mask as index PNG, preview ``(h, w, 3)`` RGB as JPEG (or nothing)."""
+def pack_frame(
+    about: dict[str, Any], mask: U8 | None, preview: U8 | None, jpeg: bytes = b""
+) -> bytes:
+    """Head, JSON, mask as index PNG, preview ``(h, w, 3)`` RGB as JPEG; each may be nothing.
+
+    ``jpeg`` is a preview that is one already.
+    """
     text = json.dumps(about).encode()
-    picture, jpeg = png(mask), b""
+    picture = b"" if mask is None else png(mask)
     if preview is not None:
         bgr = cv2.cvtColor(preview, cv2.COLOR_RGB2BGR)
         jpeg = cv2.imencode(".jpg", bgr, _JPEG_QUALITY)[1].tobytes()

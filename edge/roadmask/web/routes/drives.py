@@ -9,8 +9,11 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
+from roadmask.labels.label_set import CATEGORY_NAMES
 from roadmask.recording.cut import cut
-from roadmask.recording.drive import UNREAD, Drive, reason_names
+from roadmask.recording.drive import SILENT, UNREAD, Drive, Shown, reason_names
+from roadmask.recording.flight_file import FlightFile
+from roadmask.recording.reader import Recording
 from roadmask.stream.modes import Mode
 from roadmask.stream.protocol import FrameHeader, IdentityKind
 from roadmask.web.drives.library import utc
@@ -22,6 +25,7 @@ from roadmask.web.state import State
 _LOOK_S = 0.15  # a request reads on for so long
 _FIRST_S = 0.7
 _FIND_S = 0.5
+_MODES = {UNREAD: -1, SILENT: 4}
 router = APIRouter(prefix="/drives", tags=["drives"], responses=describe(401, 404, 421, 422, 503))
 Seconds = Annotated[float, Query(ge=0, le=1e7, allow_inf_nan=False)]
 _BINARY: dict[int | str, dict[str, Any]] = {
@@ -59,6 +63,7 @@ async def drive(state: State, name: str) -> DriveInfo:
             frames=recording.frames,
             models=kinds.get(IdentityKind.MODEL, []),
             cameras=kinds.get(IdentityKind.CAMERA, []),
+            masks=isinstance(recording, Recording),
         )
 
     return await state.drives.worker.run(work)
@@ -84,7 +89,7 @@ async def ribbon(
             start_s=first,
             end_s=last,
             known=opened.known,
-            mode=[-1 if mode == UNREAD else int(mode) for mode in strip.mode],
+            mode=[_MODES.get(int(mode), int(mode)) for mode in strip.mode],
             reasons=[reason_names(int(bits)) for bits in strip.reasons],
             shares=[[round(int(s) / 255, 3) for s in shares] for shares in strip.shares],
         )
@@ -102,16 +107,30 @@ async def frame(
     """The frame at a moment, or the one after or before it, as a binary message of ``/live``."""
 
     def work() -> bytes:
-        shown = state.drives.drive(name).frame(at, step)
+        opened = state.drives.drive(name)
+        shown = opened.frame(at, step)
         if shown is None:
             raise ProblemError(404, f"recording {name[:80]} has no frame there")
-        header, mask = shown.record.message, shown.record.mask
-        assert isinstance(header, FrameHeader) and mask is not None
-        about = about_frame(header) | {"at_s": shown.at_s, "live": False}
-        return pack_frame(about, mask, shown.record.preview)
+        return _packed(opened.recording, shown)
 
     data = await state.drives.worker.run(work)
     return Response(data, media_type="application/octet-stream")
+
+
+def _packed(file: Recording | FlightFile, shown: Shown) -> bytes:
+    about: dict[str, Any] = {"at_s": shown.at_s, "live": False}
+    if isinstance(file, FlightFile):
+        content = file.content(shown.message)
+        about |= {
+            "sequence": content["sequence"],
+            "state": content["mode"],
+            "reasons": [name for name in content["reasons"].split("|") if name != "NONE"],
+            "shares": dict(zip(CATEGORY_NAMES, content["shares"], strict=True)),
+        }
+        return pack_frame(about, None, None, file.picture(shown.at_s))
+    record = file.parse(shown.message.data)
+    assert isinstance(record.message, FrameHeader)
+    return pack_frame(about_frame(record.message) | about, record.mask, record.preview)
 
 
 @router.get("/{name}/next")
@@ -137,10 +156,13 @@ async def export(state: State, name: str, start: Seconds, end: Seconds) -> Respo
     def prepared() -> tuple[Drive, list[dict[str, str]]]:
         marks = [m for m in state.drives.marks(name).marks if start <= m.at_s <= end]
         entries = [{key: str(value) for key, value in m.model_dump().items()} for m in marks]
+        if isinstance(state.drives.drive(name).recording, FlightFile):
+            raise ProblemError(422, "a flight recorder's file is a minute: take it as it is")
         # A file of its own: others may close the shared one while this goes on.
         return Drive(state.drives.path(name)), entries
 
     opened, marks = await state.drives.worker.run(prepared)
+    assert isinstance(opened.recording, Recording)
     parts = cut(opened.recording, start, end, marks)
 
     async def sent() -> AsyncIterator[bytes]:

@@ -3,7 +3,7 @@
 import { digits, moment, t } from "./language.js";
 import { Legend } from "./legend.js";
 import { address, byId, getJson, make, Newest, notice, openPage, postJson, request } from "./page.js";
-import { composeInCamera, decode, IdMask, loadLabels, Painter } from "./picture.js";
+import { compose, composeInCamera, decode, IdMask, loadLabels, Painter } from "./picture.js";
 import { RibbonView } from "./ribbon.js";
 import { parseFrame } from "./stream.js";
 
@@ -75,6 +75,7 @@ class Timeline {
     this.#info = await getJson(`/drives/${encodeURIComponent(name)}`);
     this.#range = [null, null];
     this.#showRange();
+    byId("cutting").hidden = !this.#info.masks;
     byId("drive").value = name;
     byId("at").max = this.#info.duration_s;
     byId("about").textContent = [moment(new Date(this.#info.start)), clock(this.#info.duration_s),
@@ -96,28 +97,34 @@ class Timeline {
     }
   }
 
-  /** Show the frame of a moment, or the one beside it. */
+  /** Show the frame of a moment, or the one beside it; false where that failed. */
   async #goTo(at, step = 0) {
     const signal = this.#newest.next();
     try {
       const answer = await request(this.#url("/frame", { at: Math.max(at, 0), step: String(step) }), { signal });
       const { info, mask, preview } = parseFrame(await answer.arrayBuffer());
-      const [maskBitmap, picture] = await Promise.all([decode(mask), preview && decode(preview)]);
-      if (signal.aborted) return;
+      const [maskBitmap, picture] = await Promise.all([mask, preview].map((plane) => plane && decode(plane)));
+      if (signal.aborted) return true;
       this.#frame?.picture?.close();
-      this.#frame = { info, ids: new IdMask(maskBitmap), picture };
-      maskBitmap.close();
+      this.#frame = { info, ids: maskBitmap && new IdMask(maskBitmap), picture };
+      maskBitmap?.close();
       this.#at = step ? info.at_s : Math.max(at, 0);
       this.#draw();
       this.#tell(info);
+      return true;
     } catch (error) {
       if (!signal.aborted && !step) notice(error);
+      return signal.aborted;
     }
   }
 
   #draw() {
     if (!this.#frame) return;
     const { picture, ids, info } = this.#frame;
+    if (!ids) {
+      if (picture) compose(byId("picture"), picture, null);
+      return;
+    }
     const opacity = picture ? byId("opacity").value / 100 : 1;
     composeInCamera(byId("picture"), picture, ids, this.painter, opacity, info);
   }
@@ -151,7 +158,7 @@ class Timeline {
       const now = performance.now();
       const at = this.#at + ((now - before) / 1000) * Number(byId("speed").value);
       before = now;
-      await this.#goTo(Math.min(at, this.#info.duration_s));
+      if (!await this.#goTo(Math.min(at, this.#info.duration_s))) break;
     }
     if (this.#playing) this.#play(false);
   }

@@ -1,6 +1,6 @@
 // The ribbon of a recording: the worst mode, how many reasons, and the shares, piece by piece.
 
-const MODE_COLORS = { "-1": null, 0: "#14703a", 1: "#f2b705", 2: "#a80f1f", 3: "#a80f1f" };
+const MODE_COLORS = { "-1": null, 0: "#14703a", 1: "#f2b705", 2: "#a80f1f", 3: "#a80f1f", 4: "#4e5b68" };
 const [MODE_PART, REASON_PART] = [0.3, 0.14]; // of the height; the shares take the rest
 const MOST_REASONS = 4;
 

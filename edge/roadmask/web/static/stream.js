@@ -11,7 +11,7 @@ const TOO_MANY = 1013;
 const NOT_ALLOWED = 1008;
 const ASK_MS = 1000;
 
-/** The parts of a binary message: `{info, mask, preview}`; the planes are Blobs, preview may be null. */
+/** The parts of a binary message: `{info, mask, preview}`; the planes are Blobs, or null where there is none. */
 export function parseFrame(buffer) {
   const view = new DataView(buffer);
   const [info, mask, preview] = [4, 8, 12].map((at) => view.getUint32(at, true));
@@ -22,7 +22,7 @@ export function parseFrame(buffer) {
   const text = new TextDecoder().decode(new Uint8Array(buffer, HEADER_BYTES, info));
   return {
     info: JSON.parse(text),
-    mask: new Blob([new Uint8Array(buffer, maskAt, mask)], { type: "image/png" }),
+    mask: mask ? new Blob([new Uint8Array(buffer, maskAt, mask)], { type: "image/png" }) : null,
     preview: preview
       ? new Blob([new Uint8Array(buffer, maskAt + mask, preview)], { type: "image/jpeg" }) : null,
   };

@@ -8,6 +8,7 @@ memory that the caller hands over as an open descriptor; nothing is written to d
 from __future__ import annotations
 
 import math
+import os
 import resource
 import struct
 import sys
@@ -18,7 +19,7 @@ from roadmask.errors import DataError
 from roadmask.inference.predictor import LARGEST_SIDE_PX
 
 HEAD = struct.Struct("<dII")  # seconds from the beginning, width, height; then BGR
-_CPU_S, _MEMORY = 120, 2 << 30
+_CPU_S, _MEMORY, _NICE = 120, 2 << 30, 10
 
 
 def decode(descriptor: int, longest_s: float, most: int, max_pixels: int) -> None:
@@ -63,6 +64,7 @@ def main(arguments: list[str]) -> int:
     resource.setrlimit(resource.RLIMIT_CPU, (_CPU_S, _CPU_S))
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    os.nice(_NICE)
     descriptor, longest_s, most, max_pixels = arguments
     try:
         decode(int(descriptor), float(longest_s), int(most), int(max_pixels))

@@ -17,6 +17,14 @@ from roadmask.web.videos.decoder import HEAD
 
 LONGEST_S = 30.0
 MOST_FRAMES = 150
+# Quiet, and few threads: each takes of the memory that the process may map.
+_ENVIRONMENT = {
+    "OPENCV_LOG_LEVEL": "FATAL",
+    "OPENCV_FFMPEG_LOGLEVEL": "-8",
+    "OPENCV_FFMPEG_CAPTURE_OPTIONS": "threads;2",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "2",
+}
 _WHOLE_S = 120.0  # for all of a video, the networks' time included
 
 
@@ -54,7 +62,7 @@ async def frames_of(data: bytes | bytearray, max_pixels: int) -> AsyncIterator[V
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             pass_fds=(descriptor,),
-            env={**os.environ, "OPENCV_LOG_LEVEL": "FATAL", "OPENCV_FFMPEG_LOGLEVEL": "-8"},
+            env={**os.environ, **_ENVIRONMENT},
         )
     finally:
         os.close(descriptor)

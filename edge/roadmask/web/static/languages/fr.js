@@ -205,6 +205,7 @@ export default {
   "not read yet": "pas encore lu",
   "not scored": "non compté",
   "nothing": "rien",
+  "nothing came": "rien n’est venu",
   "object": "objet",
   "on": "sur",
   "overlay": "superposition",
