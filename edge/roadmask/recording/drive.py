@@ -130,7 +130,8 @@ class Drive:
         modes = np.where(worst < 0, UNREAD, worst).astype(np.uint8)
         for begin, finish in zip(ends[:-1][silent], starts[1:][silent], strict=True):
             if begin < end_s and finish > start_s:
-                place = slice(*(piece(np.array([begin, finish])) + (0, 1)))
+                from_piece, to_piece = piece(np.array([begin, finish]))
+                place = slice(from_piece, to_piece + 1)
                 modes[place] = np.where(modes[place] == UNREAD, SILENT, modes[place])
         shares = (sums / np.maximum(counts, 1)[:, None]).astype(np.uint8)
         return Strip(modes, reasons, shares)
