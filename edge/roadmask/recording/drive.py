@@ -1,6 +1,6 @@
 """A recording as a timeline: what happened when, read part by part and never as a whole.
 
-A part (an MCAP chunk) is a megabyte of messages. The timeline keeps 13 bytes a part: the worst
+A part (an MCAP chunk) is a megabyte of messages. The timeline keeps 29 bytes a part: the worst
 mode, all reasons, mean shares. The parts are read in an order that covers the whole file at once
 and gets finer, so that a first picture is there after some hundred of them.
 """
@@ -70,6 +70,7 @@ class Drive:
         self._mode = np.full(count, UNREAD, np.uint8)
         self._reasons = np.zeros(count, np.uint32)
         self._shares = np.zeros((count, CATEGORY_COUNT), np.uint8)
+        self._gap = np.zeros((count, 2))  # the longest silence inside a part
         self._order = _coarse_to_fine(count)
 
     def close(self) -> None:
@@ -133,6 +134,10 @@ class Drive:
                 from_piece, to_piece = piece(np.array([begin, finish]))
                 place = slice(from_piece, to_piece + 1)
                 modes[place] = np.where(modes[place] == UNREAD, SILENT, modes[place])
+        for begin, finish in self._gap[self._gap[:, 1] - self._gap[:, 0] > _SILENT_S]:
+            if begin < end_s and finish > start_s:
+                from_piece, to_piece = piece(np.array([begin, finish]))
+                modes[from_piece + 1 : to_piece] = SILENT
         shares = (sums / np.maximum(counts, 1)[:, None]).astype(np.uint8)
         return Strip(modes, reasons, shares)
 
@@ -209,8 +214,10 @@ class Drive:
 
     def _learn(self, part: int) -> None:
         worst, reasons = 0, 0
+        times: list[float] = []
         shares, frames = np.zeros(CATEGORY_COUNT), 0
         for message in self.recording.stamped(part):
+            times.append(message.at_s)
             told = self.recording.told(message)
             if told is None:
                 continue
@@ -218,6 +225,10 @@ class Drive:
             if message.topic == self.recording.frame_topic:
                 shares += np.asarray(told.shares)
                 frames += 1
+        times.sort()
+        if len(times) > 1:
+            longest = int(np.argmax(np.diff(times)))
+            self._gap[part] = times[longest], times[longest + 1]
         self._mode[part], self._reasons[part] = worst, reasons & 0xFFFFFFFF
         self._shares[part] = np.clip(255 * shares / max(frames, 1), 0, 255)
 
