@@ -35,9 +35,11 @@ def test_a_turn_lets_in_a_few_whoever_waits(path: Path) -> None:
     with Publisher(path, mask_size=(8, 8)) as publisher, ExitStack() as stack:
         clients = [stack.enter_context(connect(path)) for _ in range(11)]
         publish(publisher)
-        assert publisher.clients == listener.PER_TURN == 4
+        assert publisher.clients == listener.PER_FRAME == 2
         publisher.heartbeat()
-        publish(publisher)
+        assert publisher.clients == 2 + listener.PER_TURN == 6
+        for _ in range(3):
+            publish(publisher)
         assert publisher.clients == 11
         for client in clients:
             welcome_of(client)

@@ -19,7 +19,9 @@ from roadmask.system.clock import now_ns
 
 _log = logging.getLogger(__name__)
 
-PER_TURN = 4  # asked who they are, and welcomed or refused, before the publisher goes on
+# Asked who they are, and welcomed or refused, before the publisher goes on: at a heartbeat; at a
+# frame, which is not for the door.
+PER_TURN, PER_FRAME = 4, 2
 _DISCARDED = 16  # of those that hung up before, for each of them
 _REPEAT_NS = 60_000_000_000  # between two lines about the same want
 _SEND_FLAGS = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
@@ -58,16 +60,18 @@ class Listener:
         present: Callable[[], Collection[Guest]],
         welcome: Callable[[socket.socket, Guest, int], None],
         refusal: Callable[[Reason], bytes],
+        most: int = PER_TURN,
     ) -> None:
-        """Let in who waits, ``PER_TURN`` at the most: whoever floods the door waits with the rest.
+        """Let in who waits, ``most`` of them: whoever floods the door waits with the rest.
 
         Args:
             ring_fd: the ring, of which each newcomer gets a descriptor of its own.
             present: who has a place.
             welcome: gives a newcomer its place, with the descriptor, which is closed afterwards.
             refusal: the BYE with the reason.
+            most: how many are asked who they are.
         """
-        for _ in range(PER_TURN):
+        for _ in range(most):
             descriptor = accept_living(self.files.socket.fileno(), _DISCARDED)
             if -descriptor in _NO_DESCRIPTOR:
                 self._refuse_for_want(-descriptor, refusal)

@@ -38,7 +38,7 @@ from roadmask.stream.publish.frame_info import (
     StreamIdentity,
     slot_views,
 )
-from roadmask.stream.publish.listener import Listener
+from roadmask.stream.publish.listener import PER_FRAME, PER_TURN, Listener
 from roadmask.stream.publish.messages import StreamMessages, refusal
 from roadmask.system.clock import now_ns
 
@@ -204,7 +204,7 @@ class Publisher:
             self._tell_mode(self._mode_bits)
         # After the others have their frame, and outside the lock: this takes longer than sending.
         if self._listener.waiting:
-            self._let_in()
+            self._let_in(PER_FRAME)
         return sequence
 
     def fit(self, mask_size: tuple[int, int], preview_size: tuple[int, int] | None) -> None:
@@ -379,7 +379,7 @@ class Publisher:
         encode_restarts_into(message, self.engine_restarts)
         return message
 
-    def _let_in(self) -> None:
+    def _let_in(self, most: int = PER_TURN) -> None:
         if not self._door.acquire(blocking=False):  # somebody sees to it
             return
         try:
@@ -389,6 +389,7 @@ class Publisher:
                     lambda: self._fanout.guests,
                     self._welcome,
                     lambda reason: refusal(self._message, reason),
+                    most,
                 )
         finally:
             self._door.release()

@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator
 from types import TracebackType
 
+from roadmask.stream.modes import NoMask
 from roadmask.stream.subscribe.mask import Mask
 from roadmask.stream.subscribe.reader import MaskReader, deadline_ns
 from roadmask.system.clock import now_ns
@@ -20,6 +21,23 @@ class AsyncSubscriber(MaskReader):
     """
 
     _SIGN_OF_LIFE_NS = 0
+
+    def latest(self, max_age_ms: float | None = None, *, copy: bool = True) -> Mask | None:
+        """The newest usable mask, or None; it never waits. The same frame may come twice.
+
+        After a pause of more than 200 ms the socket holds only what is old: that is TOO_OLD, for
+        only a reader that looks can call a publisher silent.
+
+        Raises:
+            ConfigError: ``max_age_ms`` is nan.
+            ProtocolError: only with ``reconnect=False``: what the publisher did wrong.
+        """
+        looked_ns = self._looked_ns if self._paused() else 0
+        mask = super().latest(max_age_ms, copy=copy)
+        if looked_ns and mask is None and self._reason is NoMask.SILENT:
+            pause_s = (now_ns() - looked_ns) / 1e9
+            self._refuse(NoMask.TOO_OLD, f"nobody looked for {pause_s:.1f} s: await receive")
+        return mask
 
     async def receive(self, timeout_s: float | None = None, *, copy: bool = True) -> Mask | None:
         """Wait for a usable mask that was not handed out before; None after ``timeout_s``.
