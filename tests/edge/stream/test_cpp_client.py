@@ -6,21 +6,16 @@ Its limits cannot be relaxed, so a test waits for what it expects, with the publ
 from __future__ import annotations
 
 import math
-import re
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from cpp_parts import REPOSITORY, Driven, built, driven, program, tool
-from stream_parts import frame_info, process, publish, publisher_process, stop, wait_for
+from cpp_parts import Driven, driven, program
+from stream_parts import process, publish, publisher_process, stop, wait_for
 
-from roadmask.arrays import U8
 from roadmask.stream.modes import Flag, Mode, NoMask, Reason
 from roadmask.stream.protocol import Identity
 from roadmask.stream.publish.publisher import Access, Publisher, RingForm, StreamIdentity
@@ -195,107 +190,6 @@ def test_refusals_are_told(path: Path) -> None:
         assert "as many clients" in reader.text
 
 
-EXAMPLES = ("subscribe.py", "subscribe.cpp")
-
-
-ROAD = np.ones((32, 64), np.uint8)
-ROAD[:24] = 2
-
-
-def said_by_the_example(
-    path: Path, example: str, mask: U8, frames: int = 1, **info: Any
-) -> list[str]:
-    """What it prints of so many frames that show ``mask``."""
-    with Publisher(path, mask_size=(64, 32)) as publisher:
-        python = [sys.executable, str(REPOSITORY / "edge" / "examples" / "subscribe.py")]
-        command = python if example == "subscribe.py" else [program("subscribe")]
-        running = subprocess.Popen(
-            [*command, str(path), str(frames), "--allow-not-live"],
-            stdout=subprocess.PIPE,
-            text=True,
-            env={"PYTHONPATH": ":".join(filter(None, sys.path))},
-        )
-
-        def published() -> bool:
-            publisher.begin().mask[:] = mask
-            told = {"flags": Flag.SYNTHETIC, "scale": (20.0, 22.5), **info}
-            publisher.publish(frame_info(**told))
-            return running.poll() is not None
-
-        wait_for(published, "the frames are read")
-        assert running.stdout is not None
-        lines = [line for line in running.stdout if not line.startswith("stop: no mask")]
-        running.stdout.close()
-    assert running.returncode == 0
-    return lines
-
-
-@pytest.mark.parametrize("example", EXAMPLES)
-def test_the_example_reads_the_free_distance(path: Path, example: str) -> None:
-    """A road from row 24 of 32 on; a row nearer and half a degree lower, its least is row 24.5.
-
-    It lies 22.5 x 24.5 - 359.5 = 191.75 px below the middle; the focal length of 60 degrees over
-    1280 px is 640 / tan 30 = 1108.5 px: 1.3 m / tan(atan(191.75 / 1108.5) + 0.5 deg) = 7.14 m.
-    """
-    lines = said_by_the_example(path, example, ROAD, frames=3)
-    assert len(lines) == 3
-    for line in lines:
-        assert re.fullmatch(r"mask \d+ OK age \d+\.\d ms, free 7\.14 m\n", line)
-
-
-@pytest.mark.parametrize("example", EXAMPLES)
-@pytest.mark.parametrize("category", [0, 2, 6, 7])
-def test_one_pixel_that_is_not_flat_ends_the_free_distance(
-    path: Path, example: str, category: int
-) -> None:
-    """In row 28 of 32; at least row 29.5 is free: 1.3 m / tan(atan(304.25 / 1108.5) + 0.5 deg)."""
-    mask = ROAD.copy()
-    mask[28, 32] = category
-    for line in said_by_the_example(path, example, mask):
-        assert line.endswith(", free 4.58 m\n"), line
-    mask[28, 32], mask[28, 1] = 1, category  # far beside the corridor of 2 m
-    for line in said_by_the_example(path, example, mask):
-        assert line.endswith(", free 7.14 m\n"), line
-
-
-@pytest.mark.parametrize("example", EXAMPLES)
-def test_the_example_acts_on_mode_and_reasons(path: Path, example: str) -> None:
-    road = np.ones((32, 64), np.uint8)
-    said = {"mode": Mode.DEGRADED, "reasons": Reason.LOW_RATE}
-    for line in said_by_the_example(path, example, road, **said):
-        assert re.fullmatch(
-            r"mask \d+ DEGRADED LOW_RATE age .* ms, free 20\.00 m, carefully\n", line
-        )
-
-
-HUGE, TINY = 3e38, 1e-38
-HOSTILE = [(1.0, HUGE), (HUGE, HUGE), (TINY, 22.5), (TINY, TINY), (1.0, TINY), (HUGE, TINY)]
-
-
-@pytest.mark.parametrize("scale", [*HOSTILE, (20.0, 22.5)])
-@pytest.mark.parametrize("offset", [(0.0, 0.0), (HUGE, -HUGE), (-HUGE, HUGE)])
-def test_no_scale_overflows_the_example(
-    path: Path, scale: tuple[float, float], offset: tuple[float, float]
-) -> None:
-    """Both say the same of a road that fills the mask: a distance, or why there is none."""
-    road = np.ones((32, 64), np.uint8)
-    told = {
-        line.rsplit(",", 1)[1]
-        for example in EXAMPLES
-        for line in said_by_the_example(path, example, road, scale=scale, offset=offset)
-    }
-    assert len(told) == 1
-    line = told.pop()
-    free = re.fullmatch(r" free (\d+\.\d\d) m\n", line)
-    if free is None:
-        assert line in (
-            " stop: free distance unknown: TRANSFORM\n",
-            " stop: free distance unknown: NOT_SEEN\n",
-        )
-    else:
-        assert 0 <= float(free[1]) <= 60 and abs(offset[0]) < HUGE
-
-
 @pytest.mark.parametrize("scale", [(0.0, 1.0), (1.0, math.nan), (math.inf, 1.0), (1.0, -1.0)])
 def test_what_is_no_scale_gives_no_mask(path: Path, scale: tuple[float, float]) -> None:
     with Publisher(path, mask_size=(8, 8)) as publisher, client(path) as reader:
@@ -306,69 +200,6 @@ def test_what_is_no_scale_gives_no_mask(path: Path, scale: tuple[float, float]) 
             return reader.reason is NoMask.MALFORMED and reader.check == "transform"
 
         wait_for(refused, "transform")
-
-
-def test_the_library_is_found_by_cmake_and_pkg_config(tmp_path: Path) -> None:
-    prefix = tmp_path / "prefix"
-    subprocess.run(
-        [tool("cmake"), "--install", str(built()), "--prefix", str(prefix)],
-        check=True,
-        capture_output=True,
-    )
-    (tmp_path / "main.cpp").write_text(
-        "#include <roadmask/subscriber.hpp>\n"
-        'int main() { return roadmask::Subscriber("/nowhere").reason() '
-        "!= roadmask::NoMask::NOT_CONNECTED; }\n"
-    )
-    (tmp_path / "CMakeLists.txt").write_text(
-        "cmake_minimum_required(VERSION 3.18)\nproject(user CXX)\n"
-        "find_package(roadmask 0.1 REQUIRED)\nadd_executable(user main.cpp)\n"
-        "target_link_libraries(user roadmask::client)\n"
-    )
-    for command in (
-        ["-S", str(tmp_path), "-B", str(tmp_path / "build"), f"-DCMAKE_PREFIX_PATH={prefix}"],
-        ["--build", str(tmp_path / "build")],
-    ):
-        done = subprocess.run([tool("cmake"), *command], capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
-    assert subprocess.run([str(tmp_path / "build" / "user")]).returncode == 0
-    usage = "expected subscribe SOCKET [FRAMES] [--allow-not-live]"
-    for installed in ("libexec/roadmask/subscribe", "bin/roadmask-subscribe"):
-        command = [str(prefix / installed), "/x", "none"]
-        done = subprocess.run(command, capture_output=True, text=True)
-        assert done.returncode == 2 and usage in done.stderr
-    assert not (prefix / "bin" / "subscribe").exists()
-
-
-@pytest.mark.parametrize("language", ["c", "cpp"])
-def test_pkg_config_names_the_prefix_of_the_installation(tmp_path: Path, language: str) -> None:
-    """Not the one that the build was configured for; moved afterwards, too."""
-    first, prefix = tmp_path / "first", tmp_path / "moved"
-    install = [tool("cmake"), "--install", str(built()), "--prefix", str(first)]
-    subprocess.run(install, check=True, capture_output=True)
-    first.rename(prefix)
-    package, header, compiler, use = {
-        "c": ("roadmask-c", "roadmask.h", "cc", "roadmask_abi() != ROADMASK_ABI"),
-        "cpp": (
-            "roadmask",
-            "roadmask/subscriber.hpp",
-            "c++",
-            'roadmask::Subscriber("/nowhere").connected() || ROADMASK_VERSION_MAJOR',
-        ),
-    }[language]
-    folder = next(prefix.rglob("roadmask.pc")).parent
-    flags = subprocess.run(
-        [tool("pkg-config"), "--cflags", "--libs", package],
-        check=True,
-        capture_output=True,
-        text=True,
-        env={"PKG_CONFIG_PATH": str(folder)},
-    ).stdout.split()
-    source, user = tmp_path / f"main.{language}", tmp_path / "user"
-    source.write_text(f"#include <{header}>\nint main(void) {{ return {use}; }}\n")
-    subprocess.run([tool(compiler), str(source), "-o", str(user), *flags], check=True)
-    library = {"LD_LIBRARY_PATH": str(folder.parent)}
-    assert subprocess.run([str(user)], env=library).returncode == 0
 
 
 # Patient, because on a loaded machine it may be late and must not refuse for that.
