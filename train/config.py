@@ -31,7 +31,7 @@ class FitConfig:
     crop_size: tuple[int, int] = (352, 288)  # px, of the training samples
     epochs: int = setting(60, "over the training frames", within=_SOME)
     batch_size: int = setting(8, "samples a step", within=_SOME, metavar="N")
-    learning_rate: float = setting(2e-3, "at its peak", within=between(1e-9, 100.0), metavar="RATE")
+    learning_rate: float = setting(2e-3, "at its peak", within=at_least(1e-9), metavar="RATE")
     schedule: str = setting(
         "cosine", "of the learning rate", choices=tuple(SCHEDULES), metavar="NAME"
     )

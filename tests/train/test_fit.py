@@ -8,11 +8,11 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from tqdm import tqdm
 
 from roadmask.data.datasets import open_dataset
 from roadmask.errors import ConfigError, DataError
 from roadmask.evaluation.metrics import ConfusionMatrix
+from roadmask.system.progress import part
 from train.__main__ import main
 from train.config import FitConfig
 from train.data.loader import Part
@@ -160,9 +160,10 @@ def test_early_stopping_keeps_the_best_weights(
     _scripted(monkeypatch, [0.2, 0.5])
     short = Fit(config, parts, parts[0].dataset, tmp_path / "short")
     stop = short.progress
-    while stop.epoch < 2:
-        short._train_epoch(tqdm(disable=True))
-        short._end_epoch()
+    with part("training", 6, "step") as bar:
+        while stop.epoch < 2:
+            short._train_epoch(bar)
+            short._end_epoch()
     assert _weights(network) == _weights(short.full)
     # Started again it stays stopped, and still ends with the best.
     assert _weights(Fit(config, parts, parts[0].dataset, tmp_path).run()) == _weights(network)

@@ -31,7 +31,7 @@ ARGUMENTS = ["--dataset", "town", "--size", "64x32", "--val-split", "none", "--e
         (["--mix=town=1"], "less than 1"),
         (["--mix=town=0.5", "--mix=town=0.5"], "the shares add up to 1: expected less than 1"),
         (["--epochs=0"], "--epochs 0: expected a whole number, 1 or more"),
-        (["--learning-rate=inf"], "--learning-rate inf: expected a number from 1e-09"),
+        (["--learning-rate=inf"], "--learning-rate inf: expected a number, 1e-09 or more"),
         (["--warmup-epochs=nan"], "--warmup-epochs nan: expected a number from 0"),
         (["--warmup-epochs=-1"], "--warmup-epochs -1: expected a number from 0"),
         (["--weight-decay=nan"], "--weight-decay nan: expected a number from 0"),
