@@ -27,15 +27,19 @@ if TYPE_CHECKING:
     from roadmask.stream.modes import Mode, NoMask, Reason
     from roadmask.stream.subscribe.async_subscriber import AsyncSubscriber
     from roadmask.stream.subscribe.subscriber import Mask, Subscriber
+    from roadmask.stream.subscribe.subscriber_set import MaskSet, SubscriberSet
+    from roadmask.system.clock import ClockMapping, clock_mapping
 
 __all__ = [
     "AsyncSubscriber",
     "CaptureError",
     "Category",
     "Check",
+    "ClockMapping",
     "ConfigError",
     "DataError",
     "Mask",
+    "MaskSet",
     "Mode",
     "ModelError",
     "NoMask",
@@ -46,7 +50,9 @@ __all__ = [
     "RoadmaskError",
     "Segmentation",
     "Subscriber",
+    "SubscriberSet",
     "__version__",
+    "clock_mapping",
     "load",
     "products",
 ]
@@ -56,9 +62,11 @@ _HOME = {
     "CaptureError": "roadmask.errors",
     "Category": "roadmask.labels.label_set",
     "Check": "roadmask.errors",
+    "ClockMapping": "roadmask.system.clock",
     "ConfigError": "roadmask.errors",
     "DataError": "roadmask.errors",
     "Mask": "roadmask.stream.subscribe.subscriber",
+    "MaskSet": "roadmask.stream.subscribe.subscriber_set",
     "Mode": "roadmask.stream.modes",
     "ModelError": "roadmask.errors",
     "NoMask": "roadmask.stream.modes",
@@ -69,6 +77,8 @@ _HOME = {
     "RoadmaskError": "roadmask.errors",
     "Segmentation": "roadmask.inference.predictor",
     "Subscriber": "roadmask.stream.subscribe.subscriber",
+    "SubscriberSet": "roadmask.stream.subscribe.subscriber_set",
+    "clock_mapping": "roadmask.system.clock",
     "load": "roadmask.inference.predictor",
 }
 

@@ -205,6 +205,8 @@ def nearest_map(
     input_size: tuple[int, int] | None = None,
     window: _Part | None = None,
 ) -> tuple[list[int], int]: ...
+def geometry_fault(geometry: tuple[float, ...], ego: tuple[int, ...]) -> str:
+    """The name of the products' Fault, NONE for a geometry that can be measured with."""
 
 class FreeDistance:
     """Free distance for one camera geometry; see ``stream.products.reference``.

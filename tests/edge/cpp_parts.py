@@ -34,7 +34,8 @@ def built() -> Path:
     cmake = tool("cmake")
     generator = ["-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={tool('ninja')}"]
     options = ["-DROADMASK_PYTHON=OFF", "-DROADMASK_TESTS=ON"]
-    targets = ["--target", "codec", "probe", "calls", "products", "subscribe", "subscribe_c"]
+    programs = "codec probe calls products sets subscribe subscribe_c"
+    targets = ["--target", *programs.split()]
     for command in (
         [cmake, "-S", str(REPOSITORY), "-B", str(BUILD), *generator, *options],
         [cmake, "--build", str(BUILD), *targets],

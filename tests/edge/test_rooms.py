@@ -25,18 +25,20 @@ ALLOWED = {
     "stream.subscribe": "stream system",
     "stream.products": "stream stream.subscribe system",
     "sources": "imaging town system",
+    "calibration": "sources stream system",
     "inference": "labels storage system",
     "models_store": "inference storage system",
     "data": "evaluation imaging labels storage town",
     "recording": "stream stream.publish stream.subscribe system",
-    "daemon": "sources inference models_store recording stream stream.publish labels system",
+    "daemon": "sources calibration inference models_store recording stream stream.publish "
+    "labels system",
     "testing": "stream stream.publish system",
     "bridge": "stream stream.subscribe system",
     "tools": "inference evaluation imaging labels stream stream.subscribe town system",
     "web": "data evaluation imaging inference labels recording storage stream stream.subscribe "
     "system",
     "cli": "system storage labels stream imaging town evaluation stream.publish stream.subscribe "
-    "sources inference data models_store daemon recording bridge tools web testing",
+    "sources inference data models_store daemon recording bridge tools web testing calibration",
 }
 FREE = {"errors", "arrays", "_native", "__version__"}
 DESKTOP = {

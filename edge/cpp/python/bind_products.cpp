@@ -82,6 +82,12 @@ nb::tuple cells(p::Occupancy& self, nb::handle mask, const Six& t) {
 }  // namespace
 
 void bind_products(nb::module_& m) {
+  m.def(
+      "geometry_fault",
+      [](const Numbers& g, const std::vector<double>& ego) {
+        return p::to_string(p::check(geometry(g, ego), {}, {g[0], g[1], 1, 1, 0, 0}));
+      },
+      nb::arg("geometry"), nb::arg("ego"), "The name of the Fault, NONE for a usable geometry.");
   nb::class_<p::FreeDistance>(m, "FreeDistance", "Free distance for one camera geometry.")
       .def(
           "__init__",

@@ -6,17 +6,24 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from roadmask.daemon.camera_model import CameraSettings, camera_model
 from roadmask.daemon.config import DaemonConfig, MaskLimits, SceneLimits
 from roadmask.errors import ConfigError
 from roadmask.system.settings import from_table
 from roadmask.system.toml import read_toml
 from roadmask.web.settings import ServeConfig
 
-TABLES = {"daemon": DaemonConfig, "scene": SceneLimits, "mask": MaskLimits, "serve": ServeConfig}
+TABLES = {
+    "daemon": DaemonConfig,
+    "scene": SceneLimits,
+    "mask": MaskLimits,
+    "camera": CameraSettings,
+    "serve": ServeConfig,
+}
 
 
 def read_config(path: Path | None) -> dict[str, Any]:
-    """The file's tables, every setting in them checked; none of no file.
+    """The file's tables, every setting in them checked, the camera's file too; none of no file.
 
     Raises:
         ConfigError: a file, a table, a key or a value that cannot be used.
@@ -26,7 +33,9 @@ def read_config(path: Path | None) -> dict[str, Any]:
         if name not in TABLES:
             expected = " or ".join(f"[{known}]" for known in TABLES)
             raise ConfigError(f"{path}: table [{name}] is unknown; expected {expected}")
-        from_table(TABLES[name], table, f"{path}: {name}")
+        made: object = from_table(TABLES[name], table, f"{path}: {name}")
+        if isinstance(made, CameraSettings):
+            camera_model(made)
     return tables
 
 
@@ -39,7 +48,7 @@ def daemon_config(path: Path | None, options: dict[str, Any]) -> DaemonConfig:
     tables = read_config(path)
     limits: dict[str, Any] = {
         name: from_table(TABLES[name], tables.get(name, {}), f"{path}: {name}")
-        for name in ("scene", "mask")
+        for name in ("scene", "mask", "camera")
     }
     daemon = from_table(DaemonConfig, tables.get("daemon", {}), f"{path}: daemon", **limits)
     return dataclasses.replace(daemon, **options)

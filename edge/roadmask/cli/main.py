@@ -18,7 +18,7 @@ _COMMANDS = {
     "demo": ("segment the synthetic town and score it, live", False),
     "record": ("write a stream, pixels and headers, into one MCAP file", True),
     "replay": ("publish a recording as it was, never to be taken for the road", True),
-    "bridge": ("send the masks to other machines over Eclipse Zenoh", True),
+    "bridge": ("send the masks to other machines over Eclipse Zenoh, or to Foxglove", True),
     "serve": ("console and prediction API: look at the stream, upload, compare", True),
     "doctor": ("check the board, and with --verify a model's certified masks on it", True),
     "faults": ("inject faults into daemons of one's own, and see what S4 would see", True),
@@ -30,6 +30,10 @@ _COMMANDS = {
     "top": ("show how a stream is doing: rate, times, drops, mode", True),
     "models": ("install models on a board, switch between them, take a switch back", True),
     "town": ("write the synthetic town as a Cityscapes tree", True),
+    "calibrate": (
+        "find out the camera's lens, its pitch, and its own vehicle in the picture",
+        True,
+    ),
     "config": ("show every setting, check a file, explain one setting", True),
 }
 _LISTED = "\n".join(

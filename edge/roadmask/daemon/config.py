@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from roadmask.daemon.camera_model import CameraSettings
 from roadmask.inference.geometry import FITS, MASK_SIZES
 from roadmask.inference.model_file import DEFAULT_MODEL
 from roadmask.inference.reading.read_as import ReadAs
@@ -204,9 +205,15 @@ class DaemonConfig(ReadAs):
     )
     scene: SceneLimits = field(default_factory=SceneLimits)  # the table [scene]
     mask: MaskLimits = field(default_factory=MaskLimits)  # the table [mask]
+    camera: CameraSettings = field(default_factory=CameraSettings)  # the table [camera]
 
     def __post_init__(self) -> None:
         check(self)
 
 
-TABLES = {"daemon": DaemonConfig, "scene": SceneLimits, "mask": MaskLimits}
+TABLES = {
+    "daemon": DaemonConfig,
+    "scene": SceneLimits,
+    "mask": MaskLimits,
+    "camera": CameraSettings,
+}

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import NamedTuple
 
+from roadmask.daemon.camera_model import camera_model, geometry_identities
 from roadmask.daemon.config import DaemonConfig
 from roadmask.daemon.network import Network, view_of
 from roadmask.inference.model_file import read_metadata, read_model
 from roadmask.labels.label_set import CATEGORY_COLORS_RGB, CATEGORY_NAMES
 from roadmask.models_store.store import Store
 from roadmask.sources import Source
+from roadmask.stream.camera_geometry import CameraGeometry
 from roadmask.stream.protocol import Identity
 from roadmask.stream.publish.access import Access
 from roadmask.stream.publish.frame_info import RingForm, StreamIdentity
@@ -28,11 +31,12 @@ def open_publisher(config: DaemonConfig, network: Network, source: Source) -> Pu
 
     Raises:
         PublishError: the socket cannot be made.
+        ConfigError: a camera geometry that is not this camera's.
     """
     return Publisher(
         Path(config.socket),
         mask_size=network.postprocess.mask_size,
-        identity=identity_of(network, source.name),
+        identity=identity_of(network, seen_camera(config, source)),
         frame_period_ns=period_ns(config, source),
         max_age_ms=config.max_age_ms,
         form=RingForm(
@@ -73,13 +77,24 @@ def _room(config: DaemonConfig, camera: tuple[int, int]) -> int:
     return max(rooms)
 
 
-def identity_of(network: Network, camera: str) -> StreamIdentity:
-    """Names and digests of what makes the masks.
+class SeenCamera(NamedTuple):
+    """What the stream tells of the camera: its name, and ``camera_model``."""
 
-    Args:
-        network: the network.
-        camera: the source's name.
+    name: str
+    model: tuple[CameraGeometry, str] | None
+
+
+def seen_camera(config: DaemonConfig, source: Source) -> SeenCamera:
+    """The camera that ``source`` is.
+
+    Raises:
+        ConfigError: a geometry that is not this camera's.
     """
+    return SeenCamera(source.name, camera_model(config.camera, source.size))
+
+
+def identity_of(network: Network, camera: SeenCamera) -> StreamIdentity:
+    """Names and digests of what makes the masks."""
     engine, standing = network.engine, network.standing
     calibration = engine.info.calibration if engine.info else {}
     return StreamIdentity(
@@ -87,11 +102,12 @@ def identity_of(network: Network, camera: str) -> StreamIdentity:
         calibration=Identity(
             str(calibration.get("name", "")), bytes.fromhex(calibration.get("sha256", ""))
         ),
-        camera=Identity(camera, hashlib.sha256(camera.encode()).digest()),
+        camera=Identity(camera.name, hashlib.sha256(camera.name.encode()).digest()),
         labels=Identity(
             "cityscapes-8",
             hashlib.sha256(" ".join(CATEGORY_NAMES).encode()).digest(),
             tuple((int(r), int(g), int(b)) for r, g, b in CATEGORY_COLORS_RGB),
         ),
         verification=Identity(standing.text, standing.digest),
+        **geometry_identities(camera.model),
     )

@@ -29,7 +29,7 @@ from roadmask.daemon.intake import Intake
 from roadmask.daemon.looks import Looks
 from roadmask.daemon.network import Network, fit_network
 from roadmask.daemon.observed import observed
-from roadmask.daemon.outlet import open_publisher, period_ns
+from roadmask.daemon.outlet import open_publisher, period_ns, seen_camera
 from roadmask.daemon.publication import Publication
 from roadmask.daemon.reload import Reload
 from roadmask.daemon.scene import SceneCheck
@@ -143,7 +143,7 @@ def open_pipeline(
         looks = Looks(SceneCheck(config.scene, source.kind is SourceKind.LIVE), network.check)
         open_part(observed(config, publisher, capture, board, looks.scene, lambda: works.network))
         open_part(Heart(publisher, Faults(publisher, capture).tell))
-        swap = open_part(Swap(config, source.size, source.name, publisher))
+        swap = open_part(Swap(config, source.size, seen_camera(config, source), publisher))
         publication = Publication(publisher, network, source.kind, looks, health, times)
         works = open_part(Works(intake, publication, publisher, swap))
         changes = Changes(swap, capture, looks.scene, health, manager)

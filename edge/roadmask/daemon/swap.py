@@ -15,7 +15,7 @@ import time
 from roadmask.daemon.config import DaemonConfig
 from roadmask.daemon.network import Network, fit_network
 from roadmask.daemon.order import order_of, resolved_model
-from roadmask.daemon.outlet import identity_of, preview_of
+from roadmask.daemon.outlet import SeenCamera, identity_of, preview_of
 from roadmask.errors import ModelError, RoadmaskError
 from roadmask.inference.engine import Engine
 from roadmask.inference.engine_process import ProcessEngine
@@ -36,7 +36,7 @@ class Swap:
     Args:
         config: what networks are loaded with; its model is what runs.
         camera: (width, height) px.
-        camera_name: for the stream's table.
+        seen_camera: for the stream's table.
         publisher: whose memory must have room for the masks.
 
     Attributes:
@@ -49,11 +49,11 @@ class Swap:
         self,
         config: DaemonConfig,
         camera: tuple[int, int],
-        camera_name: str,
+        seen_camera: SeenCamera,
         publisher: Publisher,
     ) -> None:
         self.config, self._camera, self._publisher = config, camera, publisher
-        self.camera_name = camera_name
+        self.seen_camera = seen_camera
         self._runs = self._seen = resolved_model(config.model)  # the second may be refused
         self.ready: Network | None = None
         self.busy = False
@@ -124,7 +124,7 @@ class Swap:
             network = fit_network(engine, self._camera, self.config)
             preview = preview_of(self.config, network)
             self._publisher.check_fits(network.postprocess.mask_size, preview)
-            self._publisher.identify(identity_of(network, self.camera_name))
+            self._publisher.identify(identity_of(network, self.seen_camera))
             taken_ms = _median_ms(engine)
             if taken_ms > self.config.budget_ms:
                 raise ModelError(

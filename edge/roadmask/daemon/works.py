@@ -91,7 +91,7 @@ class Works:
         publisher, config = self._publisher, self._swap.config
         publisher.fit(network.postprocess.mask_size, preview_of(config, network))
         self.publication = old.of(network)
-        self.publication.identity = publisher.identify(identity_of(network, self._swap.camera_name))
+        self.publication.identity = publisher.identify(identity_of(network, self._swap.seen_camera))
         self.publication.__enter__()
         self._listen(network)
         self.network = network

@@ -43,7 +43,8 @@ def wrong_values(each: Setting) -> Iterator[Any]:
         yield from ("1", math.nan, math.inf, -math.inf, -1e300, -(10**400))
         if each.within.most < math.inf or each.kind is float:
             yield 10**400
-        yield each.within.least / 2 if each.within.zero and each.kind is float else -1
+        halved = each.within.zero and each.kind is float
+        yield each.within.least / 2 if halved else min(-1, each.within.least - 1)
         if each.kind is int:
             yield 1.5
         if each.within.most < math.inf:
