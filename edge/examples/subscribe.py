@@ -13,7 +13,7 @@ from roadmask import Mask, Mode, Subscriber, products
 from roadmask.stream.modes import names
 from roadmask.stream.protocol import DEFAULT_SOCKET
 
-# The camera's place in the vehicle: measure yours.
+# The camera's place in the vehicle, where the daemon's [camera] does not tell it: measure yours.
 CAMERA_HEIGHT_M = 1.3  # above the road
 FIELD_OF_VIEW_DEG = 60.0  # horizontal
 PITCH_DEG = 0.0  # how far it looks down
@@ -25,7 +25,7 @@ CAREFUL_M = 20.0  # a DEGRADED mask is believed no farther
 
 def free_distance(mask: Mask) -> products.FreeDistance:
     """The road ahead; one pixel that is not flat ends it, nothing is averaged away."""
-    geometry = products.CameraGeometry.pinhole(
+    geometry = mask.geometry or products.CameraGeometry.pinhole(
         mask.camera_size,
         FIELD_OF_VIEW_DEG,
         CAMERA_HEIGHT_M,

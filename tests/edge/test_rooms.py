@@ -29,16 +29,18 @@ ALLOWED = {
     "inference": "labels storage system",
     "models_store": "inference storage system",
     "data": "evaluation imaging labels storage town",
-    "recording": "stream stream.publish stream.subscribe system",
+    "interop": "stream stream.subscribe stream.products system",
+    "recording": "interop stream stream.publish stream.subscribe system",
     "daemon": "sources calibration inference models_store recording stream stream.publish "
     "labels system",
     "testing": "stream stream.publish system",
-    "bridge": "stream stream.subscribe system",
+    "bridge": "interop stream stream.subscribe system",
     "tools": "inference evaluation imaging labels stream stream.subscribe town system",
     "web": "data evaluation imaging inference labels recording storage stream stream.subscribe "
     "system",
     "cli": "system storage labels stream imaging town evaluation stream.publish stream.subscribe "
-    "sources inference data models_store daemon recording bridge tools web testing calibration",
+    "sources inference data models_store daemon recording bridge tools web testing "
+    "calibration interop",
 }
 FREE = {"errors", "arrays", "_native", "__version__"}
 DESKTOP = {

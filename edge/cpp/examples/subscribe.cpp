@@ -13,7 +13,7 @@
 #include <cstdlib>
 #include <string>
 
-// The camera's place in the vehicle: measure yours.
+// The camera's place in the vehicle, where the daemon's [camera] does not tell it: measure yours.
 constexpr double kCameraHeightM = 1.3;        // above the road
 constexpr double kFieldOfViewDeg = 60.0;      // horizontal
 constexpr double kPitchDeg = 0.0;             // how far it looks down
@@ -42,14 +42,19 @@ products::Geometry geometry(double width, double height) {
 class Road {
  public:
   std::string decide(const roadmask::Mask& mask) {
-    const auto& h = mask.header();
-    if (h.camera_width != width_ || h.camera_height != height_) {
-      width_ = h.camera_width;
-      height_ = h.camera_height;
-      free_ = products::FreeDistance(geometry(width_, height_), {kFarthestM, kCorridorM});
+    products::FreeDistance* free = &told_;
+    products::Fault fault = told_.measure(mask);
+    if (fault == products::Fault::UNKNOWN_GEOMETRY) {
+      const auto& h = mask.header();
+      if (h.camera_width != width_ || h.camera_height != height_) {
+        width_ = h.camera_width;
+        height_ = h.camera_height;
+        own_ = products::FreeDistance(geometry(width_, height_), limits_);
+      }
+      free = &own_;
+      fault = own_.measure(mask);
     }
-    const products::Fault fault = free_.measure(mask);
-    const products::Column nearest = free_.nearest();
+    const products::Column nearest = free->nearest();
     const char* unknown =
         fault != products::Fault::NONE ? to_string(fault) : to_string(nearest.end);
     if (nearest.end == products::End::NOT_SEEN)
@@ -64,7 +69,9 @@ class Road {
 
  private:
   std::uint32_t width_ = 0, height_ = 0;
-  products::FreeDistance free_{products::Geometry{}};
+  products::Limits limits_{kFarthestM, kCorridorM};
+  products::FreeDistance told_{limits_};  // with the geometry that the stream tells
+  products::FreeDistance own_{products::Geometry{}};
 };
 
 int main(int count, char** arguments) {

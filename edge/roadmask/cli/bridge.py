@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 def add_bridge(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``roadmask bridge``."""
     parser.add_argument("--socket", help="path of the daemon's socket")
-    add_zenoh(parser, required=True)
+    add_zenoh(parser)
+    parser.add_argument(
+        "--foxglove", metavar="HOST:PORT", help="serve Foxglove there instead, e.g. 127.0.0.1:8765"
+    )
+    parser.add_argument(
+        "--allow-not-live", action="store_true", help="with --foxglove: replayed frames too"
+    )
     parser.add_argument(
         "--max-rate",
         type=between(0.001, 1000.0, "every frame"),
@@ -70,6 +76,35 @@ def remote_subscriber(options: argparse.Namespace) -> RemoteSubscriber | None:
 
 
 def _bridge(options: argparse.Namespace) -> int:
+    if (options.zenoh is None) == (options.foxglove is None):
+        raise ConfigError("give one of --zenoh KEY and --foxglove HOST:PORT")
+    return _serve_foxglove(options) if options.foxglove else _relay(options)
+
+
+def _serve_foxglove(options: argparse.Namespace) -> int:
+    from roadmask.bridge.foxglove import serve_foxglove
+    from roadmask.stream.protocol import DEFAULT_SOCKET
+    from roadmask.system.files import write_json
+
+    host, _, port = options.foxglove.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise ConfigError(f"--foxglove {options.foxglove}: expected HOST:PORT, e.g. 127.0.0.1:8765")
+    sent = serve_foxglove(
+        options.socket or DEFAULT_SOCKET,
+        host=host,
+        port=int(port),
+        stop=stop_on_signal(),
+        allow_not_live=options.allow_not_live,
+        max_rate_hz=options.max_rate,
+        ready=lambda chosen: print(f"Foxglove: ws://{host}:{chosen}", flush=True),
+    )
+    if options.json:
+        write_json(options.json, {"frames": sent})
+    print(f"{sent} masks sent")
+    return 0
+
+
+def _relay(options: argparse.Namespace) -> int:
     from roadmask.bridge.relay import bridge
     from roadmask.stream.protocol import DEFAULT_SOCKET
     from roadmask.system.files import write_json

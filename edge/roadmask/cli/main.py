@@ -31,7 +31,7 @@ _COMMANDS = {
     "models": ("install models on a board, switch between them, take a switch back", True),
     "town": ("write the synthetic town as a Cityscapes tree", True),
     "calibrate": (
-        "find out the camera's lens, its pitch, and its own vehicle in the picture",
+        "find out the camera's lens, its pitch, what it sees of its vehicle",
         True,
     ),
     "config": ("show every setting, check a file, explain one setting", True),

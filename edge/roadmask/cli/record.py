@@ -15,6 +15,9 @@ def add_record(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="e.g. drive.mcap")
     parser.add_argument("--frames", type=COUNT, default=0, help="stop after so many")
     parser.add_argument("--seconds", type=SECONDS, default=0.0, help="stop after so long")
+    parser.add_argument(
+        "--foxglove", action="store_true", help="standard messages too, for Foxglove"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was recorded")
     parser.add_argument("--wait", type=SECONDS, default=10.0, metavar="S", help="for the stream")
     parser.set_defaults(body=_record)
@@ -31,6 +34,7 @@ def _record(options: argparse.Namespace) -> int:
         frames=options.frames,
         seconds=options.seconds,
         wait_s=options.wait,
+        foxglove=options.foxglove,
         stop=stop_on_signal(),
     )
     if options.json:

@@ -81,6 +81,8 @@ class Recording(McapFile):
                 if chunk.message_end_time >= start_ns or WELCOME in topics:
                     for message in self._messages(chunk):
                         topic = self._topics[message.channel_id]
+                        if topic not in (WELCOME, FRAME, STATUS):
+                            continue  # for other tools
                         if message.log_time >= start_ns or topic == WELCOME:
                             yield _parse(message.data)
 

@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from roadmask.errors import CaptureError
-from roadmask.recording.tap import Heard, Tap
+from roadmask.interop.foxglove_messages import LOG, frame_messages, log_message, require_foxglove
+from roadmask.interop.view import recorded_view
+from roadmask.recording.tap import Heard, Tap, frame_identities
 from roadmask.recording.writer import RecordingFile
+from roadmask.stream.camera_geometry import geometry_of
 from roadmask.stream.modes import NO_MASK_TEXT, MessageType
-from roadmask.stream.protocol import FrameHeader
+from roadmask.stream.protocol import FrameHeader, IdentityKind
 from roadmask.system.terminal import LiveLine
 
 _END_AFTER_S = 5.0  # a counted recording ends when a stream that it saw stays away so long
@@ -27,6 +30,7 @@ def record(
     frames: int = 0,
     seconds: float = 0.0,
     wait_s: float = 10.0,
+    foxglove: bool = False,
     stop: threading.Event,
 ) -> dict[str, Any]:
     """Record the stream at ``socket``, frames that are not live included.
@@ -37,6 +41,7 @@ def record(
         frames: stop after so many; 0 = until told.
         seconds: stop so long after the stream was found; 0 = until told.
         wait_s: how long to wait for the stream.
+        foxglove: write Foxglove's standard messages beside our own.
         stop: set it to end.
 
     Returns:
@@ -44,10 +49,12 @@ def record(
 
     Raises:
         CaptureError: no stream came.
-        ConfigError: ``out`` cannot be written.
+        ConfigError: ``out`` cannot be written, or an extra is missing.
     """
+    if foxglove:
+        require_foxglove()
     with RecordingFile(out) as file:
-        recorder = _Recorder(socket, file, frames)
+        recorder = _Recorder(socket, file, frames, foxglove)
         recorder.run(seconds, wait_s, stop)
         totals = recorder.totals()
         file.add_totals(totals)
@@ -60,7 +67,8 @@ def record(
 
 
 class _Recorder:
-    def __init__(self, socket: str, file: RecordingFile, frames: int) -> None:
+    def __init__(self, socket: str, file: RecordingFile, frames: int, foxglove: bool) -> None:
+        self._foxglove, self._told_bits = foxglove, -1
         self.socket, self.file, self.frames = socket, file, frames
         self.modes: Counter[str] = Counter()  # of frames
         self.span_ns = 0  # from the first frame to the last
@@ -116,10 +124,28 @@ class _Recorder:
         for identity in heard.identities:
             self.file.add_identity(message.stream_id, *identity)
         self.file.add(message, heard.data)
+        if self._foxglove and isinstance(message, FrameHeader):
+            self._write_standard(message, heard.data)
         if isinstance(message, FrameHeader) and message.type == MessageType.FRAME:
             self.modes[message.mode.name] += 1
             self._first_ns = self._first_ns or message.publish_ns
             self.span_ns = message.publish_ns - self._first_ns
+
+    def _write_standard(self, header: FrameHeader, data: bytes) -> None:
+        now_ns = self.file.unix_ns(header.sent_ns)
+        if header.mode_bits != self._told_bits:
+            self._told_bits = header.mode_bits
+            self.file.add_standard(LOG, log_message(now_ns, header.mode, header.reasons), now_ns)
+        ring = self._tap.ring
+        if header.type != MessageType.FRAME or ring is None:
+            return
+        told = {kind: ring.identity(index, kind) for index, kind in frame_identities(header)}
+        numbers, ego = told[IdentityKind.GEOMETRY], told[IdentityKind.EGO]
+        geometry = geometry_of(numbers.body, ego.body if ego else b"") if numbers else None
+        time_ns = self.file.unix_ns(header.seen_ns)
+        view = recorded_view(header, data, time_ns, told[IdentityKind.LABELS], geometry)
+        for topic, shown in frame_messages(view).items():
+            self.file.add_standard(topic, shown, time_ns)
 
     def _wait(self) -> None:
         poll = select.poll()

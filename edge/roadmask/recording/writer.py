@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from roadmask import __version__
 from roadmask.errors import ConfigError
@@ -127,6 +128,26 @@ class RecordingFile:
             data=data,
         )
         self._file.flush()  # a chunk that is done outlives this process
+
+    def add_standard(self, topic: str, message: Any, log_ns: int) -> None:
+        """A message of a foreign schema, such as Foxglove's.
+
+        Args:
+            topic: its topic.
+            message: it knows its ``get_schema`` and how to ``encode`` itself.
+            log_ns: CLOCK_REALTIME.
+        """
+        if topic not in self._channels:
+            schema = message.get_schema()
+            known = self._writer.register_schema(schema.name, schema.encoding, schema.data)
+            self._channels[topic] = self._writer.register_channel(topic, "protobuf", known)
+        self._writer.add_message(
+            self._channels[topic], log_time=log_ns, publish_time=log_ns, data=message.encode()
+        )
+
+    def unix_ns(self, boottime_ns: int) -> int:
+        """A stamp of the stream as the file's times are."""
+        return boottime_ns + self._unix_ns
 
     def add_identity(
         self, stream_id: int, index: int, kind: IdentityKind, identity: Identity

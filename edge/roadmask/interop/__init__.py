@@ -1,0 +1,1 @@
+"""Masks as other tools' standard messages: Foxglove's, ROS 2's."""
