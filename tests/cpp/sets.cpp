@@ -1,6 +1,6 @@
 // Sets of masks and clocks, asked line by line:
 //
-//   sets SOCKET...   "next" -> "none" | a word for each socket: its sequence, or why it has none
+//   sets SOCKET...   "next" -> "none" | a word for each socket: its sequence, or = and the NoMask
 //                    "clock NAME" -> "OFFSET BOUND TAKEN" | "none"
 #include <iostream>
 #include <sstream>
@@ -30,7 +30,7 @@ int main(int count, char** arguments) {
         if (member.present)
           std::cout << member.mask.sequence() << ' ';
         else
-          std::cout << to_string(member.missing) << ' ';
+          std::cout << '=' << static_cast<int>(member.missing) << ' ';
       }
     }
     std::cout << std::endl;

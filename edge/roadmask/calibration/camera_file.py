@@ -72,7 +72,7 @@ def read_camera_file(path: Path) -> CameraFile:
         raise node.error("ego_mask", "whole numbers from 0 to 65535, camera px")
     whole = [int(value) for value in corners]
     geometry = CameraGeometry(
-        *size, matrix[0], matrix[4], matrix[2], matrix[5],
+        width=size[0], height=size[1], fx=matrix[0], fy=matrix[4], cx=matrix[2], cy=matrix[5],
         lens=lens, ego=tuple(zip(whole[::2], whole[1::2], strict=True)), **mounting,
         **_distortion(node, lens),
     )  # fmt: skip

@@ -73,7 +73,9 @@ def cpp_sets(folder: Path) -> Iterator[Next]:
 
         def following() -> list[str] | None:
             answer = running.ask("next").split()
-            return None if answer == ["none"] else answer
+            if answer == ["none"]:
+                return None
+            return [w if w.isdecimal() else NoMask(int(w.removeprefix("="))).name for w in answer]
 
         yield following
 
