@@ -5,6 +5,7 @@ Imports next to nothing, so that a daemon can start it before all that takes tim
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import socket
 import subprocess
@@ -45,7 +46,8 @@ class WorkerProcess:
 
     def load(self, order: EngineOrder) -> None:
         """Tell it what to load."""
-        self.peer.send(pickle.dumps(order))
+        with contextlib.suppress(OSError):  # it ended already, which whoever waits for it finds
+            self.peer.send(pickle.dumps(order))
         self.ordered = True
 
     def end(self) -> None:
