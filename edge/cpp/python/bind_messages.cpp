@@ -142,9 +142,10 @@ class Inbox {
       nb::gil_scoped_release release;
       const std::uint8_t* source = memory + offset;
       std::uint8_t* to = target.writable_bytes();
-      whole = offset == h.mask_offset
-                  ? roadmask::read_ids(generation, h.sequence, source, stride, to, row_bytes, rows, ids)
-                  : roadmask::ring::read(generation, h.sequence, source, stride, to, row_bytes, rows);
+      whole =
+          offset == h.mask_offset
+              ? roadmask::read_ids(generation, h.sequence, source, stride, to, row_bytes, rows, ids)
+              : roadmask::ring::read(generation, h.sequence, source, stride, to, row_bytes, rows);
       return out;
     };
     NoMask why = verdict();
@@ -220,8 +221,8 @@ void bind_messages(nb::module_& m) {
            nb::arg("policy"), nb::arg("limit_ns"), nb::arg("silence_ns"),
            "`read`, and `take` of the newest frame: (FRAME, newest message, planes), or the bits.")
       .def("close", &Inbox::close, "Read nothing any more: the descriptor is closed.")
-      .def("take", &Inbox::take, nb::arg("frame"), nb::arg("preview"),
-           nb::arg("policy"), nb::arg("limit_ns"), nb::arg("silence_ns"),
+      .def("take", &Inbox::take, nb::arg("frame"), nb::arg("preview"), nb::arg("policy"),
+           nb::arg("limit_ns"), nb::arg("silence_ns"),
            "Copies of the frame's planes, or why it may not be used now, as a NoMask.")
       .def_prop_ro("message", &Inbox::message, "The bytes of the last message.")
       .def_prop_ro("frame", &Inbox::frame, "The bytes of the last FRAME.")

@@ -1,5 +1,6 @@
-// Two processes that take turns at the same memory: the daemon fills a tensor, the network's process
-// runs. One call each hands over and waits; a sleeping interpreter needs ten times as long for that.
+// Two processes that take turns at the same memory: the daemon fills a tensor, the network's
+// process runs. One call each hands over and waits; a sleeping interpreter needs ten times as long
+// for that.
 #include <linux/futex.h>
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/optional.h>

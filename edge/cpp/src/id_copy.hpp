@@ -1,4 +1,5 @@
-// The copy of a plane of category ids that looks at each on the way, at the price of the copy alone.
+// The copy of a plane of category ids that looks at each on the way, at the price of the copy
+// alone.
 #pragma once
 
 #include <cstddef>

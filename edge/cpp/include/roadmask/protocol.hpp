@@ -180,7 +180,8 @@ enum class Check {
   camera_size,
   identity,
   socket,
-  crc, category,
+  crc,
+  category,
 };
 const char* to_string(Check check) noexcept;
 

@@ -40,7 +40,8 @@ class Mask {
  public:
   // (height, width) category ids row by row, `stride` bytes apart; 0 = no claim. A pixel's centre
   // has integer coordinates: column x shows the camera's column scale_x * x + offset_x. In a
-  // copy all are at most 7; a view is the publisher's memory: there an id above 7 means no more than 0.
+  // copy all are at most 7; a view is the publisher's memory: there an id above 7 means no more
+  // than 0.
   const std::uint8_t* pixels() const noexcept { return plane(mask_); }
   std::uint32_t width() const noexcept { return header_.mask_width; }
   std::uint32_t height() const noexcept { return header_.mask_height; }
