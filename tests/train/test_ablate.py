@@ -76,7 +76,7 @@ def test_every_recipe_with_every_seed_and_finished_runs_are_skipped(
         (["--recipes", "none,nine"], "'nine' is unknown"),
         (["--seeds", "1,x"], "whole numbers"),
         (["--seeds", "1,1"], "comes twice"),
-        (["--seeds", "1,-2"], "0 or more"),
+        (["--seeds", "1,-2"], "from 0 to 4294967295"),
         (["--val-split", "none"], "frames to validate on"),
     ],
 )

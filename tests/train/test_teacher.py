@@ -131,7 +131,7 @@ def test_a_run_with_a_teacher_is_recorded_and_resumed(
         (["--unlabelled", "DIR"], "go together"),
         (["--teacher", "RUN", "--unlabelled", "DIR=2"], "more than 0 and less than 1"),
         (["--teacher", "RUN", "--unlabelled", "none"], "no such folder"),
-        (["--teacher", "RUN", "--unlabelled", "DIR", "--own-bonnet", "1"], "--own-bonnet 1.0"),
+        (["--teacher", "RUN", "--unlabelled", "DIR", "--own-bonnet", "1"], "from 0 to 0.99"),
         (["--teacher", "DIR", "--unlabelled", "DIR"], "folder of a finished run"),
         (["--teacher", "RUN", "--unlabelled", "DIR", "--labels", "cityscapes-19"], "trained in"),
     ],

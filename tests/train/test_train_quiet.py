@@ -15,7 +15,7 @@ WITHOUT_KERAS = "import sys; sys.modules['keras'] = None\n"
 
 @pytest.mark.parametrize(
     ("before", "words"),
-    [("", "--epochs 0: expected more than 0"), (WITHOUT_KERAS, "training needs keras")],
+    [("", "--epochs 0: expected a whole number, 1 or more"), (WITHOUT_KERAS, "--epochs 0")],
 )
 def test_one_line_and_no_page_of_a_library(before: str, words: str, tmp_path: Path) -> None:
     script = f"{before}import sys\nfrom train.__main__ import main\nsys.exit(main())"
