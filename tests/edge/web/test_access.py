@@ -124,6 +124,9 @@ def test_a_session(locked: httpx.Client) -> None:
         answer.headers["location"].startswith("/login?failed=1&next=/")
         and "set-cookie" not in answer.headers
     )
+    # The page's own form: to the address that it has, before any script has run.
+    answer = locked.post("/login", params={"next": "/ui/gallery"}, data={"token": TOKEN})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/ui/gallery")
     answer = locked.post("/login", data={"token": TOKEN, "next": "/ui/gallery"})
     assert (answer.status_code, answer.headers["location"]) == (303, "/ui/gallery")
     cookie = answer.headers["set-cookie"]
@@ -142,8 +145,11 @@ def test_a_session(locked: httpx.Client) -> None:
 )
 def test_the_login_leads_to_this_server_only(locked: httpx.Client, target: str) -> None:
     with httpx.Client(base_url=locked.base_url) as client:
-        answer = client.post("/login", data={"token": TOKEN, "next": target})
-    assert answer.headers["location"] == "/"
+        answers = [
+            client.post("/login", data={"token": TOKEN, "next": target}),
+            client.post("/login", params={"next": target}, data={"token": TOKEN}),
+        ]
+    assert [answer.headers["location"] for answer in answers] == ["/", "/"]
 
 
 def live(client: httpx.Client) -> str:

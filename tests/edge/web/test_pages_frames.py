@@ -29,15 +29,16 @@ DOWN, END, RIGHT, HOME = "\ue015", "\ue010", "\ue014", "\ue011"
 
 
 def test_a_page_asks_for_the_token_and_comes_back(chromium: Any, served: str) -> None:
-    chromium.delete_all_cookies()
-    page = Page(chromium, served).open("/ui/gallery?id=C_0000")
+    page = Page(chromium, served).open("/static/login.css")
+    chromium.delete_all_cookies()  # those of the page that is open
+    page.open("/ui/gallery?id=C_0000")
     assert page.js("location.pathname") == "/login"
     page.element("#token").send_keys("not-the-token-of-this-server", ENTER)
     page.until("document.querySelector('#notice')?.textContent.includes('not the token')")
     log_in(page, TOKEN, "/ui/gallery?id=C_0000")
     page.until("document.querySelector('.bar form')", "a way out")
     page.element(".bar form button").click()
-    page.until("location.pathname == '/login'")
+    page.until("location.pathname == '/login' && document.readyState == 'complete'")
     chromium.get_log("browser")
 
 

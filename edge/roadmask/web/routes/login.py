@@ -18,9 +18,9 @@ router = APIRouter(include_in_schema=False)
 
 @router.post("/login")
 async def login(request: Request, state: State) -> RedirectResponse:
-    """Form fields ``token`` and ``next``, a path of this server."""
+    """Form fields ``token`` and ``next``, a path of this server; ``next`` may be in the query."""
     form = parse_qs(await _small_body(request))
-    target = _local_path(form.get("next", ["/"])[0])
+    target = _local_path(form.get("next", [request.query_params.get("next", "/")])[0])
     if not state.access.needs_token:
         return RedirectResponse(target, 303)
     wanted = f"next={quote(target)}"

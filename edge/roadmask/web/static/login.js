@@ -1,10 +1,10 @@
-// The login: carries the wanted page along, and says when the token was wrong.
+// The login: says when the token was wrong. The form goes to its own address, which names the page
+// that was wanted, whether or not this has run yet.
 
 import { t, translatePage } from "./language.js";
 
 translatePage();
 const query = new URLSearchParams(location.search);
-document.getElementById("next").value = query.get("next") ?? "/";
 if (query.has("failed") || query.has("wait")) {
   const place = document.getElementById("notice");
   place.textContent = query.has("failed") ? t("That is not the token of this server.")
