@@ -90,10 +90,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from train.keras_import import import_keras
+    from train.keras_import import import_keras, require_keras
 
     use_progress(options)
     named = check_options(options)  # what is wrong shows before TensorFlow takes its time
+    require_keras()
     with part("loading Keras"):
         import_keras(verbose=options.verbose)
     from train.loop.fit import Fit, Interrupted

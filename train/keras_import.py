@@ -4,9 +4,22 @@ from __future__ import annotations
 
 import logging
 import os
+from importlib.util import find_spec
 
 from roadmask.errors import ConfigError
 from roadmask.system.terminal import quiet
+
+_MISSING = "training needs {}, which is missing: run `make setup`"
+
+
+def require_keras() -> None:
+    """Answer at once, before anything is said or loaded.
+
+    Raises:
+        ConfigError: Keras is not installed.
+    """
+    if find_spec("keras") is None:
+        raise ConfigError(_MISSING.format("keras"))
 
 
 def import_keras(*, verbose: bool = False) -> None:
@@ -26,6 +39,4 @@ def import_keras(*, verbose: bool = False) -> None:
 
             train.runs.environment.environment()
     except ImportError as error:
-        raise ConfigError(
-            f"training needs {error.name}, which is missing: run `make setup`"
-        ) from error
+        raise ConfigError(_MISSING.format(error.name)) from error
