@@ -201,6 +201,8 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], list[str
     store = moto.ThreadedMotoServer("127.0.0.1", 0)
     store.start()
     host, port = store.get_host_and_port()
+    # Its buckets are the process's: another test's lie there too.
+    httpx.post(f"http://{host}:{port}/moto-api/reset").raise_for_status()
     for name, value in {
         "AWS_ENDPOINT_URL": f"http://{host}:{port}",
         "AWS_ACCESS_KEY_ID": "none",
