@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client import start_http_server as _serve
@@ -54,18 +55,12 @@ class Metrics:
         self._skipped = Counter(
             "roadmask_frames_skipped", "Camera frames never segmented", registry=here
         )
-        self._stages = Histogram(
-            "roadmask_stage_seconds",
-            "Where the time of a frame goes",
-            ("stage",),
-            buckets=_BUCKETS_S,
-            registry=here,
+        histogram = partial(Histogram, buckets=_BUCKETS_S, registry=here)
+        self._stages = histogram(
+            "roadmask_stage_seconds", "Where the time of a frame goes", ("stage",)
         )
-        self._age = Histogram(
-            "roadmask_mask_age_seconds",
-            "From the exposure until the mask was published",
-            buckets=_BUCKETS_S,
-            registry=here,
+        self._age = histogram(
+            "roadmask_mask_age_seconds", "From the exposure until the mask was published"
         )
         self._changes = Counter(
             "roadmask_mode_changes", "Times that a mode began", ("mode",), registry=here
