@@ -117,10 +117,11 @@ class Picamera2Source(Source):
         """
         monotonic = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
         now = now_ns()
-        for stamp in (sensor_ns + now - monotonic, sensor_ns):
-            if sensor_ns > 0 and self._last_ns < stamp <= now:
-                self._last_ns = stamp
-                return stamp, True
+        if sensor_ns > self._last_ns:  # as the sensor says it: two clocks' readings jitter
+            for stamp in (sensor_ns + now - monotonic, sensor_ns):
+                if stamp <= now:
+                    self._last_ns = sensor_ns
+                    return stamp, True
         # It may have been ready, and waited since it was asked for.
         return min(now - self._latency_ns, self._asked_ns), False
 

@@ -249,9 +249,11 @@ class V4l2Source(Source):
         now = now_ns()
         milliseconds = self._capture.get(cv2.CAP_PROP_POS_MSEC)
         if self._trusted and 0 < milliseconds < 1e15:
-            stamp = round(milliseconds * 1e6) + now - monotonic
-            if self._last_stamp_ns < stamp <= now + _FUTURE_NS:
-                self._last_stamp_ns = stamp
+            said_ns = round(milliseconds * 1e6)
+            stamp = said_ns + now - monotonic
+            # What the driver said must rise: two clocks' readings jitter.
+            if self._last_stamp_ns < said_ns and stamp <= now + _FUTURE_NS:
+                self._last_stamp_ns = said_ns
                 stamp = min(stamp, now)
                 return stamp, True, (now - stamp) * 1e-9
         waited_s = (now - self._empty_ns) * 1e-9

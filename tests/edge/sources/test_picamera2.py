@@ -85,3 +85,15 @@ def test_picamera2(monkeypatch: pytest.MonkeyPatch) -> None:
     assert frames[2] is not None and frames[2].capture_ns < now_ns() - 66_000_000
     with pytest.raises(SourceError, match=r"libcamera finds 1 camera"):
         open_source("picamera2:1")
+
+
+def test_a_stamp_that_is_repeated_is_no_time_however_often(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two readings of two clocks never differ by quite the same: some repeats seemed to rise."""
+    monkeypatch.setitem(sys.modules, "picamera2", types.SimpleNamespace(Picamera2=FakePicamera2))
+    image = np.full((96, 160, 3), 7, np.uint8)
+    FakePicamera2.requests = [(image, now_ns() - 10_000_000)] * 200
+    with open_source("picamera2:0?width=160&height=96") as source:
+        frames = [source.read(0.0) for _ in range(200)]
+    assert [frame and frame.driver_time for frame in frames] == [True] + [False] * 199

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from pathlib import Path
 
 import cv2
@@ -205,6 +206,19 @@ def test_impossible_stamps_give_way_to_the_time_of_arrival(camera: FakeCamera) -
             frame = source.read(1.0)
             assert frame is not None and not frame.driver_time
             assert frame.capture_ns <= before - 2e9 / 30  # what may lie before the arrival
+
+
+def test_a_stamp_that_is_repeated_is_no_time_however_often(camera: FakeCamera) -> None:
+    """Two readings of two clocks never differ by quite the same: some repeats seemed to rise."""
+    with open_source(f"v4l2:{camera.path}") as source:
+        stamp_ms = time.clock_gettime(time.CLOCK_MONOTONIC) * 1e3
+        stamped = []
+        for _ in range(200):
+            camera.push(jpeg(), stamp_ms=stamp_ms)
+            frame = source.read(1.0)
+            assert frame is not None
+            stamped.append(frame.driver_time)
+    assert stamped == [True] + [False] * 199
 
 
 def test_the_latency_of_a_camera_without_stamps_can_be_told(camera: FakeCamera) -> None:
