@@ -94,7 +94,8 @@ class Turns {
       nb::gil_scoped_release release;
       came = await_change(board_->answered, turn - 1, limit_s);
     }
-    if (!came) return std::nullopt;
+    // Nothing but the answer to this very question is one, whatever a failing process wrote there.
+    if (!came || board_->answered.load(std::memory_order_acquire) != turn) return std::nullopt;
     return Answer{board_->began_ns, board_->ended_ns, board_->told != 0};
   }
 
