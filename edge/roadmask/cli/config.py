@@ -59,9 +59,10 @@ def show_settings(given: dict[str, Any]) -> str:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from roadmask.cli.config_file import read_config
+    from roadmask.cli.config_file import daemon_config, read_config
 
     tables = read_config(options.file)
+    daemon_config(options.file, {})
     count = sum(map(len, tables.values()))
     print(f"{options.file}: {count} settings, all usable")
     return EXIT_DONE

@@ -8,6 +8,7 @@ from typing import Any
 
 from roadmask.daemon.camera_model import CameraSettings, camera_model
 from roadmask.daemon.config import DaemonConfig, MaskLimits, SceneLimits
+from roadmask.daemon.contradictions import refuse_contradictions
 from roadmask.errors import ConfigError
 from roadmask.system.settings import from_table
 from roadmask.system.toml import read_toml
@@ -43,7 +44,7 @@ def daemon_config(path: Path | None, options: dict[str, Any]) -> DaemonConfig:
     """What ``roadmask run`` does: options over the file over the defaults.
 
     Raises:
-        ConfigError: as ``read_config``.
+        ConfigError: as ``read_config``; settings that contradict each other.
     """
     tables = read_config(path)
     limits: dict[str, Any] = {
@@ -51,7 +52,9 @@ def daemon_config(path: Path | None, options: dict[str, Any]) -> DaemonConfig:
         for name in ("scene", "mask", "camera")
     }
     daemon = from_table(DaemonConfig, tables.get("daemon", {}), f"{path}: daemon", **limits)
-    return dataclasses.replace(daemon, **options)
+    config = dataclasses.replace(daemon, **options)
+    refuse_contradictions(config)
+    return config
 
 
 def serve_config(path: Path | None, options: dict[str, Any]) -> ServeConfig:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from roadmask.daemon.config import DaemonConfig
-from roadmask.inference.accelerator import Accelerator
+from roadmask.daemon.contradictions import accelerator_of
 from roadmask.inference.engine_order import EngineOrder
 from roadmask.inference.reading.read_as import ReadAs
 from roadmask.system.scheduling import parse_cores
@@ -27,7 +27,7 @@ def order_of(config: DaemonConfig) -> EngineOrder:
         resolved_model(config.model),
         config.threads,
         config.labels or None,
-        Accelerator(config.delegate, config.delegate_options, config.gpu, config.delegate_required),
+        accelerator_of(config),
         parse_cores(config.cores),
         config.realtime,
         config.lock_memory,

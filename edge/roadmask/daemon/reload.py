@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 
 from roadmask.daemon.config import DaemonConfig
+from roadmask.daemon.contradictions import refuse_contradictions
 from roadmask.errors import RoadmaskError
 
 _log = logging.getLogger(__name__)
@@ -46,16 +47,17 @@ class Reload:
             return before
         try:
             given = self._read()
+            names = {
+                each.name
+                for each in dataclasses.fields(DaemonConfig)
+                if getattr(given, each.name) != getattr(before, each.name)
+            }
+            live, rest = sorted(names & set(LIVE)), sorted(names - set(LIVE))
+            after = dataclasses.replace(before, **{name: getattr(given, name) for name in live})
+            refuse_contradictions(after)
         except RoadmaskError as error:
             _log.error("reload: %s; all stays as it was", error)
             return before
-        names = {
-            each.name
-            for each in dataclasses.fields(DaemonConfig)
-            if getattr(given, each.name) != getattr(before, each.name)
-        }
-        live, rest = sorted(names & set(LIVE)), sorted(names - set(LIVE))
-        after = dataclasses.replace(before, **{name: getattr(given, name) for name in live})
         if live:
             change(after, set(live))
         if rest:

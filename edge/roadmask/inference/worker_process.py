@@ -6,6 +6,7 @@ Imports next to nothing, so that a daemon can start it before all that takes tim
 from __future__ import annotations
 
 import contextlib
+import errno
 import pickle
 import socket
 import subprocess
@@ -21,6 +22,9 @@ class WorkerProcess:
 
     A context manager; its end ends the process.
 
+    Raises:
+        ModelError: no process can be started; which may pass.
+
     Attributes:
         peer: the daemon's end of a SOCK_SEQPACKET pair.
         process: the child.
@@ -32,11 +36,15 @@ class WorkerProcess:
         self.peer, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             command = [sys.executable, "-m", "roadmask.inference.engine_worker"]
-            self.process = subprocess.Popen(
-                [*command, str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-            )
+            try:
+                self.process = subprocess.Popen(
+                    [*command, str(theirs.fileno())],
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                )
+            except OSError as error:
+                self.peer.close()
+                raise _not_started(error) from None
 
     def __enter__(self) -> WorkerProcess:
         return self
@@ -55,3 +63,12 @@ class WorkerProcess:
         self.peer.close()
         self.process.kill()
         self.process.wait()
+
+
+def _not_started(error: OSError) -> Exception:
+    from roadmask.errors import ModelError
+    from roadmask.system.scheduling import no_thread
+
+    # A process is a task as a thread is, and refused with the same number.
+    why = no_thread() if error.errno == errno.EAGAIN else f"{error.strerror}; mend that"
+    return ModelError(f"the network's process did not start: {why}")

@@ -133,7 +133,11 @@ def _reason(error: Exception) -> str:
     if isinstance(error, RoadmaskError):
         return str(error)
     kind, text = type(error).__name__, " ".join(str(error).split())[:300]
-    if isinstance(error, MemoryError) or "can't start new thread" in text:
+    if "can't start new thread" in text:
+        from roadmask.system.scheduling import no_thread
+
+        return no_thread()
+    if isinstance(error, MemoryError):
         from roadmask.system.scheduling import what_lacks
 
         return what_lacks() or f"there was no room: {text or kind}; try again with more memory"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
+import resource
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +17,12 @@ from contextlib import contextmanager
 from roadmask.errors import ConfigError
 from roadmask.system.forms import CORES
 
-# <sys/mman.h>; ONFAULT locks what is touched, not the whole of every library.
 _OWN_THREADS = 4  # capture, publication, heartbeat, one to spare
 _SOME_BYTES = 64 << 20
+_STACK_BYTES = 8 << 20  # of a thread, unless its limit says otherwise
+_NO_TASK = "no further thread or process may start: raise the limit of tasks (TasksMax=, ulimit -u)"
+_NO_MEMORY = "there is no memory left: raise the limit (MemoryMax=, ulimit -v) or free some"
+# <sys/mman.h>; ONFAULT locks what is touched, not the whole of every library.
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
 
 
@@ -90,9 +94,11 @@ def require_threads(count: int) -> None:
             thread.start()
             started.append(thread)
     except RuntimeError:
+        # While they are there: what stood in the way of one more is in the way still.
+        limit = "tasks (TasksMax=, ulimit -u)" if _room_for_a_stack() else "memory (ulimit -v)"
         raise ConfigError(
             f"--threads {count}: only {max(1, len(started) - _OWN_THREADS)} can be started here; "
-            "give fewer, or raise the limit of tasks (TasksMax, ulimit -u) or of memory"
+            f"give fewer, or raise the limit of {limit}"
         ) from None
     finally:
         let_go.set()
@@ -110,12 +116,30 @@ def what_lacks() -> str:
         thread.start()
         thread.join()
     except RuntimeError:
-        return "no thread can be started: raise the limit of tasks (TasksMax=, ulimit -u)"
+        return no_thread()
+    return "" if _room(_SOME_BYTES) else _NO_MEMORY
+
+
+def no_thread() -> str:
+    """Why a thread, or a process, could not be started just now, in words.
+
+    The system says the same of both limits. A stack that could be had names the tasks, however
+    many of them have ended since.
+    """
+    return _NO_TASK if _room_for_a_stack() else _NO_MEMORY
+
+
+def _room_for_a_stack() -> bool:
+    most = resource.getrlimit(resource.RLIMIT_STACK)[0]
+    return _room(_STACK_BYTES if most == resource.RLIM_INFINITY else most)
+
+
+def _room(size: int) -> bool:
     try:
-        mmap.mmap(-1, _SOME_BYTES).close()
+        mmap.mmap(-1, size).close()
     except (OSError, MemoryError):
-        return "there is no memory left: raise the limit (MemoryMax=, ulimit -v) or free some"
-    return ""
+        return False
+    return True
 
 
 @contextmanager

@@ -19,8 +19,8 @@ from roadmask.system.scheduling import parse_cores, pinned
 CORE = min(os.sched_getaffinity(0))
 
 
-def in_child(body: str, *, as_nobody: bool = False) -> str:
-    """What ``body`` prints; as a user without privileges where that is asked for."""
+def in_child(body: str, *, as_nobody: bool = False, first: str = "") -> str:
+    """What ``body`` prints; as a user without privileges where asked for, after ``first``."""
     drop = ""
     if as_nobody:
         if os.getuid() != 0:
@@ -33,7 +33,7 @@ def in_child(body: str, *, as_nobody: bool = False) -> str:
             "nobody = (65534,) * 3\n"
             "os.setgroups([]); os.setresgid(*nobody); os.setresuid(*nobody)\n"
         )
-    code = "import os, threading\nfrom roadmask.system.scheduling import *\n" + drop + body
+    code = "import os, threading\nfrom roadmask.system.scheduling import *\n" + first + drop + body
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
     )
@@ -150,7 +150,7 @@ def test_a_source_without_a_clock_is_slowed_down() -> None:
 
 
 def test_threads_that_cannot_be_started_are_refused_before_native_code_crashes() -> None:
-    """Without memory for their stacks here; a limit of tasks gives the same error."""
+    """Without memory for their stacks here; a limit of tasks gives the same error of Python's."""
     body = (
         "import resource\n"
         "from roadmask.errors import ConfigError\n"
@@ -163,8 +163,37 @@ def test_threads_that_cannot_be_started_are_refused_before_native_code_crashes()
         "print(threading.active_count())"
     )
     said, left = in_child(body).splitlines()
-    assert re.match(r"--threads 64: only \d+ can be started here; give fewer", said)
+    assert re.match(
+        r"--threads 64: only \d+ can be started here; give fewer.* limit of memory", said
+    )
     assert left == "1"
+
+
+@pytest.mark.parametrize("tasks", [2, 6, 12])
+def test_a_limit_of_tasks_is_not_called_memory(tasks: int) -> None:
+    """It was: 'raise the limit of tasks or of memory', 'try again with more memory'."""
+    imports = (
+        "import resource, signal, sys\n"
+        "from roadmask.inference.worker_process import WorkerProcess\n"
+        "from roadmask.system.command_line import run_command\n"
+    )
+    body = (
+        f"resource.setrlimit(resource.RLIMIT_NPROC, ({tasks}, {tasks}))\n"
+        "sys.stderr = sys.stdout\n"
+        "def many():\n"
+        "    while True: threading.Thread(target=signal.pause, daemon=True).start()\n"
+        "for act in (lambda: require_threads(12), many, WorkerProcess):\n"
+        "    assert run_command(act, verbose=False) == 2\n"
+        "print(what_lacks(), flush=True)\n"
+        "os._exit(0)"  # the threads wait for ever
+    )
+    said = in_child(body, as_nobody=True, first=imports)
+    assert "memory" not in said
+    network, thread, process, lacks = said.splitlines()
+    tasks_full = "no further thread or process may start: raise the limit of tasks"
+    assert re.match(r"roadmask: --threads 12: only \d can be.* raise the limit of tasks", network)
+    assert thread.startswith(f"roadmask: {tasks_full}") and lacks.startswith(tasks_full)
+    assert process.startswith(f"roadmask: the network's process did not start: {tasks_full}")
 
 
 @pytest.mark.parametrize("count", [0, 65, 100_000])
@@ -173,20 +202,12 @@ def test_numbers_of_threads_that_no_network_takes(count: int) -> None:
         Engine("roadnet-480x352", count)
 
 
-@pytest.mark.parametrize(("limit", "named"), [("-v", "memory"), ("-u", "thread")])
-def test_a_want_of_memory_or_threads_is_called_so(limit: str, named: str, tmp_path: Path) -> None:
+def test_a_want_of_memory_is_called_so() -> None:
     """It was an unreadable video."""
-    if limit == "-u" and os.geteuid() == 0:
-        pytest.skip("no limit of tasks holds for root")
-    lines = [
-        "import resource, sys",
-        "from roadmask.system.scheduling import what_lacks",
-        "what = resource.RLIMIT_AS if sys.argv[1] == '-v' else resource.RLIMIT_NPROC",
-        "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()",
-        "most = used + (40 << 20) if sys.argv[1] == '-v' else 0",
-        "resource.setrlimit(what, (most, most))",
-        "print(what_lacks())",
-    ]
-    command = [sys.executable, "-c", "\n".join(lines), limit]
-    said = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
-    assert named in said
+    body = (
+        "import resource\n"
+        "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (used + (40 << 20), -1))\n"
+        "print(what_lacks())"
+    )
+    assert in_child(body).startswith("there is no memory left: raise the limit")
