@@ -99,7 +99,7 @@ $(VENV)/.core: $(NATIVE)
 $(VENV)/.test: $(VENV)/.core
 	$(call upgrade,$(VENV))
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group test \
-		--editable '.[record,foxglove,zenoh,web,cloud,models,metrics]'
+		--editable '.[record,foxglove,zenoh,ros2,web,cloud,models,metrics]'
 	touch $@
 
 clean:

@@ -51,7 +51,9 @@ def check_key(key: str) -> str:
     return key
 
 
-def open_session(connect: Sequence[str], listen: Sequence[str], scout: bool) -> Any:
+def open_session(
+    connect: Sequence[str], listen: Sequence[str], scout: bool, gossip: bool = False
+) -> Any:
     """A peer that connects to and listens at the endpoints given, and finds no others itself.
 
     An endpoint to connect to need not be there yet: it is tried again every second.
@@ -59,6 +61,7 @@ def open_session(connect: Sequence[str], listen: Sequence[str], scout: bool) -> 
     Args:
         connect, listen: Zenoh endpoints, for example ``"tcp/10.0.0.2:7447"``.
         scout: look for peers by multicast, and let peers tell of others.
+        gossip: let peers tell of others, without multicast.
 
     Raises:
         ConfigError: no Zenoh, or an endpoint that it cannot use.
@@ -78,7 +81,7 @@ def open_session(connect: Sequence[str], listen: Sequence[str], scout: bool) -> 
         "listen/timeout_ms": 0,
         "listen/exit_on_failure": True,
         "scouting/multicast/enabled": scout,
-        "scouting/gossip/enabled": scout,
+        "scouting/gossip/enabled": scout or gossip,
         "transport/link/tcp/so_sndbuf": _SOCKET_BUFFER_BYTES,
         "transport/link/tcp/so_rcvbuf": _SOCKET_BUFFER_BYTES,
     }

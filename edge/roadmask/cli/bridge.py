@@ -22,7 +22,19 @@ def add_bridge(parser: argparse.ArgumentParser) -> None:
         "--foxglove", metavar="HOST:PORT", help="serve Foxglove there instead, e.g. 127.0.0.1:8765"
     )
     parser.add_argument(
-        "--allow-not-live", action="store_true", help="with --foxglove: replayed frames too"
+        "--ros2",
+        nargs="?",
+        const="/roadmask",
+        metavar="NAMESPACE",
+        help="publish ROS 2 topics over Zenoh instead (default: /roadmask)",
+    )
+    parser.add_argument(
+        "--domain", type=between(0, 232), default=0, metavar="N", help="with --ros2: ROS_DOMAIN_ID"
+    )
+    parser.add_argument(
+        "--allow-not-live",
+        action="store_true",
+        help="with --foxglove and --ros2: replayed frames too",
     )
     parser.add_argument(
         "--max-rate",
@@ -76,9 +88,34 @@ def remote_subscriber(options: argparse.Namespace) -> RemoteSubscriber | None:
 
 
 def _bridge(options: argparse.Namespace) -> int:
-    if (options.zenoh is None) == (options.foxglove is None):
-        raise ConfigError("give one of --zenoh KEY and --foxglove HOST:PORT")
+    if sum(given is not None for given in (options.zenoh, options.foxglove, options.ros2)) != 1:
+        raise ConfigError("give one of --zenoh KEY, --foxglove HOST:PORT and --ros2 [NAMESPACE]")
+    if options.ros2 is not None:
+        return _serve_ros2(options)
     return _serve_foxglove(options) if options.foxglove else _relay(options)
+
+
+def _serve_ros2(options: argparse.Namespace) -> int:
+    from roadmask.bridge.ros2 import serve_ros2
+    from roadmask.stream.protocol import DEFAULT_SOCKET
+    from roadmask.system.files import write_json
+
+    sent = serve_ros2(
+        options.socket or DEFAULT_SOCKET,
+        namespace=options.ros2,
+        domain=options.domain,
+        connect=options.connect,
+        listen=options.listen,
+        scout=options.scout,
+        allow_not_live=options.allow_not_live,
+        max_rate_hz=options.max_rate,
+        stop=stop_on_signal(),
+        ready=lambda: print(f"ROS 2: node {options.ros2.rstrip('/')}/roadmask", flush=True),
+    )
+    if options.json:
+        write_json(options.json, sent)
+    print(f"{sent['frames']} masks sent, {sent['diagnostics']} diagnostics")
+    return 0
 
 
 def _serve_foxglove(options: argparse.Namespace) -> int:
