@@ -18,6 +18,9 @@ def add_record(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--foxglove", action="store_true", help="standard messages too, for Foxglove"
     )
+    parser.add_argument(
+        "--ros2", type=Path, metavar="FILE", help="a bag of ROS 2 as well, e.g. drive_ros2.mcap"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was recorded")
     parser.add_argument("--wait", type=SECONDS, default=10.0, metavar="S", help="for the stream")
     parser.set_defaults(body=_record)
@@ -35,6 +38,7 @@ def _record(options: argparse.Namespace) -> int:
         seconds=options.seconds,
         wait_s=options.wait,
         foxglove=options.foxglove,
+        ros2=options.ros2,
         stop=stop_on_signal(),
     )
     if options.json:

@@ -6,12 +6,14 @@ import select
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from roadmask.errors import CaptureError
-from roadmask.interop.foxglove_messages import LOG, frame_messages, log_message, require_foxglove
-from roadmask.interop.view import recorded_view
+from roadmask.interop.view import View, recorded_view
+from roadmask.recording.standards import FoxgloveTopics, Ros2Bag, Standard
 from roadmask.recording.tap import Heard, Tap, frame_identities
 from roadmask.recording.writer import RecordingFile
 from roadmask.stream.camera_geometry import geometry_of
@@ -31,6 +33,7 @@ def record(
     seconds: float = 0.0,
     wait_s: float = 10.0,
     foxglove: bool = False,
+    ros2: Path | None = None,
     stop: threading.Event,
 ) -> dict[str, Any]:
     """Record the stream at ``socket``, frames that are not live included.
@@ -42,6 +45,7 @@ def record(
         seconds: stop so long after the stream was found; 0 = until told.
         wait_s: how long to wait for the stream.
         foxglove: write Foxglove's standard messages beside our own.
+        ros2: write a bag of ROS 2 there as well; it must not exist.
         stop: set it to end.
 
     Returns:
@@ -49,12 +53,14 @@ def record(
 
     Raises:
         CaptureError: no stream came.
-        ConfigError: ``out`` cannot be written, or an extra is missing.
+        ConfigError: ``out`` or ``ros2`` cannot be written, or an extra is missing.
     """
-    if foxglove:
-        require_foxglove()
-    with RecordingFile(out) as file:
-        recorder = _Recorder(socket, file, frames, foxglove)
+    with ExitStack() as files:
+        file = files.enter_context(RecordingFile(out))
+        standards: list[Standard] = [FoxgloveTopics(file)] if foxglove else []
+        if ros2 is not None:
+            standards.append(files.enter_context(Ros2Bag(ros2)))
+        recorder = _Recorder(socket, file, frames, standards)
         recorder.run(seconds, wait_s, stop)
         totals = recorder.totals()
         file.add_totals(totals)
@@ -67,8 +73,10 @@ def record(
 
 
 class _Recorder:
-    def __init__(self, socket: str, file: RecordingFile, frames: int, foxglove: bool) -> None:
-        self._foxglove, self._told_bits = foxglove, -1
+    def __init__(
+        self, socket: str, file: RecordingFile, frames: int, standards: Sequence[Standard]
+    ) -> None:
+        self._standards = standards
         self.socket, self.file, self.frames = socket, file, frames
         self.modes: Counter[str] = Counter()  # of frames
         self.span_ns = 0  # from the first frame to the last
@@ -124,28 +132,25 @@ class _Recorder:
         for identity in heard.identities:
             self.file.add_identity(message.stream_id, *identity)
         self.file.add(message, heard.data)
-        if self._foxglove and isinstance(message, FrameHeader):
-            self._write_standard(message, heard.data)
+        if self._standards and isinstance(message, FrameHeader):
+            view = self._view(message, heard.data)
+            for standard in self._standards:
+                standard.hear(message, view, self.file.unix_ns(message.sent_ns))
         if isinstance(message, FrameHeader) and message.type == MessageType.FRAME:
             self.modes[message.mode.name] += 1
             self._first_ns = self._first_ns or message.publish_ns
             self.span_ns = message.publish_ns - self._first_ns
 
-    def _write_standard(self, header: FrameHeader, data: bytes) -> None:
-        now_ns = self.file.unix_ns(header.sent_ns)
-        if header.mode_bits != self._told_bits:
-            self._told_bits = header.mode_bits
-            self.file.add_standard(LOG, log_message(now_ns, header.mode, header.reasons), now_ns)
+    def _view(self, header: FrameHeader, data: bytes) -> View | None:
+        """What is shown of a FRAME."""
         ring = self._tap.ring
         if header.type != MessageType.FRAME or ring is None:
-            return
+            return None
         told = {kind: ring.identity(index, kind) for index, kind in frame_identities(header)}
         numbers, ego = told[IdentityKind.GEOMETRY], told[IdentityKind.EGO]
         geometry = geometry_of(numbers.body, ego.body if ego else b"") if numbers else None
         time_ns = self.file.unix_ns(header.seen_ns)
-        view = recorded_view(header, data, time_ns, told[IdentityKind.LABELS], geometry)
-        for topic, shown in frame_messages(view).items():
-            self.file.add_standard(topic, shown, time_ns)
+        return recorded_view(header, data, time_ns, told[IdentityKind.LABELS], geometry)
 
     def _wait(self) -> None:
         poll = select.poll()

@@ -1,18 +1,12 @@
-"""Writes a recording: one MCAP file under a temporary name until it is whole."""
+"""Writes a recording: our own messages as they came, standard ones beside them."""
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-from roadmask import __version__
-from roadmask.errors import ConfigError
-from roadmask.recording.mcap_file import require_mcap
+from roadmask.recording.mcap_output import McapOutput
 from roadmask.recording.reader import (
     ABOUT,
     FRAME,
@@ -26,7 +20,6 @@ from roadmask.recording.reader import (
 from roadmask.stream.modes import MessageType
 from roadmask.stream.protocol import Identity, IdentityKind, Message, Welcome
 from roadmask.system.clock import now_ns
-from roadmask.system.files import followed
 
 LAYOUT = b"""\
 A message of roadmask's mask stream, little-endian (docs/protocol.md); its length is the u16 at
@@ -35,11 +28,8 @@ same, if its offset is not 0; preview, height x width x 3 u8 RGB, if its offset 
 """
 
 
-class RecordingFile:
-    """``path`` + ``.partial``, renamed to ``path`` when the block ends without an error.
-
-    An error leaves the partial file, unless no frame came: whole but for the last megabyte of
-    pixels, which is the chunk that was being filled.
+class RecordingFile(McapOutput):
+    """A file of ``roadmask record``.
 
     Masks are left to the container's zstd: of the network's masks of 480x352 it makes 4.7 kB each
     in 0.15 ms, lz4 13 kB in 0.08 ms, OpenCV's PNG 6.9 kB in 0.67 ms (4.4 kB in 16 ms at best).
@@ -49,29 +39,10 @@ class RecordingFile:
     """
 
     def __init__(self, path: str | Path) -> None:
-        require_mcap()
-        from mcap.writer import Writer
-
-        self.path = followed(path)
-        self.partial = self.path.with_name(f"{self.path.name}.partial")
-        if self.path.exists():
-            raise ConfigError(f"--out {path} exists: remove it, or give another name")
-        try:
-            self._file = self.partial.open("xb")
-        except FileExistsError as error:
-            raise ConfigError(
-                f"{self.partial} exists: another recorder writes it, or one was killed and 'mcap "
-                f"recover' of the MCAP tools saves its frames; move it, or give another --out"
-            ) from error
-        except OSError as error:
-            raise ConfigError(
-                f"--out {path}: {error.strerror}; give a file in a writable folder"
-            ) from error
-        self.frames = self.statuses = self.bytes = 0
+        super().__init__(path, PROFILE)
+        self.statuses = 0
         # Once: a step of the wall clock must not reorder what was recorded.
         self._unix_ns = time.time_ns() - now_ns()
-        self._writer = Writer(self._file)
-        self._writer.start(PROFILE, f"roadmask {__version__}")
         schema = self._writer.register_schema("roadmask.Message", "roadmask", LAYOUT)
         self._channels = {
             topic: self._writer.register_channel(topic, "roadmask", schema)
@@ -80,26 +51,6 @@ class RecordingFile:
         self._writer.add_metadata(
             ABOUT, {"version": VERSION, "unix_ns_minus_boottime_ns": str(self._unix_ns)}
         )
-
-    def __enter__(self) -> RecordingFile:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if error is None:
-            try:
-                self._finish()
-                return
-            except OSError as failure:
-                self._give_up()
-                raise self._unwritable(failure) from failure
-        self._give_up()
-        if isinstance(error, OSError):
-            raise self._unwritable(error) from error
 
     def add(self, message: Message, data: bytes) -> None:
         """One message with its planes.
@@ -158,28 +109,6 @@ class RecordingFile:
     def add_totals(self, totals: dict[str, int]) -> None:
         """What was counted, at the end."""
         self._writer.add_metadata(TOTALS, {name: str(value) for name, value in totals.items()})
-
-    def _finish(self) -> None:
-        finish: Callable[[], None] = self._writer.finish  # mcap gives it no type
-        finish()
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self.bytes = self._file.tell()
-        self._file.close()
-        self.partial.rename(self.path)
-
-    def _give_up(self) -> None:
-        with suppress(OSError):  # what is in the buffer does not fit either
-            self._file.close()
-        if not self.frames:
-            self.partial.unlink(missing_ok=True)
-
-    def _unwritable(self, error: OSError) -> ConfigError:
-        kept = f"; its first frames are in {self.partial.name}" if self.frames else ""
-        return ConfigError(
-            f"--out {self.path}: {error.strerror} after {self.frames} frames: make room{kept}, "
-            "where 'mcap recover' finds them"
-        )
 
 
 def identity_entry(
