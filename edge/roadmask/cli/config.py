@@ -29,7 +29,12 @@ def add_config(parser: argparse.ArgumentParser) -> None:
     form.add_argument("--json-schema", action="store_true", help="the schema of such a file")
     form.add_argument("--markdown", action="store_true", help="the tables of the documentation")
     show.set_defaults(body=_show)
-    check = what.add_parser("check", help="check a file", description="Exit code 2: unusable.")
+    check = what.add_parser(
+        "check",
+        help="check a file",
+        description="Exit code 2: unusable. What only the board may have (users, groups, "
+        "the model's file) is named where it is not on this machine.",
+    )
     check.add_argument("file", type=Path, metavar="FILE")
     check.set_defaults(body=_check)
     explain = what.add_parser("explain", help="tell all about one setting")
@@ -59,12 +64,14 @@ def show_settings(given: dict[str, Any]) -> str:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from roadmask.cli.config_file import daemon_config, read_config
+    from roadmask.cli.config_file import daemon_config, lacks_here, read_config
 
     tables = read_config(options.file)
-    daemon_config(options.file, {})
+    config = daemon_config(options.file, {})
     count = sum(map(len, tables.values()))
     print(f"{options.file}: {count} settings, all usable")
+    for lack in lacks_here(config):
+        print(f"not on this machine: {lack}")
     return EXIT_DONE
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from roadmask.daemon.camera_model import CameraSettings, camera_model
 from roadmask.daemon.config import DaemonConfig, MaskLimits, SceneLimits
 from roadmask.daemon.contradictions import refuse_contradictions
-from roadmask.errors import ConfigError
+from roadmask.errors import ConfigError, RoadmaskError
 from roadmask.system.settings import from_table
 from roadmask.system.toml import read_toml
 from roadmask.web.settings import ServeConfig
@@ -55,6 +56,25 @@ def daemon_config(path: Path | None, options: dict[str, Any]) -> DaemonConfig:
     config = dataclasses.replace(daemon, **options)
     refuse_contradictions(config)
     return config
+
+
+def lacks_here(config: DaemonConfig) -> Iterator[str]:
+    """What the settings name and this machine has not; the board that they are for may have it."""
+    from roadmask.daemon.outlet import access_of
+    from roadmask.inference.model_file import model_path
+    from roadmask.storage.address import is_address
+    from roadmask.stream.publish.access import AllowList, group_id
+
+    looks: list[Callable[[], object]] = [
+        lambda: AllowList(access_of(config)),
+        lambda: group_id(config.socket_group) if config.socket_group else None,
+        lambda: is_address(config.model) or model_path(config.model),
+    ]
+    for look in looks:
+        try:
+            look()
+        except RoadmaskError as error:
+            yield str(error)
 
 
 def serve_config(path: Path | None, options: dict[str, Any]) -> ServeConfig:

@@ -192,6 +192,21 @@ def test_what_is_shown_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert (config.threads, config.scene.dark, config.max_age_ms) == (4, 0.5, 250)
 
 
+def test_what_only_the_board_may_have_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "board.toml"
+    file.write_text('[daemon]\nallow_users = ["nobody-of-here"]\nmodel = "other.tflite"\n')
+    assert main(["config", "check", str(file)]) == 0
+    usable, *lacks = capsys.readouterr().out.splitlines()
+    assert usable.endswith("2 settings, all usable")
+    for line, word in zip(lacks, ("nobody-of-here", "other.tflite"), strict=True):
+        assert line.startswith("not on this machine: ") and word in line
+    file.write_text('[daemon]\nsource = "rtpx://camera"\n')
+    assert main(["config", "check", str(file)]) == 2
+    assert "unknown kind 'rtpx'" in capsys.readouterr().err
+
+
 def test_one_setting_explained(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["config", "explain", "max-fps"]) == 0
     told = capsys.readouterr().out
