@@ -14,8 +14,11 @@ CPP := $(shell git ls-files '*.cpp' '*.hpp' '*.c' '*.h')
 demo: $(VENV)/.core  ## the daemon on the synthetic town, a subscriber beside it
 	$(BIN)/roadmask demo
 
+# A file's tests stay together, for they share what they make: daemons, browsers, networks.
+PARALLEL := -n logical --maxprocesses 4 --dist loadfile
+
 test: $(VENV)/.test lint  ## linters, types and every test under ten minutes
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest tests $(PARALLEL)
 
 test-slow: $(VENV)/.test  ## the long tests too
 	$(BIN)/python -m pytest tests -m 'slow or not slow' --timeout=3600

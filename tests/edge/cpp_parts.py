@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import functools
 import os
 import shutil
@@ -30,7 +31,15 @@ def tool(name: str) -> str:
 
 @functools.cache
 def built() -> Path:
-    """The build folder, its programs up to date."""
+    """The build folder, its programs up to date; tests that run beside each other build once."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with (BUILD / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _build()
+    return BUILD
+
+
+def _build() -> None:
     cmake = tool("cmake")
     generator = ["-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={tool('ninja')}"]
     options = ["-DROADMASK_PYTHON=OFF", "-DROADMASK_TESTS=ON"]
@@ -42,7 +51,6 @@ def built() -> Path:
     ):
         done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
-    return BUILD
 
 
 def program(name: str) -> str:

@@ -31,6 +31,13 @@ def wait_for(condition: Callable[[], Any], what: str) -> Any:
     return value
 
 
+def let_others_in(folder: Path) -> None:
+    """Every user may pass the folders that pytest made, however many lie above this one."""
+    for each in (folder, *folder.parents):
+        if not each.stat().st_mode & 0o001:
+            each.chmod(0o755)
+
+
 def frame_info(**changes: Any) -> FrameInfo:
     """A live frame captured now."""
     return FrameInfo(**{"capture_ns": now_ns(), "camera_size": (1280, 720), **changes})

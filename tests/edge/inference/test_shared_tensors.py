@@ -80,12 +80,15 @@ for turn in range(3):
 
 
 def test_an_answer_that_is_late_is_taken_and_one_that_never_comes_is_forgotten() -> None:
-    turns = _native.Turns(memoryview(mmap.mmap(-1, mmap.PAGESIZE)))
+    memory = memoryview(mmap.mmap(-1, mmap.PAGESIZE))
+    turns = _native.Turns(memory)
     other = _native.Turns(memoryview(mmap.mmap(-1, mmap.PAGESIZE)))
     assert not other.next(0.0)
     assert turns.ask(0.0) is None and turns.wait(0.001) is None
     turns.forget()
-    answered = threading.Thread(target=lambda: (turns.next(60.0), turns.answer(5, 9, False)))
+    # As the process that replaces another: it does not see what was asked before it.
+    fresh = _native.Turns(memory)
+    answered = threading.Thread(target=lambda: (fresh.next(60.0), fresh.answer(5, 9, False)))
     answered.start()
     late = turns.ask(0.0)
     while late is None:

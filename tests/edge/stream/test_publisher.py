@@ -13,6 +13,7 @@ from stream_parts import (
     connect,
     frame_info,
     header_of,
+    let_others_in,
     process,
     publish,
     publisher_process,
@@ -216,8 +217,7 @@ print("welcome" if data[4] == 1 else "bye", flush=True)
 def test_who_may_subscribe(
     path: Path, mode_bits: int, allow_groups: tuple[int, ...], groups: str, answer: str
 ) -> None:
-    for folder in path.parents[:3]:
-        folder.chmod(0o755)
+    let_others_in(path.parent)
     with (
         Publisher(
             path, mask_size=(8, 8), access=Access(mode_bits, groups=allow_groups)

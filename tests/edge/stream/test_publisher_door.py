@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stream_parts import connect, header_of, process, publish, welcome_of
+from stream_parts import connect, header_of, let_others_in, process, publish, welcome_of
 
 from roadmask._native import accept_living
 from roadmask.errors import PublishError
@@ -26,8 +26,7 @@ ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
+    let_others_in(tmp_path)
     return tmp_path / "masks.sock"
 
 
@@ -164,8 +163,7 @@ def test_one_user_cannot_take_every_place(path: Path) -> None:
 
 @ROOT
 def test_the_sockets_group_lets_the_listed_in_under_any_umask(tmp_path: Path) -> None:
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
+    let_others_in(tmp_path)
     path = tmp_path / "run" / "masks.sock"
     access = Access(groups=(4242,), group=4242)
     former = os.umask(0o077)
