@@ -1,4 +1,5 @@
-// What tests/edge/stream/test_calls_cpp.py asks of the C++ subscriber's calls, one word a program.
+// What tests/edge/stream/test_calls_of_threads.py and test_bounded_calls.py ask of the C++
+// subscriber's calls, one word a program.
 //
 //   calls moved | forever SOCKET | close SOCKET | fork SOCKET | memory SOCKET
 #include <sys/resource.h>
@@ -12,6 +13,7 @@
 #include <iostream>
 #include <string>
 #include <thread>
+#include <type_traits>
 
 #include "roadmask/subscriber.hpp"
 
@@ -19,6 +21,16 @@ using namespace roadmask;
 using std::chrono::milliseconds;
 
 namespace {
+
+template <typename F>
+constexpr bool quiet(F) {
+  return std::is_nothrow_invocable_v<F, const Subscriber&> ||
+         std::is_nothrow_invocable_v<F, const Mask&>;
+}
+// Without memory a text is empty and a name unknown: neither throws.
+static_assert(quiet(&Subscriber::reason_text) && quiet(&Mask::model) && quiet(&Mask::geometry) &&
+              quiet(&Mask::calibration) && quiet(&Mask::camera) && quiet(&Mask::labels) &&
+              quiet(&Mask::verification) && quiet(&Mask::geometry_identity));
 
 void tell(const char* what, bool found, const Subscriber& subscriber) {
   std::cout << what << " " << found << " " << static_cast<int>(subscriber.reason()) << " "

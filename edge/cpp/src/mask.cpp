@@ -1,9 +1,23 @@
 #include <ctime>
+#include <new>
 
 #include "mapped_ring.hpp"
 #include "roadmask/subscriber.hpp"
 
 namespace roadmask {
+namespace {
+
+// Nothing, where it is not told, malformed, of another kind, or there is no memory for its name.
+std::optional<Identity> entry(const MappedRing* ring, std::uint8_t index,
+                              IdentityKind kind) noexcept {
+  try {
+    return ring ? ring->identity(index, kind) : std::nullopt;
+  } catch (const std::bad_alloc&) {
+    return std::nullopt;
+  }
+}
+
+}  // namespace
 
 std::uint64_t now_ns() noexcept {
   timespec now;
@@ -23,29 +37,28 @@ bool Mask::valid() const noexcept {
   return age >= 0 && static_cast<std::uint64_t>(age) <= limit_ns_;
 }
 
-std::optional<Identity> Mask::model() const {
-  return ring_ ? ring_->identity(header_.model, IdentityKind::MODEL) : std::nullopt;
+std::optional<Identity> Mask::model() const noexcept {
+  return entry(ring_.get(), header_.model, IdentityKind::MODEL);
 }
-std::optional<Identity> Mask::calibration() const {
-  return ring_ ? ring_->identity(header_.calibration, IdentityKind::CALIBRATION) : std::nullopt;
+std::optional<Identity> Mask::calibration() const noexcept {
+  return entry(ring_.get(), header_.calibration, IdentityKind::CALIBRATION);
 }
-std::optional<Identity> Mask::camera() const {
-  return ring_ ? ring_->identity(header_.camera, IdentityKind::CAMERA) : std::nullopt;
+std::optional<Identity> Mask::camera() const noexcept {
+  return entry(ring_.get(), header_.camera, IdentityKind::CAMERA);
 }
-std::optional<Identity> Mask::labels() const {
-  return ring_ ? ring_->identity(header_.labels, IdentityKind::LABELS) : std::nullopt;
+std::optional<Identity> Mask::labels() const noexcept {
+  return entry(ring_.get(), header_.labels, IdentityKind::LABELS);
 }
-std::optional<Identity> Mask::verification() const {
-  return ring_ ? ring_->identity(header_.identities()[4], IdentityKind::VERIFICATION)
-               : std::nullopt;
+std::optional<Identity> Mask::verification() const noexcept {
+  return entry(ring_.get(), header_.identities()[4], IdentityKind::VERIFICATION);
 }
-std::optional<Identity> Mask::geometry_identity() const {
-  return ring_ ? ring_->identity(header_.identities()[5], IdentityKind::GEOMETRY) : std::nullopt;
+std::optional<Identity> Mask::geometry_identity() const noexcept {
+  return entry(ring_.get(), header_.identities()[5], IdentityKind::GEOMETRY);
 }
-std::optional<Geometry> Mask::geometry() const {
+std::optional<Geometry> Mask::geometry() const noexcept {
   const auto found = geometry_identity();
   if (!found) return std::nullopt;
-  const auto ego = ring_->identity(header_.identities()[6], IdentityKind::EGO);
+  const auto ego = entry(ring_.get(), header_.identities()[6], IdentityKind::EGO);
   return geometry_of(*found, ego ? &*ego : nullptr);
 }
 

@@ -338,11 +338,15 @@ NoMask Subscriber::reason() const noexcept {
   return locked(NoMask::CLOSED, [](State& s) { return s.reason; });
 }
 
-std::string Subscriber::reason_text() const {
-  return locked(std::string(to_string(NoMask::CLOSED)), [](State& s) {
-    const std::string text = to_string(s.reason);
-    return s.detail.empty() ? text : text + " (" + s.detail + ")";
-  });
+std::string Subscriber::reason_text() const noexcept {
+  try {
+    return locked(std::string(to_string(NoMask::CLOSED)), [](State& s) {
+      const std::string text = to_string(s.reason);
+      return s.detail.empty() ? text : text + " (" + s.detail + ")";
+    });
+  } catch (const std::exception&) {  // no memory for it
+    return {};
+  }
 }
 
 Check Subscriber::check() const noexcept {

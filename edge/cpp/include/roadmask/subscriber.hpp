@@ -80,16 +80,16 @@ class Mask {
   // view: what was computed from it counts only if this is true.
   bool valid() const noexcept;
 
-  std::optional<Identity> model() const;
-  std::optional<Identity> calibration() const;
-  std::optional<Identity> camera() const;
-  std::optional<Identity> labels() const;
+  std::optional<Identity> model() const noexcept;
+  std::optional<Identity> calibration() const noexcept;
+  std::optional<Identity> camera() const noexcept;
+  std::optional<Identity> labels() const noexcept;
   // How the model's golden frames ended on this board, and their digest.
-  std::optional<Identity> verification() const;
+  std::optional<Identity> verification() const noexcept;
   // The camera model by which the mask may be measured, and its digest.
-  std::optional<Identity> geometry_identity() const;
+  std::optional<Identity> geometry_identity() const noexcept;
   // The same in numbers, with the ego mask; nothing where the daemon was not told.
-  std::optional<Geometry> geometry() const;
+  std::optional<Geometry> geometry() const noexcept;
 
  private:
   friend class Subscriber;
@@ -156,8 +156,8 @@ class Subscriber {
   // usable, views by their valid().
   void close() noexcept;
 
-  NoMask reason() const noexcept;   // why the last call gave no mask; NONE if it gave one
-  std::string reason_text() const;  // the same as a sentence, with what is known about it
+  NoMask reason() const noexcept;            // why the last call gave no mask; NONE if it gave one
+  std::string reason_text() const noexcept;  // a sentence, with what is known about it
   Check check() const noexcept;     // what the publisher did wrong, while reason() is MALFORMED
   bool connected() const noexcept;  // a stream is up; its masks may be refused all the same
   bool ended() const noexcept;      // closed, or lost with reconnect = false
