@@ -14,6 +14,7 @@ from cpp_parts import REPOSITORY, built, program, tool
 from stream_parts import frame_info, wait_for
 
 from roadmask import __version__
+from roadmask.labels.label_set import CATEGORY_NAMES, Category
 from roadmask.stream import modes
 from roadmask.stream.protocol import Identity
 from roadmask.stream.publish.publisher import Publisher, StreamIdentity
@@ -94,6 +95,14 @@ def test_the_version_is_one() -> None:
     macros = (HEADER.parent / "roadmask" / "version.h").read_text()
     parts = [re.search(rf"{part} (\d+)", macros) for part in ("MAJOR", "MINOR", "PATCH")]
     assert ".".join(part[1] for part in parts if part) == __version__
+
+
+def test_categories_have_their_names_in_every_language() -> None:
+    loaded = ctypes.CDLL(str(library()))
+    loaded.roadmask_category_name.restype = ctypes.c_char_p
+    told = tuple(loaded.roadmask_category_name(number).decode() for number in range(9))
+    assert told == (*CATEGORY_NAMES, "unknown")
+    assert tuple(category.name.lower() for category in Category) == CATEGORY_NAMES
 
 
 def run_while_publishing(path: Path, *command: str) -> str:

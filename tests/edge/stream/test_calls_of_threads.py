@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from cpp_parts import program
 from stream_parts import PATIENCE_S, process, publish, publisher_process, wait_for
 
 from roadmask._native import process_id
+from roadmask.stream import ring
 from roadmask.stream.modes import NoMask
 from roadmask.stream.protocol import encode
 from roadmask.stream.publish.publisher import Publisher
@@ -152,6 +155,51 @@ def test_who_was_moved_from_is_closed() -> None:
     calls = [f"{call} 0 {closed} 1" for call in ("latest", "view", "receive")]
     assert done.returncode == 0
     assert done.stdout.splitlines() == [*calls, "the stream was closed -1 0none00"]
+
+
+def others_ran(call: Callable[[], object]) -> bool:
+    """Whether another thread had a turn while ``call`` ran, which nothing but ``call`` gave it."""
+    count, over, before = [0], threading.Event(), sys.getswitchinterval()
+
+    def run() -> None:
+        while not over.is_set():
+            count[0] += 1
+            time.sleep(0)
+
+    running = threading.Thread(target=run)
+    running.start()
+    sys.setswitchinterval(1000)  # a thread that computes keeps the lock
+    try:
+        begin = count[0]
+        call()
+        return count[0] > begin
+    finally:
+        sys.setswitchinterval(before)
+        over.set()
+        running.join()
+
+
+def test_pages_are_mapped_and_copied_without_the_interpreters_lock(path: Path) -> None:
+    """A watchdog thread stood still for 5.4 s while its process mapped a ring."""
+    fd, _memory = ring.create(64 << 20)
+    try:
+        wait_for(lambda: others_ran(lambda: ring.map_read_only(fd, 64 << 20)), "turns: mapping")
+    finally:
+        os.close(fd)
+    with (
+        Publisher(path, mask_size=(2816, 2048), max_age_ms=60_000) as publisher,  # 5.5 MiB
+        Subscriber(path, max_age_ms=60_000) as subscriber,
+    ):
+        subscriber.latest()
+
+        def turns_while_copied() -> bool:
+            publish(publisher)
+            found: list[Mask | None] = []
+            ran = others_ran(lambda: found.append(subscriber.latest()))
+            return ran and found[0] is not None
+
+        wait_for(turns_while_copied, "turns: copying")
+    assert not others_ran(lambda: bytes(64 << 20)), "this would be seen"
 
 
 def test_a_fork_has_an_id_of_its_own() -> None:

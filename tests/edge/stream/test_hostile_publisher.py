@@ -6,6 +6,7 @@ import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from cpp_parts import driven
@@ -29,6 +30,7 @@ from roadmask.testing.raw_publisher import (
 )
 
 Ask = Callable[[], tuple[NoMask, str]]
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -183,6 +185,38 @@ def test_an_id_that_is_no_category(publisher: RawPublisher, ask: Ask) -> None:
     assert publisher.send(encode(good_status(sequence=frame.sequence)))
     assert publisher.kept, "the stream goes on"
     assert ask() == (NoMask.MALFORMED, "category")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [b"\x08", b"\x01\0\0\0\x21", b"\x03", b""],
+    ids=["of a later kind", "33 colours", "a camera's", "empty"],
+)
+def test_a_model_that_nobody_can_name_is_unknown(publisher: RawPublisher, entry: bytes) -> None:
+    """The mask is handed out, its model is None, or nullopt: nothing is raised."""
+    frame, at = good_frame(model=0), good_welcome().identity_offset
+    ring_commit(publisher.memory, frame.slot * GENERATION_STRIDE, frame.sequence)
+    publisher.memory[at : at + 256] = entry.ljust(256, b"\0")
+
+    def given(look: Callable[[], T]) -> T:
+        """What it says first of a frame that was just sent."""
+        publisher.hang_up()
+        look()
+        welcome = (encode(good_welcome()), [publisher.sealed])
+        publisher.serve(welcome, (encode(good_frame(model=0)), []))
+        return look()
+
+    with Subscriber(publisher.path) as subscriber:
+        mask = wait_for(lambda: given(subscriber.latest), "a mask")
+        assert mask.model is None and mask.geometry is None and mask.verification is None
+    with driven("probe", publisher.path) as running:
+
+        def said() -> bool:
+            answer = given(lambda: running.ask("latest"))
+            assert not answer.startswith("mask") or " model=- " in answer
+            return answer.startswith("mask")
+
+        wait_for(said, "a mask")
 
 
 def test_a_future_stamp_never_becomes_fresh(publisher: RawPublisher, ask: Ask) -> None:

@@ -15,6 +15,7 @@ from stream_parts import wait_for
 from roadmask.stream.modes import NoMask
 from roadmask.testing import StreamPlayer
 
+NO_DAEMONS = ("torn", "hostile", "flood", "sparse", "mute")
 READER = """
 import sys
 from roadmask.stream.subscribe.subscriber import Subscriber
@@ -68,4 +69,18 @@ def test_a_refused_ring_is_not_charged_to_its_reader(
         for _ in range(5):
             wait_for(refused, "refusal")
             wait_for(lambda: not refused(), "another try")
+        assert peak_kib(running) - before <= 64 << 10
+
+
+@pytest.mark.parametrize("client", ["python", "cpp"])
+def test_no_bad_publisher_costs_its_reader_memory(tmp_path: Path, client: str) -> None:
+    """The scenes that no daemon plays, in turns; the rings that are accepted have 5 MiB."""
+    path = tmp_path / "masks.sock"
+    with StreamPlayer(path) as player, reader_process(client, path, 256 << 20) as running:
+        before, said = peak_kib(running), set()
+        for _ in range(15):
+            for scene in NO_DAEMONS:
+                player.play(scene, 0)
+                said.add(NoMask(int(running.ask("latest").split(" ")[1])))
+        assert {NoMask.MALFORMED, NoMask.AWAITING_WELCOME} <= said, "it was attacked"
         assert peak_kib(running) - before <= 64 << 10
