@@ -49,6 +49,24 @@ def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
     assert not dead
 
 
+def test_every_test_that_is_named_exists() -> None:
+    """In a page or a comment: a proof that is not there is none."""
+    named = [*PAGES, ROOT / "Makefile"]
+    named += [path for path in ROOT.glob("tests/**/*.[cp]*") if path.suffix in (".cpp", ".py")]
+    named += [path for path in ROOT.glob("edge/**/*.[chp]*") if path.suffix in (".cpp", ".hpp")]
+    named += ROOT.glob("edge/**/*.py")
+    paths = {str(path.relative_to(ROOT)) for path in ROOT.glob("tests/**/*") if path.is_file()}
+    names = {path.rpartition("/")[2] for path in paths}
+    pattern = r"tests/[\w/.]+\.(?:py|cpp|pml|tsv|hpp)\b|(?<![\w/])test_[a-z0-9_]+\.py\b"
+    missing = [
+        f"{page.relative_to(ROOT)}: {name}"
+        for page in named
+        for name in re.findall(pattern, page.read_text())
+        if name not in (paths if "/" in name else names)
+    ]
+    assert not missing
+
+
 def anchors(text: str) -> set[str]:
     """Of the headings, as the forge and the site make them."""
     titles = [line.lstrip("#").strip() for _, line in prose(text) if line.startswith("#")]

@@ -18,7 +18,7 @@ from roadmask.stream.subscribe.connection import Connection
 
 
 def frame_identities(header: FrameHeader) -> tuple[tuple[int, IdentityKind], ...]:
-    """The header's six indices, each with the kind of what it refers to."""
+    """The header's indices, each with the kind of what it refers to."""
     kinds = [kind for kind in IdentityKind if kind is not IdentityKind.EMPTY]
     return tuple(zip(frame_indices(header), kinds, strict=True))
 
