@@ -47,7 +47,7 @@ def _add_accuracy(commands: argparse._SubParsersAction[Parser]) -> None:
         commands,
         "accuracy",
         "score masks against the truth: IoU of 7 categories, Dice, iIoU",
-        "Example: python -m benchmarks accuracy roadnet-480x352 --dataset town --split val",
+        "Example: python -m benchmarks accuracy s --dataset town --split val",
     )
     parser.add_argument("model", help=".tflite, .keras, or the name of a shipped model")
     parser.add_argument(
@@ -139,7 +139,7 @@ def _add_peers(commands: argparse._SubParsersAction[Parser]) -> None:
         commands,
         "peers",
         "the same model through MediaPipe, OpenVINO, ONNX Runtime, a plain loop",
-        "Needs `make setup-peers`. Example: python -m benchmarks peers roadnet-480x352 "
+        "Needs `make setup-peers`. Example: python -m benchmarks peers s "
         "--json peers.json --plot peers.svg",
     )
     parser.add_argument("model", help="a .tflite file, or the name of a shipped model")

@@ -11,7 +11,7 @@ from roadmask.system.ranges import THREADS
 
 DOCTOR_EXAMPLES = """\
 examples:
-  roadmask doctor --verify roadnet-480x352
+  roadmask doctor --verify s
   roadmask doctor --socket /run/roadmask-front/masks.v1.sock --reader s4
   roadmask doctor --verify net.tflite --delegate libedgetpu.so.1 --json where-it-runs.json
 Exit code 1: a fault.

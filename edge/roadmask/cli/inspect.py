@@ -9,7 +9,7 @@ from roadmask.cli.network import add_network, read_as_of
 
 INSPECT_EXAMPLES = """\
 examples:
-  roadmask inspect roadnet-480x352
+  roadmask inspect s
   roadmask inspect deeplab.tflite --labels cityscapes-19 --json contract.json
 Exit code 0 whether it can be run or not: `runs` says it.
 """

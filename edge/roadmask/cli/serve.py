@@ -14,7 +14,7 @@ from roadmask.errors import ConfigError
 SERVE_EXAMPLES = """\
 examples:
   roadmask serve --socket /tmp/masks.sock
-  roadmask serve --model roadnet-480x352 --model float.tflite --dataset town
+  roadmask serve --model s --model float.tflite --dataset town
   roadmask serve --host 0.0.0.0 --token-file token.txt --peer desk=http://192.168.1.7:8000
   curl -F image=@frame.png http://127.0.0.1:8000/predict/ -o mask.png
 Only this machine reaches it unless --host says otherwise, which takes a token.

@@ -26,7 +26,7 @@ GOLDEN_NAME = "ROADMASK_GOLDEN"  # see ``golden``
 # SHA-256 over every byte of the file, these counted as zeros.
 SEAL_NAME, SEAL_BYTES = "ROADMASK_SEAL", 32
 MODELS_FOLDER = Path(__file__).parents[1] / "models"
-DEFAULT_MODEL = "roadnet-480x352"
+DEFAULT_MODEL = "roadlite-288x224"  # FAMILY["s"]
 # The edge family by its sizes, smallest and fastest first.
 FAMILY = {"s": "roadlite-288x224", "m": "roadlite-384x256", "l": "roadlite-512x384"}
 # Slots of the Model, Metadata and Buffer tables in TensorFlow Lite's schema.fbs.

@@ -74,7 +74,7 @@ def test_run_and_watch(socket: Path, tmp_path: Path) -> None:
     assert len(masks) == 5
     assert len(list((save / "color").glob("*.png"))) == 5
     mask = cv2.imread(str(masks[0]), cv2.IMREAD_UNCHANGED)
-    assert mask.shape == (352, 480)
+    assert mask.shape == (224, 288)
     assert set(np.unique(mask)) <= set(range(1, 8))
     assert not socket.exists()  # the daemon left nothing
 
@@ -94,11 +94,11 @@ def test_a_file_as_fast_as_the_daemon_loses_no_frame(video: Path, socket: Path) 
     assert all(mask.skipped == 0 for mask in seen)
     assert not status.live
     assert status.model is not None
-    assert status.model.name == "roadnet-480x352"
+    assert status.model.name == "roadlite-288x224"
     # Pixel centres: mask pixel 0 and the last one lie as far from the picture's edges.
     (sx, _), (ox, _) = status.scale, status.offset
     assert sx * -0.5 + ox == pytest.approx(-0.5)
-    assert sx * 479.5 + ox == pytest.approx(319.5)
+    assert sx * 287.5 + ox == pytest.approx(319.5)
 
 
 def test_a_subscriber_is_not_handed_a_file_unless_it_asks(video: Path, socket: Path) -> None:

@@ -43,7 +43,7 @@ def test_prometheus_is_told_what_the_daemon_does(tmp_path: Path) -> None:
         wait_for(lambda: value("roadmask_frames_total") > 10, "frames")
         assert value("roadmask_stage_seconds_count", stage="network") > 10
         assert value("roadmask_mask_age_seconds_count") > 10
-        assert value("roadmask_model_info", name="roadnet-480x352") == 1
+        assert value("roadmask_model_info", name="roadlite-288x224") == 1
         assert value("roadmask_mode") == 1, "one mode at a time"
         assert value("process_resident_memory_bytes") > 1e6
         os.kill(daemon.engines()[0], signal.SIGKILL)

@@ -27,7 +27,7 @@ class Camera(Source):
 
     kind = SourceKind.LIVE
     uri = name = "test:camera"
-    size = (160, 120)
+    size = (320, 200)
     fps = 50.0
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class Camera(Source):
             raise PictureError("no JPEG")
         if self.state == "silent":
             return None
-        width, height = (320, 200) if self.state == "resized" else self.size
+        width, height = (240, 160) if self.state == "resized" else self.size
         level = 40 if self.state == "covered" else 4
         image = self._rng.integers(0, level, (height, width, 3), np.uint8)
         if self.state not in ("dark", "covered"):
@@ -164,10 +164,10 @@ def test_a_picture_that_changes_size_is_mapped_anew(camera: tuple[Camera, Subscr
     while True:
         mask = subscriber.receive(timeout_s=30)
         assert mask is not None, subscriber.reason_text
-        if mask.camera_size == (320, 200):
+        if mask.camera_size == (240, 160):
             break
-    assert mask.size == (480, 352)
-    assert mask.scale == pytest.approx((320 / 480, 200 / 352))
+    assert mask.size == (288, 224)
+    assert mask.scale == pytest.approx((240 / 288, 160 / 224))
 
 
 def test_ready_made_parts_are_used_and_stay_open(tmp_path: Path, shipped_model: Path) -> None:

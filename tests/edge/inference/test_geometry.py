@@ -254,7 +254,7 @@ def test_the_stream_tells_how_to_map_the_mask(shipped_model: Path, tmp_path: Pat
             mask = subscriber.receive(timeout_s=60)
             assert mask is not None, subscriber.reason_text
         plan = geometry(
-            (640, 360), (480, 352), crop=config.crop, fit="letterbox", mask_size=mask_size
+            (640, 360), (288, 224), crop=config.crop, fit="letterbox", mask_size=mask_size
         )
         expected = plan.transform((640, 360))
         assert mask.camera_size == (640, 360) and mask.size == plan.mask_size

@@ -44,11 +44,11 @@ def test_the_shipped_network(
 ) -> None:
     found = inspect(shipped_model, tmp_path)
     assert found["runs"] and found["refused"] is None and found["unknown"] == []
-    assert found["labels"] == "cityscapes-8" and found["on_xnnpack"] == 52
+    assert found["labels"] == "cityscapes-8" and found["on_xnnpack"] == 63
     assert isinstance(found["input"], dict) and isinstance(found["output"], dict)
-    assert found["input"]["range"] == "-1..1" and found["input"]["shape"] == [1, 352, 480, 3]
-    assert found["output"]["ends_in"] == "logits" and found["output"]["shape"] == [1, 88, 120, 8]
-    assert isinstance(found["operators"], dict) and sum(found["operators"].values()) == 53
+    assert found["input"]["range"] == "-1..1" and found["input"]["shape"] == [1, 224, 288, 3]
+    assert found["output"]["ends_in"] == "logits" and found["output"]["shape"] == [1, 56, 72, 8]
+    assert isinstance(found["operators"], dict) and sum(found["operators"].values()) == 64
     assert "runs      yes" in capsys.readouterr().out
 
 

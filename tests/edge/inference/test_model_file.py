@@ -78,7 +78,7 @@ def test_the_same_content_gives_the_same_bytes(shipped_model: Path) -> None:
 
 
 def test_missing_and_foreign_files(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="roadnet-480x352"):  # names what is shipped
+    with pytest.raises(ModelError, match="roadlite-288x224"):  # names what is shipped
         model_path("nothing")
     (tmp_path / "a.tflite").write_bytes(b"hello, I am no model")
     with pytest.raises(ModelError, match="not a TensorFlow Lite file"):

@@ -44,7 +44,7 @@ def test_the_kernels_draw_mask_and_confidence_at_the_pictures_size(
     engine.invoke()
     mask, confidence, counts, _ = kernels_reference.argmax_upsample(
         engine.output, size, engine.labels.category_table[:8], 1,
-        confidence_table(engine.output_spec.scale),
+        confidence_table(engine.output_spec.scale, engine.info.temperature),
     )  # fmt: skip
     np.testing.assert_array_equal(made.mask, mask)
     np.testing.assert_array_equal(made.confidence, confidence)

@@ -236,7 +236,7 @@ def test_metrics_count_by_route(client: httpx.Client) -> None:
     text = client.get("/metrics").text
     line = 'roadmask_http_requests_total{method="GET",route="/labels",status="200"}'
     assert line in text and "secret-looking-path" not in text
-    assert 'roadmask_queue{model="roadnet-480x352"} 0.0' in text
+    assert 'roadmask_queue{model="roadlite-288x224"} 0.0' in text
 
 
 def test_the_api_page_needs_no_network(client: httpx.Client) -> None:

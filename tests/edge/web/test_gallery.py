@@ -77,8 +77,8 @@ def test_an_id_is_looked_up(camvid: httpx.Client, path: str) -> None:
 
 def test_models_of_peers_are_listed_and_one_that_is_gone_says_so(camvid: httpx.Client) -> None:
     models = {model["name"]: model for model in camvid.get("/models").json()["models"]}
-    assert set(models) == {"roadnet-480x352", "roadnet-480x352@desk", "@gone"}
-    here, there = models["roadnet-480x352"], models["roadnet-480x352@desk"]
+    assert set(models) == {"roadlite-288x224", "roadlite-288x224@desk", "@gone"}
+    here, there = models["roadlite-288x224"], models["roadlite-288x224@desk"]
     assert there["digest"] == here["digest"] and there["peer"] == "desk"
     assert there["scores"]["int8"]["miou"] > 0.5
     assert not models["@gone"]["available"] and "gone" in models["@gone"]["reason"]
@@ -86,7 +86,7 @@ def test_models_of_peers_are_listed_and_one_that_is_gone_says_so(camvid: httpx.C
 
 def test_compare_with_a_peer(camvid: httpx.Client, shipped_model: Path) -> None:
     image = town_picture()
-    names = {"a": "roadnet-480x352", "b": "roadnet-480x352@desk"}
+    names = {"a": "roadlite-288x224", "b": "roadlite-288x224@desk"}
     files = {"image": encoded(image), "truth": encoded(engines_own(shipped_model, image)[0])}
     answer = camvid.post("/compare", params=names, files=files).json()
     assert answer["agreement"] == 1 and not from_uri(answer["difference"]).any()
@@ -99,12 +99,12 @@ def test_compare_with_a_peer(camvid: httpx.Client, shipped_model: Path) -> None:
 
 
 def test_a_peer_that_is_gone_is_one_sentence(camvid: httpx.Client) -> None:
-    query = {"a": "roadnet-480x352", "b": "roadnet-480x352@gone"}
+    query = {"a": "roadlite-288x224", "b": "roadlite-288x224@gone"}
     answer = camvid.get("/gallery/C_0000/compare", params=query)
     assert answer.status_code == 502 and "gone" in answer.json()["detail"]
     query["b"] = "nope@desk"
     answer = camvid.get("/gallery/C_0000/compare", params=query)
     assert answer.status_code == 404 and answer.json()["detail"].startswith("peer desk: ")
-    for name in ("x@http://127.0.0.1", "x@", "@desk", "roadnet-480x352@elsewhere"):
+    for name in ("x@http://127.0.0.1", "x@", "@desk", "roadlite-288x224@elsewhere"):
         query["b"] = name
         assert camvid.get("/gallery/C_0000/compare", params=query).status_code == 404
