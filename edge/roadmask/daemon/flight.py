@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import heapq
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +19,22 @@ from roadmask.daemon.scene import SceneCheck
 from roadmask.errors import RoadmaskError
 from roadmask.recording.flight import Entry, write_flight
 from roadmask.stream.modes import Mode, Reason, names
+from roadmask.stream.protocol import MESSAGE_BYTES
 from roadmask.system.clock import now_ns
 
 _log = logging.getLogger(__name__)
 _KEPT_NS = 60_000_000_000
 _AFTER_NS = 5_000_000_000  # that are still recorded after what made it write
 _BETWEEN_NS = 30_000_000_000  # two files
+_HEADERS = 18_000  # a minute of 300 frames a second, 4.4 MiB; faster ones leave less of a minute
+_ENTRIES = 4096
+_JPEG = (cv2.IMWRITE_JPEG_QUALITY, 75)  # 15 kB; 95, its default, would make it 35
 
 
 class FlightRecorder:
     """A ``Reader`` of the journal that keeps headers, modes, statistics and small pictures.
+
+    What it takes is bounded by numbers, not by the minute alone: its rings are made at the start.
 
     Args:
         folder: of the files.
@@ -44,16 +52,19 @@ class FlightRecorder:
     ) -> None:
         self._folder, self._limit_bytes = folder, limit_bytes
         self._scene, self._network = scene, network
-        # A frame is kept as it was sent: a tenth of what it takes in words.
-        self._headers: deque[tuple[int, bytes]] = deque()
-        self._entries: deque[Entry] = deque()
+        # A frame is kept as it was sent: a tenth of what it takes in words. Written, and so there.
+        self._headers = np.full((_HEADERS, MESSAGE_BYTES), 0, np.uint8)
+        self._count = 0  # of all headers so far
+        self._entries: deque[Entry] = deque(maxlen=_ENTRIES)
         self._due_ns = 0  # to write
         self._written_ns = -_BETWEEN_NS
 
     def read(self, frames: list[Published], changes: list[ModeChange]) -> None:
         """See ``Reader``."""
         now = now_ns()
-        self._headers.extend((frame.header.publish_ns, frame.data) for frame in frames)
+        for frame in frames:
+            self._headers[self._count % _HEADERS] = np.frombuffer(frame.data, np.uint8)
+            self._count += 1
         for change in changes:
             text = f"{change.mode.name} {names(change.reasons)}"
             self._entries.append(Entry(change.at_ns, "/modes", {"mode": text}))
@@ -63,9 +74,8 @@ class FlightRecorder:
                 )
         if frames and self._scene.has_looked:
             self._entries.extend(self._looked_at(now))
-        for kept in (self._headers, self._entries):
-            while kept and kept[0][0] < now - _KEPT_NS:
-                kept.popleft()
+        while self._entries and self._entries[0].at_ns < now - _KEPT_NS:
+            self._entries.popleft()
         if self._due_ns and now >= self._due_ns:
             self.write()
 
@@ -75,17 +85,27 @@ class FlightRecorder:
             return
         self._due_ns, self._written_ns = 0, now_ns()
         try:
-            frames = [_of_frame(published(data)) for _, data in self._headers]
-            path = write_flight(self._folder, [*frames, *self._entries], self._limit_bytes)
+            # One by one: all of them in words would be 100 MiB for a moment.
+            entries = heapq.merge(self._frames(), self._entries, key=attrgetter("at_ns"))
+            path = write_flight(self._folder, entries, self._limit_bytes)
         except (OSError, RoadmaskError) as error:
             _log.error("flight recorder: %s", error)
             return
         _log.warning("flight recorder: the minute before is in %s", path)
 
+    def _frames(self) -> Iterator[Entry]:
+        since_ns = self._written_ns - _KEPT_NS
+        for number in range(max(0, self._count - _HEADERS), self._count):
+            entry = _of_frame(published(self._headers[number % _HEADERS].tobytes()))
+            if entry.at_ns >= since_ns:
+                yield entry
+
     def _looked_at(self, now: int) -> Iterator[Entry]:
         """The picture, and what the network made of it; a frame may be changing both meanwhile."""
+        # No copies of either: what comes and goes beside what is kept leaves holes in the memory.
         small, output = self._scene.small, self._network().engine.output
-        flat = output.reshape(-1, output.shape[-1]).astype(np.float32)
+        flat = output.reshape(-1, output.shape[-1])
+        mean, std = cv2.meanStdDev(small)
         yield Entry(
             now,
             "/statistics",
@@ -93,11 +113,11 @@ class FlightRecorder:
                 "output_min": float(flat.min()),
                 "output_max": float(flat.max()),
                 "output_mean": flat.mean(axis=0) if flat.shape[1] <= 64 else float(flat.mean()),
-                "picture_mean": small.mean(axis=(0, 1)),
-                "picture_std": small.std(axis=(0, 1)),
+                "picture_mean": mean.ravel(),
+                "picture_std": std.ravel(),
             },
         )
-        good, jpeg = cv2.imencode(".jpg", small[..., ::-1])
+        good, jpeg = cv2.imencode(".jpg", small[..., ::-1], _JPEG)
         if good:
             yield Entry(now, "/pictures", jpeg.tobytes())
 

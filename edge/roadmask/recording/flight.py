@@ -37,6 +37,11 @@ class Entry(NamedTuple):
 def write_flight(folder: Path, entries: Iterable[Entry], limit_bytes: int) -> Path:
     """Write one file, whole or not at all, and remove the oldest until all fit in the limit.
 
+    Args:
+        folder: of the files.
+        entries: by their time; taken one by one.
+        limit_bytes: of all files.
+
     Raises:
         OSError: no room, no rights.
         ConfigError: mcap is missing.
@@ -55,7 +60,7 @@ def write_flight(folder: Path, entries: Iterable[Entry], limit_bytes: int) -> Pa
             writer = Writer(file)
             writer.start("", f"roadmask {__version__}")
             channels: dict[str, int] = {}
-            for at_ns, topic, content in sorted(entries, key=lambda entry: entry.at_ns):
+            for at_ns, topic, content in entries:
                 if topic not in channels:
                     name = _IMAGE if isinstance(content, bytes) else topic.strip("/")
                     schema = writer.register_schema(name, "jsonschema", _ANY)

@@ -29,7 +29,8 @@ class Stamped(NamedTuple):
 def require_mcap() -> None:
     """Raises ConfigError where the extra is missing."""
     try:
-        import mcap.reader  # noqa: F401
+        import mcap.reader
+        import mcap.writer  # noqa: F401 (not in the middle of a drive)
     except ImportError as error:
         raise ConfigError(
             f"recordings need the package mcap ({error}): pip install 'roadmask[record]'"
