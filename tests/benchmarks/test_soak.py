@@ -8,19 +8,28 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.daemon.soak import Sample, main, slope_mib
+from benchmarks.daemon.soak import Sample, main, slopes_mib
 
 
-def sample(frames: int, rss_mib: float) -> Sample:
-    return Sample(frames / 10, frames, rss_mib, 0.0, 1, 1, None, None)
+def sample(frames: int, rss_mib: float, network: int = 7, network_mib: float = 50.0) -> Sample:
+    mib = (network, network_mib, 35.0)
+    return Sample(frames / 10, frames, rss_mib, 0.0, 1, 1, None, None, *mib)
 
 
 def test_growth_is_told_by_frames_without_the_beginning() -> None:
     flat = [sample(1000 * k, 90.0 if k < 2 else 100.0) for k in range(30)]
-    assert slope_mib(flat) == pytest.approx(0.0, abs=1e-9)
+    assert slopes_mib(flat) == pytest.approx({"daemon": 0.0, "network": 0.0, "reader": 0.0})
     grows = [sample(1000 * k, 100 + 0.02 * k) for k in range(30)]
-    assert slope_mib(grows) == pytest.approx(2.0)
-    assert math.isnan(slope_mib([]))
+    assert slopes_mib(grows)["daemon"] == pytest.approx(2.0)
+    assert all(math.isnan(slope) for slope in slopes_mib([]).values())
+
+
+def test_each_process_of_the_network_is_measured_by_itself() -> None:
+    """One that loads is not yet as large as it will be, and each has its own level."""
+    lives = [sample(100 * k, 100.0, 1 + k // 50, 50 + k // 50 + 0.001 * k) for k in range(300)]
+    lives[50] = lives[50]._replace(network_mib=9.0)  # it loads
+    lives[250:254] = [one._replace(network=0, network_mib=0.0) for one in lives[250:254]]
+    assert slopes_mib(lives)["network"] == pytest.approx(1.0)
 
 
 @pytest.mark.slow
