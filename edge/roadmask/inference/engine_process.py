@@ -30,6 +30,7 @@ from roadmask.inference.engine_worker import (
     MOVED,
     READY,
 )
+from roadmask.inference.own_time import OwnTime
 from roadmask.inference.patience import Patience
 from roadmask.inference.shared_tensors import Place, SharedTensors, new_memory
 from roadmask.inference.worker_process import WorkerProcess
@@ -277,23 +278,27 @@ class ProcessEngine(Engine):
 
     def _await_answer(self, asked_ns: int) -> tuple[int, int, bool]:
         """One that did not come at once: is it late, lost, or the process gone?"""
-        patience, told = self._patience, False
+        patience, told, pause_s = self._patience, False, 0.0
+        own = OwnTime(self._worker.process.pid, asked_ns)
         while True:
-            spent_s = (now_ns() - asked_ns) * 1e-9
-            if self._worker.process.poll() is not None:
-                raise self._lost(self._last_words())
-            if spent_s >= patience.late_s:
-                if self._stop.is_set():
-                    raise self._lost("had not answered when the daemon was told to stop")
-                if not told:
-                    self.late()
-                    told = True
-            if spent_s >= patience.lost_s:
-                raise self._lost(f"did not answer within {1000 * patience.lost_s:.0f} ms")
-            limit_s = patience.lost_s if told else patience.late_s
-            answer = self._turns.wait(min(limit_s - spent_s, _LOOK_S))
+            # First of all: what came is an answer, however late this thread itself got a core.
+            answer = self._turns.wait(pause_s)
             if answer is not None:
                 return answer
+            if self._worker.process.poll() is not None:
+                raise self._lost(self._last_words())
+            passed_s = (now_ns() - asked_ns) * 1e-9
+            pause_s = min(max(patience.late_s - passed_s, 0.0) or _LOOK_S, _LOOK_S)
+            if passed_s < patience.late_s:
+                continue
+            if self._stop.is_set():
+                raise self._lost("had not answered when the daemon was told to stop")
+            own_s = own.spent_s()
+            if not told and patience.is_late(own_s, passed_s):
+                self.late()
+                told = True
+            if patience.is_lost(own_s, passed_s):
+                raise self._lost(f"did not answer within {1000 * passed_s:.0f} ms")
 
     def _last_words(self) -> str:
         try:

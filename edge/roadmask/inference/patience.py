@@ -7,6 +7,7 @@ _KNOWN = 100  # so many times tell what is usual
 _TIMES_USUAL = 4
 _SHORTEST_S = 0.04  # less is the scheduler's business
 _UNKNOWN_S = 1.0
+_STARVED = 4  # times as long is waited for a process that others leave no core
 _FRESH_LATE_S, _FRESH_LOST_S = 0.1, 0.5  # least of a fresh one: a board at its start has much to do
 
 
@@ -15,6 +16,9 @@ class Patience:
 
     A network that is slower than its masks may be old is late with each frame, which the stream
     says, but does not hang.
+
+    Both times are the process's own, see ``OwnTime``: on a busy machine it may wait for a core, and
+    answers soon after. That is told when the mask is useless, not before.
 
     Args:
         limit_s: a mask that is older is useless.
@@ -49,6 +53,14 @@ class Patience:
         elif self._fresh and (count == _FEW or (count > _FEW and taken_ns > self._slowest_ns)):
             self._slowest_ns = max(self._slowest_ns, *self._times)
             self._expect(self._slowest_ns)
+
+    def is_late(self, own_s: float, passed_s: float) -> bool:
+        """Whether an answer is to be told that did not come yet."""
+        return own_s >= self.late_s or passed_s >= max(self.late_s, self._limit_s)
+
+    def is_lost(self, own_s: float, passed_s: float) -> bool:
+        """Whether it is waited for no more."""
+        return own_s >= self.lost_s or passed_s >= _STARVED * self.lost_s
 
     def _expect(self, usual_ns: float) -> None:
         late_s = max(_TIMES_USUAL * usual_ns * 1e-9, _FRESH_LATE_S if self._fresh else _SHORTEST_S)

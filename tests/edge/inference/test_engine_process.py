@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -108,6 +111,26 @@ def test_a_hang_is_told_and_ended(engine: ProcessEngine, stop: threading.Event) 
     assert told.is_set()
     engine.recover(stop)
     engine.invoke()
+
+
+def test_one_that_is_left_no_core_is_waited_for(engine: ProcessEngine) -> None:
+    """On a loaded machine INFERENCE_FAILED was told every few seconds, and nothing had failed."""
+    told, core, pid = threading.Event(), max(os.sched_getaffinity(0)), process_id(engine)
+    engine.late = told.set
+    engine._patience.late_s, engine._patience.lost_s = 0.05, LONG_MS / 1000
+    spin = f"import os; os.sched_setaffinity(0, [{core}])\nwhile True: pass"
+    os.sched_setaffinity(pid, [core])
+    os.setpriority(os.PRIO_PROCESS, pid, 19)
+    with ExitStack() as stack:
+        for _ in range(4):
+            loop = stack.enter_context(subprocess.Popen([sys.executable, "-c", spin]))
+            stack.callback(loop.kill)
+        took_s = 0.0
+        while took_s < 0.1:  # the loops may have to begin
+            asked_ns = now_ns()
+            engine.invoke()
+            took_s = (now_ns() - asked_ns) * 1e-9
+    assert not told.is_set()
 
 
 def test_what_is_late_is_learned_from_the_answers(engine: ProcessEngine) -> None:

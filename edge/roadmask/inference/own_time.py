@@ -1,0 +1,51 @@
+"""How much of a wait a process had to itself: while others had its core it could not answer."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from roadmask.system.clock import now_ns
+
+_PROCESS_CLOCK = 2  # clock_getcpuclockid(3): the processor's time of a process, exact
+
+
+class OwnTime:
+    """Tells a process that hangs from one that waits for a core.
+
+    One that sleeps, is stopped or is stuck in a driver has all the time to itself. One that could
+    run has what it ran.
+
+    Args:
+        pid: of the process.
+        since_ns: CLOCK_BOOTTIME from which on it is counted; until now all is its own.
+    """
+
+    def __init__(self, pid: int, since_ns: int) -> None:
+        self._pid, self._since_ns = pid, since_ns
+        self._clock = (~pid << 3) | _PROCESS_CLOCK
+        self._before_s, self._ran_before_s = (now_ns() - since_ns) * 1e-9, self._ran_s()
+
+    def spent_s(self) -> float:
+        """Its own time so far, in seconds; at most what has passed."""
+        passed_s = (now_ns() - self._since_ns) * 1e-9
+        runnable = self._runnable()
+        if not runnable:
+            return passed_s
+        ran_s = self._ran_s() - self._ran_before_s
+        return min(passed_s, self._before_s + ran_s / runnable)
+
+    def _ran_s(self) -> float:
+        try:
+            return time.clock_gettime(self._clock)
+        except OSError:  # it is gone, which whoever waits for it finds
+            return 0.0
+
+    def _runnable(self) -> int:
+        """How many of its threads run or wait for a core."""
+        count = 0
+        for path in Path(f"/proc/{self._pid}/task").glob("*/stat"):
+            with suppress(OSError):  # a thread that ended
+                count += path.read_bytes().rpartition(b")")[2].split()[0] == b"R"
+        return count
