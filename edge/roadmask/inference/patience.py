@@ -18,7 +18,8 @@ class Patience:
     says, but does not hang.
 
     Both times are the process's own, see ``OwnTime``: on a busy machine it may wait for a core, and
-    answers soon after. That is told when the mask is useless, not before.
+    answers soon after. A mask that comes too late for that reason is STALE, which the stream says
+    by itself; nothing has failed.
 
     Args:
         limit_s: a mask that is older is useless.
@@ -56,7 +57,7 @@ class Patience:
 
     def is_late(self, own_s: float, passed_s: float) -> bool:
         """Whether an answer is to be told that did not come yet."""
-        return own_s >= self.late_s or passed_s >= max(self.late_s, self._limit_s)
+        return own_s >= self.late_s or self.is_lost(own_s, passed_s)
 
     def is_lost(self, own_s: float, passed_s: float) -> bool:
         """Whether it is waited for no more."""
