@@ -77,6 +77,24 @@ def test_a_process_that_was_started_and_never_ordered_anything_ends_with_its_dae
         assert worker.process.wait(30) == 0
 
 
+def test_one_that_dies_before_it_is_told_what_to_load_is_replaced(
+    shipped_model: Path, stop: threading.Event
+) -> None:
+    """The daemon ended with exit code 0 and without a word: a broken pipe at its first order."""
+    worker = WorkerProcess()
+    worker.process.kill()
+    worker.process.wait()
+    order = EngineOrder(str(shipped_model))
+    worker.load(order)
+    assert worker.ordered
+    with ProcessEngine(order, LONG_MS, worker) as engine:
+        with pytest.raises(EngineLostError, match="ended"):
+            engine.load(stop)
+        engine.recover(stop)
+        engine.invoke()
+        assert engine.restarts == 1
+
+
 def test_a_model_that_does_not_load_is_named(tmp_path: Path, stop: threading.Event) -> None:
     with (
         ProcessEngine(EngineOrder(str(tmp_path / "none.tflite"))) as engine,
