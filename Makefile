@@ -43,7 +43,10 @@ test-systemd: $(VENV)/.test debian-root  ## the installed package as a service, 
 
 faults: $(VENV)/.test  ## every fault of the table against the real daemon: build/faults.html, .json
 	mkdir -p build
-	$(BIN)/roadmask faults --html build/faults.html --json build/faults.json
+	$(BIN)/cmake -S . -B build/cpp -DROADMASK_PYTHON=OFF > build/cpp.log
+	$(BIN)/cmake --build build/cpp --target subscribe >> build/cpp.log
+	$(BIN)/roadmask faults --html build/faults.html --json build/faults.json \
+		--subscribe build/cpp/edge/cpp/examples/subscribe
 
 soak: $(VENV)/.test  ## make soak HOURS=8: random faults; build/soak.png and .json
 	mkdir -p build

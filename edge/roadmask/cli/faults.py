@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 from pathlib import Path
 
 FAULTS_EXAMPLES = """\
@@ -20,6 +21,12 @@ def add_faults(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report")
     parser.add_argument("--html", type=Path, metavar="FILE", help="the same as a page")
+    parser.add_argument(
+        "--subscribe",
+        metavar="PROGRAM",
+        default=shutil.which("roadmask-subscribe") or "",
+        help="the C++ library's example, to judge too (default: the installed one, if any)",
+    )
     parser.set_defaults(body=_faults)
 
 
@@ -34,6 +41,10 @@ def _faults(options: argparse.Namespace) -> int:
     chosen = [f for f in TABLE if not words or any(w in f"{f.group} {f.name}" for w in words)]
     if not chosen:
         raise ConfigError(f"--only {' '.join(words)}: no fault is called so; leave it out")
+    if options.subscribe and shutil.which(options.subscribe) is None:
+        raise ConfigError(
+            f"--subscribe {options.subscribe}: is no program; build the target `subscribe`"
+        )
     for path in (options.json, options.html):
         check_writable(path)
 
@@ -43,10 +54,11 @@ def _faults(options: argparse.Namespace) -> int:
         line = f"{outcome.verdict:8}{outcome.group}: {outcome.name}: {named} {outcome.remark}"
         print(line.rstrip(), flush=True)
 
-    report = try_all(chosen, tell)
+    report = try_all(chosen, tell, options.subscribe)
     if options.json:
         write_json(options.json, report)
     if options.html:
         write_text(options.html, to_html(report))
-    print(f"{report['passed']} of {report['tried']} as expected, {report['too_old']} masks too old")
+    print(f"{report['passed']} of {report['tried']} as expected; {' and '.join(report['judges'])}: "
+          f"{report['masks']} masks taken, {report['too_old']} too old")  # fmt: skip
     return EXIT_DONE if report["passed"] == report["tried"] else EXIT_GATE

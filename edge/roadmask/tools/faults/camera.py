@@ -81,6 +81,11 @@ class Camera:
         self._open.set()
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
+    def do(self, word: str) -> None:
+        """Do that from the next picture on; see ``does``."""
+        self._jpegs_of(word)  # here: to blur sixty pictures is not the daemon's time
+        self.does = word
+
     def vanish(self) -> None:
         """Be gone: connections break, none is answered."""
         self._open.clear()
@@ -107,11 +112,14 @@ class Camera:
         number, does = next(self._counter), self.does
         if does == "frozen":
             number = 0
-        look = does if does in _LOOKS else "good"
+        data = self._jpegs_of(does)[number % _PICTURES]
+        return b"\xff\xd8" + bytes(len(data)) + b"\xff\xd9" if does == "garbage" else data
+
+    def _jpegs_of(self, word: str) -> list[bytes]:
+        look = word if word in _LOOKS else "good"
         if look not in self._jpegs:
             self._jpegs[look] = [self._jpeg(_LOOKS[look](image)) for image in self._town]
-        data = self._jpegs[look][number % _PICTURES]
-        return b"\xff\xd8" + bytes(len(data)) + b"\xff\xd9" if does == "garbage" else data
+        return self._jpegs[look]
 
     def _jpeg(self, image: Image) -> bytes:
         return cv2.imencode(".jpg", image[..., ::-1])[1].tobytes()

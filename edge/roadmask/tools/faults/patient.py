@@ -7,19 +7,22 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 from roadmask.stream.modes import Mode, Reason, names
 from roadmask.stream.subscribe.policy import TAKE_EVERYTHING
 from roadmask.stream.subscribe.subscriber import Subscriber
-from roadmask.system.clock import now_ns
 from roadmask.tools.faults.camera import Camera
+from roadmask.tools.faults.holdings import holdings, more_than
+from roadmask.tools.faults.judges import CppJudge, PythonJudge
+from roadmask.tools.faults.processes import children, command
 
 _MAX_AGE_MS = 1000  # of masks; machines that run tests beside are slow
 _FOREVER_S, _AFTERMATH_S = 60.0, 3.0
+_LET_GO_S = 15.0  # of what a fault took: a network's probation is a hundred frames
 
 
 class NotSeenError(Exception):
@@ -27,9 +30,9 @@ class NotSeenError(Exception):
 
 
 class Patient:
-    """A daemon's process at a socket, with two readers; a context manager.
+    """A daemon's process at a socket, with its readers; a context manager.
 
-    One reader takes everything and says what the stream says. The other is as S4's is, and counts
+    One reader takes everything and says what the stream says. The others are as S4's are, and count
     masks that are older than allowed.
 
     Args:
@@ -37,9 +40,10 @@ class Patient:
         camera: what it looks at, unless ``arguments`` say otherwise.
         arguments: of ``roadmask run``.
         before: a command line that runs the daemon's.
+        subscribe: the C++ library's example, to judge too; "" for Python's reader alone.
 
     Attributes:
-        taken, too_old: masks that S4's reader took, and those that it should not have.
+        judges: S4's readers.
         kept: closed at the end.
     """
 
@@ -49,6 +53,7 @@ class Patient:
         camera: Camera,
         arguments: tuple[str, ...] = (),
         before: tuple[str, ...] = (),
+        subscribe: str = "",
     ) -> None:
         self.folder, self.camera = folder, camera
         self.socket = folder / "masks.sock"
@@ -63,19 +68,20 @@ class Patient:
             self.process = subprocess.Popen(
                 [*command, *arguments], stderr=log, stdin=subprocess.DEVNULL
             )
-        self.too_old = self.taken = 0
+        self.judges: list[PythonJudge | CppJudge] = [PythonJudge(self.socket, _MAX_AGE_MS)]
+        if subscribe:
+            self.judges.append(CppJudge(subscribe, self.socket, _MAX_AGE_MS))
         self.kept: list[socket.socket] = []
-        self._end = threading.Event()
-        self._judge = threading.Thread(target=self._take_masks, daemon=True)
         self.stream = Subscriber(str(self.socket), max_age_ms=60_000, **TAKE_EVERYTHING)
 
     def __enter__(self) -> Patient:
-        self._judge.start()
+        for judge in self.judges:
+            judge.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._end.set()
-        self._judge.join()
+        for judge in self.judges:
+            judge.__exit__()
         self.stream.close()
         for peer in self.kept:
             peer.close()
@@ -142,33 +148,21 @@ class Patient:
 
     def engines(self) -> list[int]:
         """The processes of its networks."""
-        return [pid for pid in _children(self.process.pid) if "engine_worker" in _command(pid)]
+        return [pid for pid in children(self.process.pid) if "engine_worker" in command(pid)]
 
     def signal(self, number: int) -> None:
         """Send the daemon a signal."""
         os.kill(self.process.pid, number)
 
-    def _take_masks(self) -> None:
-        with Subscriber(str(self.socket), max_age_ms=_MAX_AGE_MS) as s4:
-            while not self._end.is_set():
-                mask = s4.receive(timeout_s=0.05)
-                if mask is None:
-                    continue
-                self.taken += 1
-                # As it was handed out; this thread may have waited since.
-                received_ns = now_ns()
-                age_ms = (received_ns - mask.capture_timestamp_ns) / 1e6
-                if age_ms > _MAX_AGE_MS + 200 or mask.mode >= Mode.STALE:
-                    self.too_old += 1
+    def holds(self) -> Counter[str]:
+        """What it has open, and runs."""
+        return holdings(self.process.pid)
 
-
-def _children(pid: int) -> list[int]:
-    lists = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for path in lists for child in path.read_text().split()]
-
-
-def _command(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text()
-    except OSError:
-        return ""
+    def left_behind(self, before: Counter[str]) -> str:
+        """What it holds more than ``before``, once it had the time to let go; empty for nothing."""
+        end_s = time.monotonic() + _LET_GO_S
+        while more := more_than(before, self.holds()):
+            if time.monotonic() > end_s:
+                break
+            time.sleep(0.1)
+        return more

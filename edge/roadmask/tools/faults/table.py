@@ -25,7 +25,7 @@ _GARBAGE = b"no model at all"
 
 def does(word: str) -> Callable[[Patient], None]:
     """The camera does that from now on."""
-    return lambda patient: setattr(patient.camera, "does", word)
+    return lambda patient: patient.camera.do(word)
 
 
 def _camera(word: str, reasons: Reason, mode: Mode, name: str = "", within_s: float = 6.0) -> Fault:
@@ -281,6 +281,11 @@ def _no_board() -> str:
     return root_needed() or ("" if shutil.which("unshare") else "no unshare")
 
 
+def _cool_down(patient: Patient) -> None:
+    root = Path(f"/proc/{patient.process.pid}/root")  # as the daemon sees it
+    (root / "sys/class/thermal/cooling_device0/cur_state").write_text("0")
+
+
 _HOT = {"cooling_device0/type": "cpufreq-cpu0", "cooling_device0/cur_state": "3"}
 _WEAK = {"soc/soc:firmware/get_throttled": "1"}  # under-voltage now, as a Raspberry Pi says
 
@@ -288,6 +293,12 @@ MACHINE = [
     Fault(
         "machine", "processor throttled by heat", "DEGRADED THERMAL", nothing,
         says(Mode.DEGRADED, Reason.THERMAL), 20.0, None, at_start=True, needs=_no_board,
+        before=_under("/sys/class/thermal", _HOT),
+    ),
+    Fault(
+        "machine", "throttled for long, then cool", "DEGRADED REDUCED: half the frames; all again",
+        nothing, says(Mode.DEGRADED, Reason.REDUCED | Reason.THERMAL), 30.0,
+        _cool_down, 50.0, at_start=True, needs=_no_board,
         before=_under("/sys/class/thermal", _HOT),
     ),
     Fault(
