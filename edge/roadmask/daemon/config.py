@@ -203,6 +203,19 @@ class DaemonConfig(ReadAs):
         metavar="FPS",
         group=_MACHINE,
     )
+    step_down: str = setting(
+        "rate",
+        "while heat or the supply hold the board back: half the frames, then a smaller network",
+        choices=("off", "rate", "network"),
+        metavar="PLAN",
+        group=_MACHINE,
+    )
+    reduced_model: str = setting(
+        "",
+        "the smaller network; by default the next smaller of the shipped family",
+        metavar="MODEL",
+        group=_MACHINE,
+    )
     scene: SceneLimits = field(default_factory=SceneLimits)  # the table [scene]
     mask: MaskLimits = field(default_factory=MaskLimits)  # the table [mask]
     camera: CameraSettings = field(default_factory=CameraSettings)  # the table [camera]

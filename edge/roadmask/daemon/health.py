@@ -21,6 +21,9 @@ class Health:
         period_ns: nominal time between frames, 0 where the source has no rate of its own.
         max_age_ms: a mask that is older before it is out is STALE.
         board: says whether heat or the supply hold the board back; by default nothing does.
+
+    Attributes:
+        reduced: by plan less is done than configured; set it from any thread.
     """
 
     def __init__(
@@ -30,7 +33,7 @@ class Health:
         self._kind, self._period_ns, self._max_age_ns = kind, period_ns, max_age_ms * 1_000_000
         self._last_ns = 0
         self._interval_ns = float(period_ns)
-        self._low_rate = False
+        self._low_rate = self.reduced = False
 
     def expect(self, period_ns: int) -> None:
         """Another nominal time between frames."""
@@ -52,6 +55,8 @@ class Health:
             reasons |= Reason.ESTIMATED_TIME
         if self._rate_is_low(frame.capture_ns):
             reasons |= Reason.LOW_RATE
+        if self.reduced:
+            reasons |= Reason.REDUCED
         if invalid:
             reasons |= Reason.INFERENCE_FAILED
         if invalid > MOST_INVALID:

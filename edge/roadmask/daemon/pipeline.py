@@ -146,7 +146,7 @@ def open_pipeline(
         swap = open_part(Swap(config, source.size, seen_camera(config, source), publisher))
         publication = Publication(publisher, network, source.kind, looks, health, times)
         works = open_part(Works(intake, publication, publisher, swap))
-        changes = Changes(swap, capture, looks.scene, health, manager)
+        changes = Changes(swap, capture, looks.scene, health, manager, board)
         open_part(Upkeep(reload or Reload(), changes))
         _announce(network, source, publisher)
         manager.ready(f"masks at {publisher.socket_path}")

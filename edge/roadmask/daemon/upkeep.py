@@ -1,24 +1,31 @@
-"""What a running daemon sees to beside the frames: other settings, another model."""
+"""What a running daemon sees to beside the frames: other settings, another model, less work."""
 
 from __future__ import annotations
 
 import logging
 import threading
 
+from roadmask.daemon.board_watch import BoardWatch
 from roadmask.daemon.capture import CaptureThread
 from roadmask.daemon.config import DaemonConfig
 from roadmask.daemon.health import Health
 from roadmask.daemon.outlet import period_ns
 from roadmask.daemon.reload import Reload
 from roadmask.daemon.scene import SceneCheck
+from roadmask.daemon.step_down import StepDown
 from roadmask.daemon.swap import Swap
+from roadmask.system.clock import now_ns
 from roadmask.system.service_manager import ServiceManager
 
-_LOOK_S = 1.0  # between two looks where the model's path leads
+_log = logging.getLogger(__name__)
+_LOOK_S = 1.0  # between two looks where the model's path leads, and at the board
 
 
 class Changes:
-    """What other settings change in a running daemon; the network itself is ``Swap``'s."""
+    """What other settings, and a board that is held back, change in a running daemon.
+
+    The network itself is ``Swap``'s.
+    """
 
     def __init__(
         self,
@@ -27,18 +34,25 @@ class Changes:
         scene: SceneCheck,
         health: Health,
         manager: ServiceManager,
+        board: BoardWatch,
     ) -> None:
         self._swap, self._capture = swap, capture
         self._scene, self._health, self._manager = scene, health, manager
+        self._board, self._configured, source = board, swap.config, capture.source
+        self._steps = StepDown(swap.config, source.fps if source.realtime else 0)
 
     def make(self, reload: Reload) -> None:
         """Have ``reload`` read the settings, and change what it can."""
         self._manager.reloading()
-        self._swap.config = reload.apply(self._swap.config, self._change)
+        self._configured = reload.apply(self._configured, self._change)
+        self._settle()
         self._manager.ready("masks")
 
     def look(self, stop: threading.Event) -> None:
-        """Whether another model is meant now."""
+        """Whether the board is held back, and whether another model is meant now."""
+        if self._steps.look(bool(self._board.reasons), now_ns()):
+            self._settle()
+            self._tell()
         self._swap.look(stop)
 
     def _change(self, config: DaemonConfig, names: set[str]) -> None:
@@ -46,10 +60,25 @@ class Changes:
             logging.getLogger().setLevel(config.log_level.upper())
         if "scene" in names:
             self._scene.use(config.scene)
-        if "max_fps" in names:
-            source = self._capture.source
+
+    def _settle(self) -> None:
+        """What is configured, less what the board is held back by, holds from now on."""
+        config, source = self._steps.of(self._configured), self._capture.source
+        if config.max_fps != self._swap.config.max_fps:
             self._capture.limit(config.max_fps)
             self._health.expect(period_ns(config, source) if source.realtime else 0)
+        self._swap.config = config
+        self._health.reduced = config != self._configured
+
+    def _tell(self) -> None:
+        config = self._swap.config
+        if config == self._configured:
+            _log.info("as configured again: the board was free for a while")
+            return
+        state = self._board.state
+        because = f": {state.describe()}" if state else ""
+        network = f" by {config.model}" if config.model != self._configured.model else ""
+        _log.warning("reduced to %.3g frames a second%s%s", config.max_fps, network, because)
 
 
 class Upkeep:

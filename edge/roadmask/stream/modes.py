@@ -56,10 +56,6 @@ class Reason(enum.IntFlag):
     REDUCED = 1 << 31  # by plan at a lower rate, or with a smaller network, than configured
 
 
-# Bits that no part of roadmask sets yet; a test holds that this is true of exactly these.
-RESERVED = Reason.REDUCED
-
-
 # Reasons for which a subscriber gives no mask unless it is told otherwise.
 REFUSED_BY_DEFAULT = (
     Reason.FROZEN

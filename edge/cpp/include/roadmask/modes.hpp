@@ -52,9 +52,6 @@ enum Reason : std::uint32_t {
   REDUCED = 1u << 31,     // by plan at a lower rate, or with a smaller network, than configured
 };
 
-// Bits that no part of roadmask sets yet.
-inline constexpr std::uint32_t kReserved = REDUCED;
-
 // Reasons for which a subscriber gives no mask unless it is told otherwise.
 inline constexpr std::uint32_t kRefusedByDefault =
     FROZEN | BLOCKED | DARK | OVEREXPOSED | INFERENCE_FAILED | IMPLAUSIBLE;

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from roadmask.stream.modes import RESERVED, Reason
+from roadmask.stream.modes import Reason
 from roadmask.web.schemas import ReasonText
 
 REASON_TEXT = {
@@ -33,13 +33,10 @@ REASON_TEXT = {
 }
 
 
-_RESERVED = " (reserved: no daemon of this version says it)"
-
-
 def explain(reasons: Reason) -> list[ReasonText]:
     """Every reason that is set, with its sentence."""
     return [
-        ReasonText(name=reason.name or "", text=text + (_RESERVED if reason in RESERVED else ""))
+        ReasonText(name=reason.name or "", text=text)
         for reason, text in REASON_TEXT.items()
         if reason in reasons
     ]
