@@ -2,67 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import numpy.typing as npt
 import pytest
-from network_parts import (
-    HEIGHT,
-    OPERATOR,
-    WIDTH,
-    Draft,
-    Net,
-    constant_output,
-    picture,
-    schema,
-    with_labels,
-    with_standard,
+from contract_parts import (
+    HOLES,
+    IMAGENET,
+    NINETEEN,
+    ONE,
+    SIGNED,
+    STEPS,
+    TWO,
+    U8,
+    UNIT,
+    Row,
+    answer,
+    engine_of,
+    expected,
+    told,
 )
+from metadata_parts import with_labels, with_standard
+from network_parts import HEIGHT, OPERATOR, WIDTH, Draft, Net, constant_output, schema
 
 from roadmask.errors import ConfigError, ModelError
 from roadmask.inference import litert
 from roadmask.inference.contract import read_contract
-from roadmask.inference.engine import Engine
 from roadmask.inference.model_file import METADATA_NAME, ModelInfo, write_metadata
-from roadmask.inference.postprocess import Postprocess
 from roadmask.inference.predictor import Predictor
 from roadmask.inference.preprocess import Preprocess
-from roadmask.inference.reading.read_as import ReadAs
-from roadmask.labels.label_set import LabelClass, LabelSet
-
-UNIT = {"scale": (1 / 255,) * 3}
-SIGNED = {"scale": (1 / 127.5,) * 3, "offset": (-1.0,) * 3}
-IMAGENET = {
-    "scale": tuple(1 / (255 * std) for std in (0.229, 0.224, 0.225)),
-    "offset": tuple(
-        -mean / std for mean, std in zip((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), strict=True)
-    ),
-}
-U8 = Net(**UNIT, input="uint8", quantised=(1 / 255, 0))
-STEPS = (110.0, 128)  # of uint8 logits; the colours' logits are 180 apart and more
-NINETEEN = replace(U8, classes=19)
-ONE = LabelSet("way", (LabelClass(0, "way", 1),))
-TWO = LabelSet("way and rest", (LabelClass(0, "rest", 0), LabelClass(1, "way", 1)))
-HOLES = LabelSet("holes", tuple(LabelClass(i, f"c{i}", 1 + i % 7) for i in (0, 1, 2, 3, 4, 5, 7)))
-
-
-@dataclass
-class Row:
-    """A network, how it is asked for, and what is to come of it (empty: the right mask)."""
-
-    name: str
-    net: Net | bytes
-    refused: str = ""
-    labels: str | LabelSet | None = "cityscapes-8"
-    read_as: ReadAs = field(default_factory=ReadAs)
-    answers: Net | None = None
-
-
-def told(range_: str = "", **more: str) -> ReadAs:
-    return ReadAs(input_range=range_, **more)
 
 
 def two_outputs(first: int, second: int) -> bytes:
@@ -210,33 +180,6 @@ REFUSED = [
 ]  # fmt: skip
 
 
-def engine_of(row: Row, folder: Path) -> Engine:
-    data = row.net if isinstance(row.net, bytes) else row.net.build()
-    path = folder / "net.tflite"
-    path.write_bytes(data)
-    return Engine(path, labels=row.labels, read_as=row.read_as)
-
-
-def answer(
-    engine: Engine, image: npt.NDArray[np.uint8]
-) -> tuple[npt.NDArray[np.uint8], Postprocess]:
-    Preprocess(engine, (WIDTH, HEIGHT)).into(image, engine.input)
-    engine.invoke()
-    postprocess = Postprocess(engine)
-    mask, plane = np.full((2, HEIGHT, WIDTH), 99, np.uint8)
-    postprocess.into(mask, plane if postprocess.gives_confidence else None)
-    np.testing.assert_array_equal(mask, postprocess.mask())  # with a confidence and without
-    return mask, postprocess
-
-
-def expected(net: Net, labels: LabelSet) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    image, ids = picture(range(labels.first_competing, net.classes), net.classes)
-    if net.one_class is not None:
-        ids = (ids == net.one_class).astype(np.int64) - (labels.class_count == 1)
-        return image, np.where(ids < 0, 0, labels.category_table[ids])
-    return image, labels.category_table[ids]
-
-
 @pytest.mark.parametrize("row", RIGHT, ids=lambda row: row.name)
 def test_right_to_the_last_pixel(row: Row, tmp_path: Path) -> None:
     engine = engine_of(row, tmp_path)
@@ -277,58 +220,6 @@ def test_the_preview_shows_the_picture_whatever_the_network_sees(tmp_path: Path)
         shown = np.empty((HEIGHT, WIDTH, 3), np.uint8)
         preprocess.preview(engine.input, shown)
         assert np.abs(shown.astype(int) - image[..., ::-1]).max() <= 2, row.name
-
-
-def confidences(net: Net, folder: Path) -> npt.NDArray[np.uint8]:
-    engine = engine_of(Row("", net), folder)
-    image, _ = expected(net, engine.labels)
-    Preprocess(engine, (WIDTH, HEIGHT)).into(image, engine.input)
-    engine.invoke()
-    mask, plane = np.empty((2, HEIGHT, WIDTH), np.uint8)
-    Postprocess(engine).into(mask, plane)
-    return plane
-
-
-def test_a_softmax_in_the_graph_changes_no_confidence(tmp_path: Path) -> None:
-    logits = replace(U8, gain=0.003)
-    plain = confidences(logits, tmp_path)
-    assert plain.min() > 128 and plain.max() < 240
-    ended = confidences(replace(logits, end="softmax"), tmp_path)
-    assert np.abs(plain.astype(int) - ended).max() <= 3  # a margin is counted in sixteenths
-    assert confidences(replace(U8, end="softmax"), tmp_path).min() == 255
-
-
-@pytest.mark.parametrize(
-    "end",
-    [
-        "exp / sum",
-        "exp / sum, less max",
-        "exp x (1 / sum)",
-        "exp of log-softmax",
-        "exp of x - log sum",
-        "log-softmax",
-        "x - log sum",
-    ],
-)
-def test_a_softmax_that_is_written_out_changes_none_either(end: str, tmp_path: Path) -> None:
-    plain = confidences(replace(U8, gain=0.003), tmp_path)
-    ended = confidences(replace(U8, end=end, gain=0.003), tmp_path)
-    assert np.abs(plain.astype(int) - ended).max() <= 3
-
-
-def test_a_sigmoid_that_is_written_out_is_one(tmp_path: Path) -> None:
-    net = replace(U8, end="sigmoid", gain=0.003)
-    written = replace(net, end="1 / (1 + exp -x)")
-    assert engine_of(Row("", written), tmp_path).ends_in == "sigmoid"
-    np.testing.assert_array_equal(confidences(net, tmp_path), confidences(written, tmp_path))
-
-
-@pytest.mark.parametrize("dtype", ["int8", "uint8"])
-def test_a_quantised_softmax_is_as_sure_as_it_says(dtype: str, tmp_path: Path) -> None:
-    zero = -128 if dtype == "int8" else 0
-    net = replace(U8, gain=0.003, end="softmax", output=dtype, output_quantised=(1 / 256, zero))
-    plain = confidences(replace(U8, gain=0.003), tmp_path)
-    assert np.abs(plain.astype(int) - confidences(net, tmp_path)).max() <= 4
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 0.0])

@@ -20,10 +20,8 @@ from roadmask.stream import ring
 from roadmask.stream.checks import MAX_AGE_MS
 from roadmask.stream.modes import MessageType, Mode, Reason
 from roadmask.stream.protocol import (
-    IDENTITY_BYTES,
     Identity,
     IdentityKind,
-    encode_identity,
     encode_restarts_into,
     turn_into_status,
 )
@@ -38,6 +36,7 @@ from roadmask.stream.publish.frame_info import (
     StreamIdentity,
     slot_views,
 )
+from roadmask.stream.publish.identity_table import IdentityTable
 from roadmask.stream.publish.listener import PER_FRAME, PER_TURN, Listener
 from roadmask.stream.publish.messages import StreamMessages, refusal
 from roadmask.system.clock import now_ns
@@ -105,7 +104,7 @@ class Publisher:
         self._of_before: set[int] = set()  # slots that still hold a mask of another form
         self._last_slot = 0
         self._fanout = Fanout()
-        self._identities: list[tuple[IdentityKind, Identity]] = []
+        self._identities = IdentityTable(self._memory, self._layout.identity_offset)
         self._forced_mode: int | None = None
         self._told_bits = -1
         self.mode_changed: Callable[[int], None] = lambda mode_bits: None  # waits for nothing
@@ -301,16 +300,7 @@ class Publisher:
             PublishError: the table is full.
         """
         with self._lock:
-            if (kind, identity) in self._identities:
-                return self._identities.index((kind, identity))
-            index = len(self._identities)
-            if index == ring.IDENTITY_COUNT:
-                raise PublishError(f"the identity table is full ({index}): start a new stream")
-            start = self._layout.identity_offset + index * IDENTITY_BYTES
-            # Never rewritten; the next commit makes it visible before any frame refers to it.
-            self._memory[start : start + IDENTITY_BYTES] = encode_identity(kind, identity)
-            self._identities.append((kind, identity))
-            return index
+            return self._identities.add(kind, identity)
 
     def identify(self, identity: StreamIdentity) -> Indices:
         """Make all of it known; for ``FrameInfo.identity``.
