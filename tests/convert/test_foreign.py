@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -17,6 +18,7 @@ import pytest
 
 from convert.__main__ import main
 from convert.judge.gates import Gates, missed_accuracy, missed_floor
+from convert.pipeline import _judged
 from convert.quantise.input_range import named_range
 from roadmask.errors import ConfigError
 from roadmask.inference.engine import Engine
@@ -161,6 +163,17 @@ def test_the_floor_is_absolute() -> None:
     assert "has 3.0 points" in missed_floor(Gates(), {"miou": 0.03}, None)[0]
     assert missed_floor(Gates(), {"miou": None}, None)
     assert missed_floor(Gates(min_miou=0), {"miou": 0.03}, 0.04) == []
+
+
+def test_on_the_town_the_floor_is_only_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """A foreign network never saw it; the relative gates hold there too."""
+    trial: Any = SimpleNamespace(floor=["3.0 points"], missed=["a drop"])
+    for dataset, missed, said in (
+        ("town", ["a drop"], ["3.0 points"]),
+        ("camvid", ["3.0 points", "a drop"], []),
+    ):
+        plan: Any = SimpleNamespace(eval_dataset=dataset)
+        assert _judged(plan, trial) == (missed, said)
 
 
 def test_ranges_that_cannot_be_meant(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,13 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from delegate_parts import compiled_delegate
+from network_parts import HEIGHT, OPERATOR, WIDTH, Draft
 from stream_parts import process
 
 from roadmask.cli.main import main
 from roadmask.errors import ConfigError, ModelError
 from roadmask.inference.accelerator import Accelerator
 from roadmask.inference.engine import Engine
+from roadmask.labels.label_set import LabelClass, LabelSet
 from roadmask.stream.modes import Mode, Reason
 from roadmask.stream.subscribe.subscriber import Subscriber
 
@@ -44,6 +47,28 @@ def test_on_the_processor_xnnpack_runs_all_but_the_input_conversion(processor: E
     assert (placement.partitions, placement.accelerated, placement.fallback) == (1, 0, "")
     assert placement.latency_class == "cpu"
     assert f"{placement.on_xnnpack} on XNNPACK" in placement.describe()
+
+
+def test_an_int8_network_that_xnnpack_leaves_alone_is_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, shipped_model: Path
+) -> None:
+    """The brightest channel of each pixel: integers in, an ArgMax, ids out."""
+    draft = Draft()
+    given = draft.tensor((1, HEIGHT, WIDTH, 3), "uint8", (1 / 255, 0), name="picture")
+    axis = draft.tensor((1,), "int32", value=np.array([-1]))
+    options = schema.ArgMaxOptionsT()
+    options.outputType = schema.TensorType.INT32
+    made = draft.tensor((1, HEIGHT, WIDTH), "int32")
+    draft.operator(OPERATOR.ARG_MAX, [given, axis], [made], options)
+    path = tmp_path / "argmax.tflite"
+    path.write_bytes(draft.build([given], [made]))
+    labels = LabelSet("rgb", tuple(LabelClass(i, f"c{i}", i + 1) for i in range(3)))
+    engine = Engine(path, labels=labels)
+    assert engine.placement.on_xnnpack == 0
+    assert "no operator of this INT8 network runs on XNNPACK" in caplog.text
+    caplog.clear()
+    Engine(shipped_model)
+    assert "XNNPACK" not in caplog.text
 
 
 def test_where_it_runs_can_be_read_by_a_machine(
