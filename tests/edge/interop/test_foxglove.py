@@ -16,6 +16,7 @@ from interop_parts import COLORS, GEOMETRY, VEHICLE, daemon
 
 from roadmask.bridge.foxglove import serve_foxglove
 from roadmask.cli.main import main
+from roadmask.interop.foxglove_messages import SCHEMAS
 from roadmask.recording.reader import Recording
 from roadmask.recording.recorder import record
 
@@ -31,6 +32,35 @@ def decoded(schema: bytes, name: str, data: bytes) -> Any:
         pool.Add(file)
     kind = message_factory.GetMessageClass(pool.FindMessageTypeByName(name))
     return kind.FromString(data)
+
+
+LAYOUT = Path(__file__).parents[3] / "edge" / "examples" / "foxglove_layout.json"
+
+
+def topics_of(config: Any) -> set[str]:
+    """Every topic that a panel's configuration names."""
+    if isinstance(config, dict):
+        return set().union(*map(topics_of, config)).union(*map(topics_of, config.values()))
+    return {config} if isinstance(config, str) and config.startswith("/") else set()
+
+
+def panels_of(tree: Any) -> list[str]:
+    if isinstance(tree, str):
+        return [tree]
+    return panels_of(tree["first"]) + panels_of(tree["second"])
+
+
+def test_the_layout_shows_every_topic_and_no_other() -> None:
+    layout = json.loads(LAYOUT.read_text())
+    assert sorted(panels_of(layout["layout"])) == sorted(layout["configById"])
+    assert topics_of(layout["configById"]) == set(SCHEMAS)
+    shown = {
+        panel.partition("!")[0]: {SCHEMAS[topic] for topic in topics_of(config)}
+        for panel, config in layout["configById"].items()
+        if panel != "Image!preview"
+    }
+    assert shown == {"Image": {"CompressedImage", "CameraCalibration"}, "3D": {"Grid"},
+                     "RosOut": {"Log"}}  # fmt: skip
 
 
 def check_mask(data: bytes) -> None:
@@ -64,6 +94,11 @@ def test_a_recorded_drive_is_read_by_the_mcap_library(tmp_path: Path) -> None:
         "/roadmask/grid": 10,
         "/roadmask/log": 1,
     }
+    assert topics_of(json.loads(LAYOUT.read_text())["configById"]) == set(seen)
+    # The frame that the 3D panel looks from is the grid's own.
+    assert json.loads(LAYOUT.read_text())["configById"]["3D!grid"]["followTf"] == (
+        seen["/roadmask/grid"][0].frame_id
+    )
     check_mask(seen["/roadmask/mask"][0].data)
     calibration, grid = seen["/roadmask/calibration"][0], seen["/roadmask/grid"][0]
     assert (calibration.width, calibration.height) == (96, 64)
@@ -85,6 +120,8 @@ def test_a_client_receives_live_masks(tmp_path: Path) -> None:
         port[0] = chosen
         up.set()
 
+    announced = set[str]()
+
     async def first_mask() -> bytes:
         address = f"ws://127.0.0.1:{port[0]}"
         async with websockets.connect(address, subprotocols=["foxglove.sdk.v1"]) as client:
@@ -92,6 +129,7 @@ def test_a_client_receives_live_masks(tmp_path: Path) -> None:
                 if isinstance(data, str):
                     told = json.loads(data)
                     for channel in told.get("channels", ()):
+                        announced.add(channel["topic"])
                         if channel["topic"] == "/roadmask/mask":
                             assert channel["schemaName"] == "foxglove.CompressedImage"
                             wanted = [{"id": 7, "channelId": channel["id"]}]
@@ -124,6 +162,7 @@ def test_a_client_receives_live_masks(tmp_path: Path) -> None:
         finally:
             stop.set()
             serving.join()
+    assert announced == set(SCHEMAS)
     schema = CompressedImage.get_schema()
     check_mask(decoded(schema.data, schema.name, payload).data)
 
