@@ -87,7 +87,7 @@ class Swap:
         if self._probation:
             return None
         before, self._before, self.busy = self._before, None, False
-        _end(before.engine)
+        self._end(before.engine)
         return before
 
     def give_up(self, failed: Network) -> Network | None:
@@ -96,7 +96,7 @@ class Swap:
         if before is not None:
             self._runs = str(before.engine.path)
             _log.error("model %s is given up for %s", failed.engine.name, before.engine.name)
-            _end(failed.engine)
+            self._end(failed.engine)
         return before
 
     def look(self, stop: threading.Event) -> None:
@@ -137,10 +137,11 @@ class Swap:
             raise
         return network
 
-
-def _end(engine: Engine) -> None:
-    if isinstance(engine, ProcessEngine):
-        engine.__exit__()
+    def _end(self, engine: Engine) -> None:
+        if isinstance(engine, ProcessEngine):
+            engine.__exit__()
+            if engine in self._candidates:  # not the daemon's first one
+                self._candidates.remove(engine)
 
 
 def _median_ms(engine: ProcessEngine) -> float:

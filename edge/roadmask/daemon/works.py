@@ -69,8 +69,12 @@ class Works:
             return False
         if network is not self.network:
             self._take_over(network)
-        elif intake.network is network and (before := swap.passed()) is not None:
-            intake.forget(before)
+        elif intake.network is network:
+            # None that was prepared for another comes after this one.
+            for gone in (self.refused, swap.passed()):
+                if gone is not None:
+                    intake.forget(gone)
+            self.refused = None
         return True
 
     def lost(self, frame: Captured, stop: threading.Event) -> None:

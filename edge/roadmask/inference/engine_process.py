@@ -90,6 +90,7 @@ class ProcessEngine(Engine):
         if self._places:
             os.close(self._memory)
             self._places = []
+        self.ask_again = None  # it knows this engine, whose memory would wait for the collector
 
     def load(self, stop: threading.Event) -> None:
         """Wait until the network is loaded and warm, or told to stop; before anything else.

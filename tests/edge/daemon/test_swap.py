@@ -8,7 +8,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from run_parts import running
+from run_parts import Running, running
 from stream_parts import wait_for
 
 from roadmask.cli.main import main
@@ -109,6 +109,12 @@ def test_a_model_that_is_too_slow_or_damaged_stays_outside(tmp_path: Path, store
         next_of(stream, store.find("roadlite-384x256"))
 
 
+def memories(daemon: Running) -> int:
+    """How many networks' tensors it maps."""
+    links = Path(f"/proc/{daemon.process.pid}/fd").iterdir()
+    return sum("roadmask-tensors" in os.readlink(link) for link in links if link.is_symlink())
+
+
 def test_a_model_that_is_lost_on_probation_is_taken_back(tmp_path: Path, store: Store) -> None:
     path = tmp_path / "masks.sock"
     with (
@@ -116,9 +122,12 @@ def test_a_model_that_is_lost_on_probation_is_taken_back(tmp_path: Path, store: 
         Subscriber(str(path), **TAKE_EVERYTHING) as stream,
     ):
         before = next_of(stream, store.find("roadlite-384x256"))
+        held = memories(daemon)
         store.switch(store.find("roadlite-288x224"))
         next_of(stream, store.find("roadlite-288x224"))
         os.kill(daemon.engines()[-1], signal.SIGKILL)
         daemon.said("is given up for")
         again = next_of(stream, store.find("roadlite-384x256"))
         assert again.stream_id == before.stream_id and again.size == (384, 256)
+        # The tensors of each one that was given up were kept until the daemon's end.
+        wait_for(lambda: memories(daemon) <= held, "the other's memory is let go")
