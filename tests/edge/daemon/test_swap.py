@@ -112,7 +112,7 @@ def test_a_model_that_is_too_slow_or_damaged_stays_outside(tmp_path: Path, store
 def memories(daemon: Running) -> int:
     """How many networks' tensors it maps."""
     links = Path(f"/proc/{daemon.process.pid}/fd").iterdir()
-    return sum("roadmask-tensors" in os.readlink(link) for link in links if link.is_symlink())
+    return sum("roadmask-tensors" in str(link.readlink()) for link in links if link.is_symlink())
 
 
 def test_a_model_that_is_lost_on_probation_is_taken_back(tmp_path: Path, store: Store) -> None:
