@@ -7,7 +7,7 @@ NATIVE := CMakeLists.txt pyproject.toml $(shell find edge/cpp -name '*.cpp' -o -
 # LiteRT and TensorFlow speak to the terminal from C++; errors still show.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test test-slow test-v4l2 test-systemd test-arm64 test-pythons debian-root deb wheels \
+.PHONY: demo test test-slow test-v4l2 test-systemd test-arm64 test-pythons coverage debian-root deb wheels \
 	faults soak setup setup-peers lint tidy docs bench fuzz clean
 CPP := $(shell git ls-files '*.cpp' '*.hpp' '*.c' '*.h')
 
@@ -59,6 +59,9 @@ test-arm64: $(VENV)/.test  ## the arm64 package of 'make wheels', in Debian 12 u
 
 test-pythons:  ## the edge tests from an installed wheel, on every Python from 3.10 to 3.13 that is here
 	$(PYTHON) tests/pythons.py --write
+
+coverage: $(VENV)/.test  ## which lines of stream/ and edge/cpp/src their tests run, with a gate
+	$(BIN)/python tests/measure_coverage.py
 
 docs: $(VENV)/.test  ## docs/ as a site, in build/site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

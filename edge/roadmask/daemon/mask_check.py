@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from roadmask.arrays import U8, Image
 from roadmask.daemon.config import MaskLimits, SceneLimits
-from roadmask.daemon.latch import Latch
+from roadmask.daemon.latch import Latches
 from roadmask.inference.engine import Engine
 from roadmask.inference.geometry import Rect
 from roadmask.inference.golden import Golden
@@ -84,16 +84,11 @@ class MaskCheck:
             slice(x, max(x + 1, round((inner.x + inner.width) * sx))),
         )
         self._last: tuple[U8, npt.NDArray[np.int16]] | None = None  # mask and picture
-        raise_ns, clear_ns = round(times.raise_s * 1e9), round(times.clear_s * 1e9)
-        self._latches = {
-            reason: Latch(raise_ns, clear_ns)
-            for reason in (
-                Reason.IMPLAUSIBLE,
-                Reason.LOW_CONFIDENCE,
-                Reason.DRIFT,
-                Reason.FLICKER,
-            )
-        }
+        self._latches = Latches(
+            (Reason.IMPLAUSIBLE, Reason.LOW_CONFIDENCE, Reason.DRIFT, Reason.FLICKER),
+            times.raise_s,
+            times.clear_s,
+        )
         self.reasons = Reason.NONE
         self.least_confidence, self.most_saturated = self._measures(golden)
 
@@ -128,12 +123,8 @@ class MaskCheck:
             Reason.DRIFT: _above(stats.saturated, self.most_saturated),
             Reason.FLICKER: _above(stats.flicker, limits.flicker),
         }
-        reasons = Reason.NONE
-        for reason, latch in self._latches.items():
-            if latch.update(*judged[reason], capture_ns):
-                reasons |= reason
-        self.reasons = reasons
-        return reasons
+        self.reasons = self._latches.update(judged, capture_ns)
+        return self.reasons
 
     def measure(self, output: npt.NDArray[Any], picture: Image | None = None) -> MaskStats:
         """The numbers of one output."""

@@ -29,7 +29,7 @@ import numpy as np
 from roadmask._native import scene_stats
 from roadmask.arrays import Image
 from roadmask.daemon.config import SceneLimits
-from roadmask.daemon.latch import Latch
+from roadmask.daemon.latch import Latches
 from roadmask.stream.modes import Reason
 
 _WIDTH = 240  # of the picture that is looked at, about
@@ -71,11 +71,11 @@ class SceneCheck:
     def use(self, limits: SceneLimits) -> None:
         """Other limits from the next look on; what was wrong has to be seen anew."""
         self._limits, self._every_ns = limits, round(limits.every_s * 1e9)
-        times = round(limits.raise_s * 1e9), round(limits.clear_s * 1e9)
-        self._latches = {
-            reason: Latch(*times)
-            for reason in (Reason.DARK, Reason.OVEREXPOSED, Reason.BLOCKED, Reason.FROZEN)
-        }
+        self._latches = Latches(
+            (Reason.DARK, Reason.OVEREXPOSED, Reason.BLOCKED, Reason.FROZEN),
+            limits.raise_s,
+            limits.clear_s,
+        )
         self.reasons = Reason.NONE
 
     def due(self, capture_ns: int) -> bool:
@@ -98,12 +98,8 @@ class SceneCheck:
             Reason.BLOCKED: _blocked(stats, limits),
             Reason.FROZEN: (frozen, not frozen),
         }
-        reasons = Reason.NONE
-        for reason, latch in self._latches.items():
-            if latch.update(*judged[reason], capture_ns):
-                reasons |= reason
-        self.reasons = reasons
-        return reasons
+        self.reasons = self._latches.update(judged, capture_ns)
+        return self.reasons
 
     def measure(self, rgb: Image) -> SceneStats:
         """The numbers of one picture ``(H, W, 3) uint8`` RGB, at least 32 px a side."""
