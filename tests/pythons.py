@@ -1,8 +1,9 @@
 """``make test-pythons``: the edge tests on every supported Python, each from an installed wheel.
 
 An interpreter is taken from PATH, from pyenv, or from uv, which brings one where it may; one that
-is nowhere is told as such. Further arguments go to pytest. ``--write`` puts the result into
-``docs/testing.md``.
+is nowhere is told as such. Further arguments are files and folders of ``tests/edge``, where not all
+of it is to run. ``--write`` puts the result into ``docs/testing.md``; what other Pythons gave
+before stays there.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "build" / "pythons"
 PAGE = ROOT / "docs" / "testing.md"
 BEGIN, END = "<!-- pythons -->\n", "<!-- /pythons -->"
-EXTRAS = "record,models,metrics,zenoh,cloud,web"
+EXTRAS = "record,models,metrics,foxglove,zenoh,cloud,web"
+PARALLEL = ("-n", "logical", "--maxprocesses", "4", "--dist", "loadfile")
 
 
 def output(*command: object) -> str:
@@ -69,13 +71,25 @@ def run(version: str, arguments: list[str]) -> str:
     tests = arguments or ["tests/edge"]
     with log.open("w") as file:
         subprocess.run(
-            [own, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests],
+            [own, "-m", "pytest", "-q", "-p", "no:cacheprovider", *PARALLEL, *tests],
             stdout=file,
             stderr=subprocess.STDOUT,
             cwd=ROOT,
         )
     lines = [line for line in log.read_text().splitlines() if re.match(r"\d+ \w+.* in ", line)]
     return f"{told}: {lines[-1] if lines else f'no result, see {log}'}"
+
+
+def write(results: dict[str, str], what: str) -> None:
+    """Put them into the page's table, a row a Python."""
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    table, _, after = rest.partition(END)
+    rows = dict(re.findall(r"^\| (3\.\d+) (\|.*)$", table, re.MULTILINE))
+    where = f"{date.today()}, {os.uname().machine}"
+    rows |= {version: f"| {told} | {what} | {where} |" for version, told in results.items()}
+    head = "| Python | result | of `tests/edge` | when, where |\n|---|---|---|---|\n"
+    body = "".join(f"| {version} {rows[version]}\n" for version in VERSIONS if version in rows)
+    PAGE.write_text(f"{before}{BEGIN}\n{head}{body}\n{END}{after}")
 
 
 def main() -> int:
@@ -89,10 +103,7 @@ def main() -> int:
         results[version] = run(version, arguments)
         print(f"Python {version}: {results[version]}", flush=True)
     if options.write:
-        rows = "".join(f"| {version} | {result} |\n" for version, result in results.items())
-        table = f"{date.today()}, {os.uname().machine}:\n\n| Python | `tests/edge` |\n|---|---|\n"
-        before, _, rest = PAGE.read_text().partition(BEGIN)
-        PAGE.write_text(f"{before}{BEGIN}\n{table}{rows}\n{END}{rest.partition(END)[2]}")
+        write(results, ", ".join(arguments).replace("tests/edge/", "") or "all")
     ran = [result for result in results.values() if result != "not installed"]
     return int(not ran or any("passed" not in r or "failed" in r or "error" in r for r in ran))
 
