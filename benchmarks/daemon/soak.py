@@ -68,6 +68,7 @@ class Sample(NamedTuple):
 
 def soak(
     model: str,
+    source: str,
     seconds: float,
     frames: int,
     seed: int,
@@ -84,7 +85,7 @@ def soak(
     samples: list[Sample] = []
     with tempfile.TemporaryDirectory(prefix="roadmask-soak-") as folder:
         path = f"{folder}/masks.sock"
-        command = [sys.executable, "-m", "roadmask", "run", "--source", _SOURCE, "--socket", path]
+        command = [sys.executable, "-m", "roadmask", "run", "--source", source, "--socket", path]
         command += ["--model", model, "--log-level", "error", "--flight", f"{folder}/flight"]
         with subprocess.Popen(command) as process, Subscriber(path, **TAKE_EVERYTHING) as stream:
             begin_s = heard_s = time.monotonic()
@@ -252,6 +253,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--hours", type=at_least(0.001), default=1.0)
     parser.add_argument("--frames", type=COUNT, default=0, help="stop after so many; 0: hours")
     parser.add_argument("--model", default=DEFAULT_MODEL)
+    parser.add_argument("--source", default=_SOURCE)
     parser.add_argument("--seed", type=COUNT, default=1, help="of the faults' order")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--plot", type=Path, metavar="PNG")
@@ -264,6 +266,7 @@ def _run(options: argparse.Namespace) -> int:
         check_writable(path)
     samples, faults = soak(
         options.model,
+        options.source,
         3600 * options.hours,
         options.frames or sys.maxsize,
         options.seed,
@@ -275,6 +278,7 @@ def _run(options: argparse.Namespace) -> int:
         "kind": "soak",
         "device": read_device().to_json(),
         "model": options.model,
+        "source": options.source,
         "frames": samples[-1].frames if samples else 0,
         "rss_slope_mib": slopes["daemon"],
         "slopes_mib": slopes,
