@@ -121,7 +121,7 @@ def soak(
 
 def _look(pid: int, seconds: float, frames: int, ages_ms: list[float]) -> Sample:
     status, ages = _status(pid), percentiles(ages_ms)
-    network = max(_engines(pid), default=0)
+    network = max(engines(pid), default=0)
     return Sample(
         round(seconds, 1),
         frames,
@@ -151,7 +151,8 @@ def _mib(status: dict[str, str], key: str) -> float:
     return int(status.get(key, 0)) / 1024
 
 
-def _engines(pid: int) -> list[int]:
+def engines(pid: int) -> list[int]:
+    """The processes of a daemon's networks."""
     lists = Path(f"/proc/{pid}/task").glob("*/children")
     children = [int(child) for path in lists for child in path.read_text().split()]
     return [child for child in children if "engine_worker" in _command(child)]
@@ -166,7 +167,7 @@ def _command(pid: int) -> str:
 
 def _to_engine(number: int) -> Callable[[int, str], None]:
     def send(pid: int, path: str) -> None:
-        for engine in _engines(pid):
+        for engine in engines(pid):
             os.kill(engine, number)
 
     return send

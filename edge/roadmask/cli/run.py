@@ -81,7 +81,7 @@ def _publish(options: argparse.Namespace, worker: WorkerProcess) -> int:
     signal.signal(signal.SIGHUP, lambda *_: reload.wanted.set())
     published = 0
     with (
-        ProcessEngine(order, config.max_age_ms, worker) as engine,
+        ProcessEngine(order, config.max_age_ms, worker, config.standby) as engine,
         await_parts(config, engine, stop, manager) as source,
     ):
         if source is not None:

@@ -203,6 +203,11 @@ class DaemonConfig(ReadAs):
         metavar="FPS",
         group=_MACHINE,
     )
+    standby: bool = setting(
+        False,
+        "a second process of the network waits, loaded: 0.5 s after a hang or a crash, 30 MiB",
+        group=_MACHINE,
+    )
     step_down: str = setting(
         "rate",
         "while heat or the supply hold the board back: half the frames, then a smaller network",

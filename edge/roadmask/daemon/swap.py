@@ -117,7 +117,9 @@ class Swap:
         self.busy = True
 
     def _prepared(self) -> Network:
-        engine = ProcessEngine(order_of(self.config), self.config.max_age_ms)
+        engine = ProcessEngine(
+            order_of(self.config), self.config.max_age_ms, standby=self.config.standby
+        )
         self._candidates.append(engine)
         try:
             engine.load(self._stop)

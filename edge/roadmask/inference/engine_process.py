@@ -56,6 +56,8 @@ class ProcessEngine(Engine):
         order: what the process loads.
         max_age_ms: a mask that is older is useless, see ``Patience``.
         worker: the process, where it was started already, with or without its order.
+        standby: have another one loaded and waiting, to take the place of one that is lost; not of
+            an accelerator's, which may be of one process alone.
 
     Attributes:
         restarts: engines that were replaced.
@@ -68,7 +70,10 @@ class ProcessEngine(Engine):
         order: EngineOrder,
         max_age_ms: float = 250.0,
         worker: WorkerProcess | None = None,
+        standby: bool = False,
     ) -> None:
+        self._standby = standby and not order.accelerator.name
+        self._spare: WorkerProcess | None = None
         self._order, self._patience = order, Patience(max_age_ms / 1000)
         self._fallback, self._span = "", b""
         self._placed: Placement
@@ -87,6 +92,8 @@ class ProcessEngine(Engine):
 
     def __exit__(self, *_: object) -> None:
         self._end()
+        if self._spare is not None:
+            self._spare.end()
         if self._places:
             os.close(self._memory)
             self._places = []
@@ -100,6 +107,7 @@ class ProcessEngine(Engine):
         """
         self._stop = stop
         self._finish(stop)
+        self._have_spare()
 
     def timed(self) -> tuple[int, int]:
         """Run the network on what ``direct_input`` holds.
@@ -153,7 +161,8 @@ class ProcessEngine(Engine):
                 return
             try:
                 self._give_up_accelerator()
-                self._begin(WorkerProcess())
+                worker, self._spare = self._spare or WorkerProcess(), None
+                self._begin(worker)
                 self._finish(stop)
                 self._prove_again()
             except RoadmaskError as error:
@@ -162,6 +171,7 @@ class ProcessEngine(Engine):
                 self._end()
                 continue
             self.restarts += 1
+            self._have_spare()
             _log.warning("%s: engine started anew, the %d. time", self.name, self.restarts)
             return
 
@@ -193,6 +203,11 @@ class ProcessEngine(Engine):
         self._worker, self._peer = worker, worker.peer
         if not worker.ordered:
             worker.load(self._order)
+
+    def _have_spare(self) -> None:
+        if self._standby and not self._stop.is_set():
+            self._spare = WorkerProcess()
+            self._spare.load(self._order)
 
     def _finish(self, stop: threading.Event) -> None:
         try:
