@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from roadmask.stream import products
     from roadmask.stream.modes import Mode, NoMask, Reason
     from roadmask.stream.subscribe.async_subscriber import AsyncSubscriber
+    from roadmask.stream.subscribe.history import History
     from roadmask.stream.subscribe.subscriber import Mask, Subscriber
     from roadmask.stream.subscribe.subscriber_set import MaskSet, SubscriberSet
     from roadmask.system.clock import ClockMapping, clock_mapping
@@ -38,6 +39,7 @@ __all__ = [
     "ClockMapping",
     "ConfigError",
     "DataError",
+    "History",
     "Mask",
     "MaskSet",
     "Mode",
@@ -65,6 +67,7 @@ _HOME = {
     "ClockMapping": "roadmask.system.clock",
     "ConfigError": "roadmask.errors",
     "DataError": "roadmask.errors",
+    "History": "roadmask.stream.subscribe.history",
     "Mask": "roadmask.stream.subscribe.subscriber",
     "MaskSet": "roadmask.stream.subscribe.subscriber_set",
     "Mode": "roadmask.stream.modes",

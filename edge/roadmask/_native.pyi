@@ -153,6 +153,9 @@ class Inbox:
             MemoryError: no room for them.
         """
     @property
+    def past(self) -> list[bytes]:
+        """The FRAMEs whose slots may still hold them, the oldest first."""
+    @property
     def message(self) -> bytes: ...
     @property
     def frame(self) -> bytes: ...

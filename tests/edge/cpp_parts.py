@@ -43,7 +43,7 @@ def _build() -> None:
     cmake = tool("cmake")
     generator = ["-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={tool('ninja')}"]
     options = ["-DROADMASK_PYTHON=OFF", "-DROADMASK_TESTS=ON"]
-    programs = "codec probe calls products sets subscribe subscribe_c"
+    programs = "codec probe calls products sets history subscribe subscribe_c"
     targets = ["--target", *programs.split()]
     for command in (
         [cmake, "-S", str(REPOSITORY), "-B", str(BUILD), *generator, *options],

@@ -164,6 +164,12 @@ class Inbox {
   void close() { core_.close(); }
   nb::bytes message() const { return nb::bytes(core_.message(), core_.message_size()); }
   nb::bytes frame() const { return nb::bytes(core_.frame().data(), core_.frame().size()); }
+  nb::list past() const {
+    nb::list frames;
+    for (std::size_t i = 0; i < core_.past_count(); ++i)
+      frames.append(nb::bytes(core_.past(i).data(), core_.past(i).size()));
+    return frames;
+  }
   nb::bytes status() const { return nb::bytes(core_.status().data(), core_.status().size()); }
   std::uint64_t last_sequence() const { return core_.last_sequence(); }
   const char* check() const { return roadmask::to_string(core_.check()); }
@@ -224,6 +230,8 @@ void bind_messages(nb::module_& m) {
       .def("take", &Inbox::take, nb::arg("frame"), nb::arg("preview"), nb::arg("policy"),
            nb::arg("limit_ns"), nb::arg("silence_ns"),
            "Copies of the frame's planes, or why it may not be used now, as a NoMask.")
+      .def_prop_ro("past", &Inbox::past,
+                   "The bytes of the FRAMEs whose slots may still hold them, the oldest first.")
       .def_prop_ro("message", &Inbox::message, "The bytes of the last message.")
       .def_prop_ro("frame", &Inbox::frame, "The bytes of the last FRAME.")
       .def_prop_ro("status", &Inbox::status, "The bytes of the last FRAME or STATUS.")

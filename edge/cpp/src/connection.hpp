@@ -34,6 +34,8 @@ class Connection {
   void close() noexcept;  // for good
 
   int fd() const noexcept { return fd_; }
+  // The stream's messages; null while there is no stream.
+  const Inbox* inbox() const noexcept { return inbox_ ? &*inbox_ : nullptr; }
   // How long nothing can happen that fd() does not tell.
   std::uint64_t wait_ns() const noexcept;
   // This process is a fork of the one that connected.

@@ -65,8 +65,16 @@ unsigned Inbox::examine() noexcept {
   if (header->type == static_cast<std::uint16_t>(MessageType::BYE)) return kBye;
   last_sequence_ = header->sequence;
   std::copy_n(data_.begin(), status_.size(), status_.begin());
-  if (is_frame) frame_ = status_;
+  if (is_frame) past_[frames_++ % kPast] = frame_ = status_;
   return is_frame ? kFrame : kStatus;
+}
+
+std::size_t Inbox::past_count() const noexcept {
+  return std::min({frames_, kPast, static_cast<std::size_t>(welcome_.slots)});
+}
+
+const Inbox::Bytes& Inbox::past(std::size_t index) const noexcept {
+  return past_[(frames_ - past_count() + index) % kPast];
 }
 
 unsigned Inbox::malformed(Check check) noexcept {

@@ -27,6 +27,7 @@ class Inbox {
   // More than a publisher's send buffer holds: who reads every few seconds is still up to date.
   static constexpr unsigned kMostMessages = 512;
   using Bytes = std::array<std::uint8_t, kMessageBytes>;
+  static constexpr std::size_t kPast = 64;  // FRAMEs kept, if the ring has so many slots
 
   // Frames whose planes have more than `most_plane_bytes` together are refused.
   Inbox(const Welcome& welcome, std::uint64_t most_plane_bytes) noexcept
@@ -40,8 +41,11 @@ class Inbox {
   unsigned ended() const noexcept { return ended_; }
 
   const Welcome& welcome() const noexcept { return welcome_; }
-  const Bytes& frame() const noexcept { return frame_; }                 // the last FRAME
-  const Bytes& status() const noexcept { return status_; }               // the last FRAME or STATUS
+  const Bytes& frame() const noexcept { return frame_; }    // the last FRAME
+  const Bytes& status() const noexcept { return status_; }  // the last FRAME or STATUS
+  // The FRAMEs whose slots may still hold them, the oldest first.
+  std::size_t past_count() const noexcept;
+  const Bytes& past(std::size_t index) const noexcept;
   const std::uint8_t* message() const noexcept { return data_.data(); }  // the last of any kind
   std::size_t message_size() const noexcept { return size_; }
   std::uint64_t last_sequence() const noexcept { return last_sequence_; }
@@ -63,6 +67,8 @@ class Inbox {
   std::size_t size_ = 0;
   std::array<std::uint8_t, kMaxMessageBytes> data_{};
   Bytes frame_{}, status_{};
+  std::size_t frames_ = 0;  // received
+  std::array<Bytes, kPast> past_;
 };
 
 // The header in a message that is known to be a FRAME, STATUS or BYE.

@@ -3,36 +3,23 @@
 #include <poll.h>
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <cstdio>
 #include <ctime>
 #include <exception>
-#include <limits>
-#include <mutex>
 #include <utility>
 
-#include "connection.hpp"
 #include "id_copy.hpp"
-#include "judge.hpp"
 #include "roadmask/crc32c.hpp"
+#include "subscriber_state.hpp"
 
 namespace roadmask {
 namespace {
 
-constexpr std::uint64_t kSilenceNs = 200'000'000;
 // Three heartbeats: reconnected, let in, and the newest frame.
 constexpr std::uint64_t kSignOfLifeNs = 150'000'000;
 constexpr std::uint64_t kIdleNs = 100'000'000;  // then a wait looks at the clock again
 
-constexpr std::uint64_t kForever = std::numeric_limits<std::uint64_t>::max();
 constexpr int kCopies = 2;  // tries of one call: a publisher that laps its readers holds nobody up
-
-// Saturated: milliseconds::max() is for ever, less than nothing is nothing.
-std::uint64_t ns(std::chrono::milliseconds duration) noexcept {
-  const auto ms = static_cast<std::uint64_t>(std::max<std::int64_t>(duration.count(), 0));
-  return ms < kForever / 1'000'000u ? ms * 1'000'000u : kForever;
-}
 
 std::uint64_t deadline_of(std::optional<std::chrono::milliseconds> timeout) noexcept {
   const std::uint64_t now = now_ns(), wait = timeout ? ns(*timeout) : kForever;
@@ -61,96 +48,47 @@ void wait_readable(int fd, std::uint64_t wait_ns) noexcept {
   ::ppoll(&entry, 1, &timeout, nullptr);
 }
 
-// Digits that are none give a digest that no model has.
-std::optional<std::array<std::uint8_t, 32>> digest(const std::string& hex) {
-  if (hex.empty()) return std::nullopt;
-  std::array<std::uint8_t, 32> bytes{};
-  if (hex.size() != 2 * bytes.size()) return bytes;
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    const char* pair = hex.data() + 2 * i;
-    if (std::from_chars(pair, pair + 2, bytes[i], 16).ptr != pair + 2) return decltype(bytes){};
-  }
-  return bytes;
-}
-
 }  // namespace
 
-struct Subscriber::State {
-  State(std::string path, Options o)
-      : options(o),
-        policy{o.allow_not_live, o.accept_unknown_age, o.refuse, digest(o.model)},
-        connection(std::move(path), o.reconnect, o.publisher_user, o.max_ring_bytes) {}
-
-  bool look(Mask& mask, std::uint64_t limit_ns, bool copy, bool repeat) noexcept;
-  // How long to wait for what, after a look that gave nothing; 0 = the time is over.
-  std::uint64_t wait_ns(std::uint64_t deadline_ns) const noexcept;
-  bool paused() const noexcept { return looked_ns && now_ns() - looked_ns > kSilenceNs; }
-  void check_fork();
-  void as_connection() noexcept;
-  bool newest(Mask& mask, std::uint64_t limit_ns, bool copy, bool repeat);
-  bool usable(std::uint64_t limit_ns);
-  std::uint64_t silence_ns() const noexcept {
-    return std::min(kSilenceNs, connection.ring->welcome().silence_ms * std::uint64_t{1'000'000});
-  }
-  NoMask without_frame() const noexcept {
-    const auto& said = connection.status;
-    const std::uint64_t sent_ns = said ? said->sent_ns : connection.ring->welcome().sent_ns;
-    return judge_without_frame(sent_ns, silence_ns(), now_ns());
-  }
-  bool hand_out(Mask& mask, const FrameHeader& frame, std::uint8_t ids);
-  bool take(Mask& mask, const FrameHeader& frame, std::uint64_t limit_ns, bool copy,
-            std::uint8_t& ids) const;
-  bool refuse(NoMask why, std::string text = {}) {
-    reason = why;
-    detail = std::move(text);
-    return false;
-  }
-  std::uint64_t limit(std::optional<std::chrono::milliseconds> max_age) const noexcept {
-    return std::min(ns(options.max_age), ns(max_age.value_or(options.max_age)));
-  }
-
-  // Held by every call except while it waits. Not destroyed in a fork: there it may be locked, by
-  // a thread that does not exist.
-  std::unique_ptr<std::mutex> mutex = std::make_unique<std::mutex>();
-  Options options;
-  Policy policy;
-  Connection connection;
-  NoMask reason = NoMask::NOT_CONNECTED;
-  std::string detail;
-  Check failed = Check::none;
-  std::uint64_t looked_ns = 0;  // when it was last read what had come
-  std::uint64_t handed_stream = 0;
-  std::uint64_t handed_sequence = 0;
-  std::uint64_t dropped = 0;
-  std::uint64_t torn = 0;
-};
+NoMask Subscriber::State::verdict(const FrameHeader& frame, std::uint64_t limit_ns,
+                                  std::uint64_t now) const noexcept {
+  const std::uint8_t* model =
+      model_entry(connection.ring->at(0), connection.ring->welcome(), frame);
+  return judge(frame, *connection.status, model, {policy, limit_ns, silence_ns()}, now);
+}
 
 bool Subscriber::State::usable(std::uint64_t limit_ns) {
   const FrameHeader& frame = *connection.frame;
   const FrameHeader& status = *connection.status;
   const std::uint64_t now = now_ns();
-  const std::uint8_t* model =
-      model_entry(connection.ring->at(0), connection.ring->welcome(), frame);
-  const NoMask why = judge(frame, status, model, {policy, limit_ns, silence_ns()}, now);
+  const NoMask why = verdict(frame, limit_ns, now);
+  const std::uint32_t reasons = frame.reasons() | status.reasons();
+  const std::uint64_t most_ns = std::min<std::uint64_t>(limit_ns, frame.max_age_ms * 1'000'000ull);
   switch (why) {
-    case NoMask::NONE:
-      reason = why;
-      detail.clear();
-      return true;
-    case NoMask::SILENT:
-      return refuse(why, milliseconds("last message %.0f ms ago", now - status.sent_ns));
+    case NoMask::NONE: refuse(why); return true;
+    case NoMask::SILENT: return refuse(why, {Told::kSilence, now - status.sent_ns, 0, 0});
     case NoMask::FAULT:
-    case NoMask::STALE:
-      return refuse(why, std::string(to_string(status.mode())) + ": " +
-                             reason_names(frame.reasons() | status.reasons()));
-    case NoMask::REFUSED:
-      return refuse(why, reason_names((frame.reasons() | status.reasons()) & policy.refuse));
-    case NoMask::NOT_LIVE: return refuse(why, flag_names(frame.flags & kNotLive));
-    case NoMask::TOO_OLD:
-      return refuse(
-          why, milliseconds("%.0f ms, allowed %.0f ms", now - frame.seen_ns(),
-                            std::min<std::uint64_t>(limit_ns, frame.max_age_ms * 1'000'000ull)));
+    case NoMask::STALE: return refuse(why, {Told::kMode, 0, 0, status.mode_bits | reasons});
+    case NoMask::REFUSED: return refuse(why, {Told::kReasons, 0, 0, reasons & policy.refuse});
+    case NoMask::NOT_LIVE: return refuse(why, {Told::kFlags, 0, 0, frame.flags & kNotLive});
+    case NoMask::TOO_OLD: return refuse(why, {Told::kAge, now - frame.seen_ns(), most_ns, 0});
     default: return refuse(why);
+  }
+}
+
+std::string Subscriber::State::sentence() const {
+  const std::string text = to_string(reason);
+  const auto with = [&](const std::string& more) { return text + " (" + more + ")"; };
+  if (!detail.empty()) return with(detail);
+  switch (told.kind) {
+    case Told::kSilence: return with(milliseconds("last message %.0f ms ago", told.a_ns));
+    case Told::kMode:
+      return with(std::string(to_string(static_cast<Mode>(told.bits & 3))) + ": " +
+                  reason_names(told.bits));
+    case Told::kReasons: return with(reason_names(told.bits));
+    case Told::kFlags: return with(flag_names(told.bits));
+    case Told::kAge: return with(milliseconds("%.0f ms, allowed %.0f ms", told.a_ns, told.b_ns));
+    default: return text;
   }
 }
 
@@ -192,6 +130,7 @@ bool Subscriber::State::look(Mask& mask, std::uint64_t limit_ns, bool copy, bool
   } catch (const std::exception&) {  // std::bad_alloc: of a plane, of a sentence
     reason = NoMask::NO_MEMORY;
     detail.clear();
+    told = {};
     return false;
   }
 }
@@ -207,10 +146,12 @@ void Subscriber::State::check_fork() {
 
 void Subscriber::State::as_connection() noexcept {
   reason = connection.reason;
+  told = {};
   try {
     detail = connection.detail;
   } catch (const std::exception&) {
     detail.clear();
+    told = {};
   }
 }
 
@@ -221,10 +162,8 @@ bool Subscriber::State::newest(Mask& mask, std::uint64_t limit_ns, bool copy, bo
     failed = connection.check;
     if (!connection.ring) return refuse(connection.reason, connection.detail);
     if (!connection.frame) {
-      return refuse(without_frame(), connection.status
-                                         ? std::string(to_string(connection.status->mode())) +
-                                               ": " + reason_names(connection.status->reasons())
-                                         : std::string());
+      const auto& said = connection.status;
+      return refuse(without_frame(), said ? Told{Told::kMode, 0, 0, said->mode_bits} : Told{});
     }
     const FrameHeader frame = *connection.frame;
     const std::uint64_t limit = std::min(limit_ns, frame.max_age_ms * std::uint64_t{1'000'000});
@@ -247,15 +186,18 @@ bool Subscriber::State::newest(Mask& mask, std::uint64_t limit_ns, bool copy, bo
   return false;
 }
 
+// What is wrong with the pixels.
+Check Subscriber::State::flaw(const Mask& mask, std::uint8_t ids) const noexcept {
+  if (!are_categories(ids)) return Check::category;
+  const std::uint32_t told = mask.copied_ ? mask.header_.crc32c : 0;
+  return told && crc32c(mask.pixels(), mask.mask_.copy.size()) != told ? Check::crc : Check::none;
+}
+
 bool Subscriber::State::hand_out(Mask& mask, const FrameHeader& frame, std::uint8_t ids) {
-  if (!are_categories(ids)) {
-    failed = Check::category;
-    return refuse(NoMask::MALFORMED, "an id above 7 in the mask");
-  }
-  if (mask.copied_ && frame.crc32c &&
-      crc32c(mask.pixels(), mask.mask_.copy.size()) != frame.crc32c) {
-    failed = Check::crc;
-    return refuse(NoMask::MALFORMED, "the mask's CRC-32C differs");
+  if (const Check wrong = flaw(mask, ids); wrong != Check::none) {
+    failed = wrong;
+    return refuse(NoMask::MALFORMED,
+                  wrong == Check::crc ? "the mask's CRC-32C differs" : "an id above 7 in the mask");
   }
   if (handed_stream == frame.stream_id && frame.sequence > handed_sequence)
     dropped += frame.sequence - handed_sequence - 1;
@@ -275,14 +217,6 @@ Subscriber::Subscriber(std::string socket_path, Options options)
 Subscriber::~Subscriber() = default;
 Subscriber::Subscriber(Subscriber&&) noexcept = default;
 Subscriber& Subscriber::operator=(Subscriber&&) noexcept = default;
-
-template <typename T, typename F>
-T Subscriber::locked(T otherwise, F&& ask) const {
-  if (!state_) return otherwise;
-  state_->check_fork();
-  const std::lock_guard<std::mutex> lock(*state_->mutex);
-  return ask(*state_);
-}
 
 bool Subscriber::latest(Mask& mask, std::optional<std::chrono::milliseconds> max_age) {
   return newest(mask, max_age, true);
@@ -340,10 +274,7 @@ NoMask Subscriber::reason() const noexcept {
 
 std::string Subscriber::reason_text() const noexcept {
   try {
-    return locked(std::string(to_string(NoMask::CLOSED)), [](State& s) {
-      const std::string text = to_string(s.reason);
-      return s.detail.empty() ? text : text + " (" + s.detail + ")";
-    });
+    return locked(std::string(to_string(NoMask::CLOSED)), [](State& s) { return s.sentence(); });
   } catch (const std::exception&) {  // no memory for it
     return {};
   }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 namespace roadmask {
 namespace {
@@ -23,6 +24,8 @@ SubscriberSet::SubscriberSet(const std::vector<std::string>& socket_paths, SetOp
     : options_(std::move(options)) {
   for (const std::string& path : socket_paths) subscribers_.emplace_back(path, options_.each);
   held_.resize(subscribers_.size());
+  spare_.resize(subscribers_.size());
+  together_.resize(subscribers_.size());
   fresh_.resize(subscribers_.size());
   absent_.resize(subscribers_.size());
 }
@@ -53,9 +56,9 @@ void SubscriberSet::close() noexcept {
 
 void SubscriberSet::look() {
   for (std::size_t i = 0; i < subscribers_.size(); ++i) {
-    Mask mask;
-    if (!subscribers_[i].receive(mask, std::chrono::milliseconds(0))) continue;
-    held_[i] = std::move(mask);
+    // Three masks of each stream take turns, here, there and in the set: none is made anew.
+    if (!subscribers_[i].receive(spare_[i], std::chrono::milliseconds(0))) continue;
+    std::swap(held_[i], spare_[i]);
     fresh_[i] = true;
   }
 }
@@ -68,26 +71,25 @@ bool SubscriberSet::assemble(std::vector<Member>& set, bool over) {
     if (fresh_[i]) newest = std::max(newest, held_[i].capture_timestamp_ns());
   }
   const auto within = later(0, options_.within);
-  std::vector<bool> together(held_.size());
   bool one = false, waiting = false;
   for (std::size_t i = 0; i < held_.size(); ++i) {
-    together[i] = fresh_[i] && newest - held_[i].capture_timestamp_ns() <= within;
-    one = one || together[i];
-    waiting = waiting || (!together[i] && !absent_[i]);
+    together_[i] = fresh_[i] && newest - held_[i].capture_timestamp_ns() <= within;
+    one = one || together_[i];
+    waiting = waiting || (!together_[i] && !absent_[i]);
   }
   if (!one || (waiting && !over)) return false;
   set.resize(held_.size());
   for (std::size_t i = 0; i < held_.size(); ++i) {
     Member& member = set[i];
-    member.present = together[i];
+    member.present = together_[i];
     member.missing = NoMask::NONE;
-    if (together[i]) {
-      member.mask = std::move(held_[i]);
+    if (together_[i]) {
+      std::swap(member.mask, held_[i]);
     } else {
       const NoMask reason = subscribers_[i].reason();
       member.missing = reason == NoMask::NONE ? NoMask::NO_NEW_FRAME : reason;
     }
-    absent_[i] = !together[i];
+    absent_[i] = !together_[i];
     fresh_[i] = false;
   }
   return true;

@@ -5,8 +5,9 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,32 @@ def test_four_cameras_one_frozen_one_killed(tmp_path: Path, opened: Callable[...
         assert len(fronts) >= 0.6 * (fronts[-1] - fronts[0] + 1)
 
 
+@contextmanager
+def in_turn(folder: Path, names: tuple[str, ...]) -> Iterator[threading.Event]:
+    """Streams of one thread, so that every set is complete, from the event on."""
+    started, ended = threading.Event(), threading.Event()
+
+    def work() -> None:
+        with ExitStack() as stack:
+            publishers = [
+                stack.enter_context(Publisher(folder / name, mask_size=(64, 64))) for name in names
+            ]
+            started.wait()
+            while not ended.wait(0.01):
+                now = now_ns()
+                for publisher in publishers:
+                    publish(publisher, now)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield started
+    finally:
+        started.set()
+        ended.set()
+        thread.join()
+
+
 def publish(publisher: Publisher, capture_ns: int) -> None:
     publisher.begin().mask.fill(1)
     publisher.publish(FrameInfo(capture_ns, (64, 64)))
@@ -144,3 +171,15 @@ def test_a_set_of_nothing_is_refused(sockets: list[str]) -> None:
         SubscriberSet(sockets)
     with pytest.raises(ConfigError, match="milliseconds"):
         SubscriberSet(["a"], within_ms=float("nan"))
+
+
+def test_no_set_allocates_while_its_streams_are_up(tmp_path: Path) -> None:
+    names = ("a", "b")
+    with (
+        in_turn(tmp_path, names) as started,
+        driven("sets", *(tmp_path / name for name in names)) as running,
+    ):
+        started.set()
+        assert running.ask("many 8").split()[0] == "8"  # each of three masks has its memory
+        got, news = map(int, running.ask("many 40").split())
+        assert got == 40 and news == 0

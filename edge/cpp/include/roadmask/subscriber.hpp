@@ -132,6 +132,14 @@ struct Options {
   std::uint64_t max_ring_bytes = std::uint64_t{256} << 20;
 };
 
+// One frame of the past, see Subscriber::history.
+struct PastMask {
+  std::uint64_t sequence = 0;
+  Mask mask;  // if `present`; keeps its memory from call to call
+  bool present = false;
+  NoMask missing = NoMask::NONE;  // else why
+};
+
 class Subscriber {
  public:
   // The socket need not exist yet.
@@ -151,6 +159,13 @@ class Subscriber {
   // Wait for a usable mask that was not handed out before; false after `timeout`. Without a
   // time-out, or with milliseconds::max(), it waits through silence and reconnects for ever.
   bool receive(Mask& mask, std::optional<std::chrono::milliseconds> timeout = {});
+
+  // The last frames of this stream, `most` at most, into `past`, the oldest first and the newest
+  // with them: each copied and judged as the newest is, by the same limits; what is torn, too old
+  // or refused is named. Who joins late gets those that the ring holds. Never waits; nothing is
+  // taken for handed out. False, and `past` is empty, if there is no stream or no frame: reason().
+  bool history(std::vector<PastMask>& past, std::size_t most,
+               std::optional<std::chrono::milliseconds> max_age = {});
 
   // Leave the stream, from any thread: a call that waits returns. Masks that were handed out stay
   // usable, views by their valid().

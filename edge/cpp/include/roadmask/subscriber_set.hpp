@@ -21,7 +21,8 @@ struct SetOptions {
 // A set is handed out as soon as every stream that keeps up has a new mask within `within` of the
 // newest, and `by` after its first mask came at the latest. A stream that missed a set is waited
 // for again once it has delivered: a camera that is frozen, slow or gone costs one delay. One
-// thread.
+// thread. While all streams are up nothing is allocated once each has given three masks, if `set`
+// is given back.
 class SubscriberSet {
  public:
   // In the order of the paths, here and below.
@@ -45,8 +46,8 @@ class SubscriberSet {
 
   SetOptions options_;
   std::vector<Subscriber> subscribers_;
-  std::vector<Mask> held_;
-  std::vector<bool> fresh_, absent_;
+  std::vector<Mask> held_, spare_;
+  std::vector<bool> fresh_, absent_, together_;
 };
 
 }  // namespace roadmask

@@ -22,6 +22,7 @@ from roadmask.stream.modes import MessageType, Mode, Reason
 from roadmask.stream.protocol import (
     Identity,
     IdentityKind,
+    decode_header,
     encode_restarts_into,
     turn_into_status,
 )
@@ -120,6 +121,8 @@ class Publisher:
         self._prepared = [self._messages.frame(index) for index in range(form.slots)]
         # The last FRAME sent, or what stands for it before the first.
         self._message = bytearray(self._prepared[0])
+        # Those whose slots may still hold them, for who joins late.
+        self._past: deque[bytes] = deque(maxlen=form.slots)
         self._capture_ns = 0
         self._mode_bits = int(Mode.FAULT | Reason.STARTING)
         self.identify(identity)
@@ -197,8 +200,9 @@ class Publisher:
             self._capture_ns = info.capture_ns
             self._forced_mode = None
             self.sent_ns = self._fanout.send(self._message, now)
+            self._past.append(bytes(self._message))
             if self.trace is not None:
-                self.trace.append(bytes(self._message))
+                self.trace.append(self._past[-1])
         if self._mode_bits != self._told_bits:
             self._tell_mode(self._mode_bits)
         # After the others have their frame, and outside the lock: this takes longer than sending.
@@ -385,13 +389,13 @@ class Publisher:
             self._door.release()
 
     def _welcome(self, client: socket.socket, guest: Guest, ring_fd: int) -> None:
-        """WELCOME, and the last frame: at a low rate the next one is far."""
+        """WELCOME, and the last frames: at a low rate the next one is far, and some want a past."""
         with self._lock:
-            before = max(self.sequence - 1, 0)
+            before = decode_header(self._past[0]).sequence - 1 if self._past else 0
             self._fanout.add(client, guest, self._messages.welcome(before), ring_fd)
             if not self.sequence:
                 return
-            messages = [self._message]
+            messages: list[bytes | bytearray] = [*self._past]
             if self._forced_mode is not None:  # the frame's own word does not hold any more
                 messages.append(self._status(MessageType.STATUS, now_ns(), self._forced_mode))
             with contextlib.suppress(OSError):  # the next message finds out that it is gone

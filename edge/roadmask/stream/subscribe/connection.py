@@ -145,6 +145,10 @@ class Connection(Stream):
             return NoMask.NO_MEMORY
         return NoMask(taken) if isinstance(taken, int) else Planes._make(taken)
 
+    def past(self) -> list[bytes]:
+        """See ``Stream``: those whose slots may still hold them."""
+        return [] if self._inbox is None else self._inbox.past
+
     def close(self) -> None:
         """Leave the stream for good; who waits in another thread is woken."""
         with self.lock:

@@ -12,6 +12,7 @@ from roadmask.stream.checks import MAX_LIMIT_MS
 from roadmask.stream.modes import NO_MASK_TEXT, NOT_LIVE, Flag, NoMask, names
 from roadmask.stream.protocol import DEFAULT_SOCKET, KEY, FrameHeader, decode_header
 from roadmask.stream.subscribe.connection import MAX_RING_BYTES, Connection
+from roadmask.stream.subscribe.history import History
 from roadmask.stream.subscribe.mask import MappedRing, Mask, Planes
 from roadmask.stream.subscribe.policy import Policy, PolicyOptions
 from roadmask.stream.subscribe.transport import SILENCE_NS, Stream
@@ -49,6 +50,11 @@ def deadline_ns(timeout_s: float | None) -> int | None:
     if timeout_s is None or _number("timeout_s", timeout_s) == math.inf:
         return None
     return now_ns() + int(min(max(timeout_s, 0.0), _AGES_S) * 1e9)
+
+
+def _is_flawed(mask: Mask) -> bool:
+    """A copy that has not the checksum it should have."""
+    return bool(mask.crc32c and mask.copied and crc32c(mask.pixels) != mask.crc32c)
 
 
 class MaskReader:
@@ -135,6 +141,42 @@ class MaskReader:
                 break
             mask = self._newest(limit_ns, copy, True, max(self._wait_ns(deadline), 0))
         return mask
+
+    def history(self, most: int, max_age_ms: float | None = None) -> History | None:
+        """The last frames of this stream, for a tracker that joins late; it does not wait.
+
+        Each is copied and judged as the newest is, by the same limits; the newest is among them.
+        Who joins late gets those that the ring holds. Nothing is taken for handed out.
+
+        Args:
+            most: how many at most; the ring has 8 slots unless the daemon was told otherwise, and
+                one is always being written.
+            max_age_ms: for this call, if it is less than the subscriber's own limit.
+
+        Returns:
+            None without a stream, or before its first frame: see ``reason``.
+
+        Raises:
+            ConfigError: ``max_age_ms`` is nan.
+        """
+        limit_ns = self._own_limit_ns if max_age_ms is None else self._limit_ns(max_age_ms)
+        stream = self._connection
+        stream.check_fork()
+        with stream.lock:
+            stream.pump()
+            self._looked_ns = now_ns()
+            if stream.ring is None or stream.frame_bytes is None:
+                self._refuse(stream.judge(self._native, limit_ns), stream.detail)
+                return None
+            self._refuse(NoMask.NONE)
+            masks, missing = [], {}
+            for frame in stream.past()[-most:] if most > 0 else ():
+                mask = self._recall(stream.ring, frame, limit_ns)
+                if isinstance(mask, Mask):
+                    masks.append(mask)
+                else:
+                    missing[decode_header(frame).sequence] = mask
+            return History(tuple(masks), missing)
 
     def close(self) -> None:
         """Leave the stream, from any thread: a call that waits there returns None.
@@ -285,6 +327,13 @@ class MaskReader:
             return None
         return mask
 
+    def _recall(self, ring: MappedRing, frame: bytes, limit_ns: int) -> Mask | NoMask:
+        taken = self._connection.take(frame, self._native, limit_ns, self._preview)
+        if not isinstance(taken, Planes):
+            return taken
+        mask = Mask(ring, frame, limit_ns, taken, True)
+        return NoMask.MALFORMED if _is_flawed(mask) else mask
+
     def _usable(self, limit_ns: int) -> bool:
         verdict = self._connection.judge(self._policy.native, limit_ns)
         if verdict:
@@ -313,7 +362,7 @@ class MaskReader:
 
     def _hand_out(self, mask: Mask, frame: bytes) -> Mask | None:
         """The mask, if its checksum holds."""
-        if mask.crc32c and mask.copied and crc32c(mask.pixels) != mask.crc32c:
+        if _is_flawed(mask):
             self._failed = Check.CRC
             self._refuse(NoMask.MALFORMED, "the mask's CRC-32C differs")
             return None

@@ -61,6 +61,10 @@ class Stream(ABC):
         """The newest FRAME's or STATUS's values."""
         return None if self.status_bytes is None else decode_header(self.status_bytes)
 
+    def past(self) -> list[bytes]:
+        """The FRAMEs that may still be read, the oldest first; the caller holds the lock."""
+        return [] if self.frame_bytes is None else [self.frame_bytes]
+
     def judge(self, policy: Policy, limit_ns: int) -> NoMask:
         """Why the newest frame may not be used now; NONE: it may."""
         if self.ring is None:
