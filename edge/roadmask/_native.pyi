@@ -247,6 +247,15 @@ class Occupancy:
     ) -> tuple[int, bytes, int, int, bytes, bytes]:
         """A Fault, the cells, rows, columns, and the rows' bounds as bytes."""
 
+class Contours:
+    """Outlines of one category, without one's own vehicle."""
+
+    def __init__(self, geometry: tuple[float, ...], ego: tuple[int, ...]) -> None: ...
+    def measure(
+        self, mask: _Array, transform: tuple[float, ...], category: int
+    ) -> tuple[int, list[tuple[bool, int, int]], bytes, bytes]:
+        """A Fault, (hole, first, count) of each, points and camera points as bytes."""
+
 class PreprocessPlan:
     """Camera picture → network input for one pair of sizes; see ``kernels_reference.preprocess``.
 

@@ -1,9 +1,9 @@
 // The products of one mask a line, for comparison with Python's:
 //
 //   BODY EGO TRANSFORM WIDTH HEIGHT PIXELS WIDTH_M HEADING_DEG
-//     -> "FAULT CRC FAULT CRC FAULT CRC ALLOCATIONS": free distance, corridor, occupancy; the
-//     CRC-32C
-//        of what each found, and how often memory was taken while all three measured it again
+//     -> "FAULT CRC FAULT CRC FAULT CRC FAULT CRC ALLOCATIONS": free distance, corridor,
+//        occupancy, contours of what is flat; the CRC-32C of what each found, and how often memory
+//        was taken while all four measured it again
 //
 // BODY and EGO are the stream's bytes ("-": none), TRANSFORM six doubles, all of it hexadecimal.
 #include <cmath>
@@ -77,10 +77,9 @@ std::string measured(std::istringstream& in) {
   products::FreeDistance free(*told, limits);
   products::Corridor corridor(*told, 60, 1);
   products::Occupancy grid(*told, form);
-  std::string said[2];
-  said[0].reserve(256), said[1].reserve(256);
+  products::Contours outlines(*told);
   long taken = 0;
-  products::Fault faults[3];
+  products::Fault faults[4];
   for (int i = 0; i < 2; ++i) {
     taken = allocations;
     faults[0] = free.measure(pixels.data(), width, width, height, t);
@@ -88,17 +87,21 @@ std::string measured(std::istringstream& in) {
     faults[1] = corridor.measure(pixels.data(), width, width, height, t, width_m,
                                  i ? heading_deg : -heading_deg, 1, 2);
     faults[2] = grid.measure(pixels.data(), width, width, height, t);
+    faults[3] = outlines.measure(pixels.data(), width, width, height, t, 1);
     taken = allocations - taken;
   }
-  Sum columns, path, cells;
+  Sum columns, path, cells, borders;
   for (const products::Column& c : free.columns()) columns.add(c);
   path.add(corridor.path().ahead);
   for (double value : corridor.path().corners_m) path.add(value);
   for (std::uint8_t cell : grid.cells()) cells.add(cell);
   for (double value : grid.low_m()) cells.add(value);
   for (double value : grid.high_m()) cells.add(value);
+  for (const products::Contour& c : outlines.contours()) borders.add(c.hole), borders.add(c.count);
+  for (const products::Point& point : outlines.points()) borders.add(point.x), borders.add(point.y);
+  for (double value : outlines.camera_px()) borders.add(value);
   return columns.text(faults[0]) + " " + path.text(faults[1]) + " " + cells.text(faults[2]) + " " +
-         std::to_string(taken);
+         borders.text(faults[3]) + " " + std::to_string(taken);
 }
 
 }  // namespace

@@ -79,6 +79,19 @@ nb::tuple cells(p::Occupancy& self, nb::handle mask, const Six& t) {
                         bytes_of(self.high_m().data(), size(self.high_m())));
 }
 
+nb::tuple outlines(p::Contours& self, nb::handle mask, const Six& t, std::uint8_t category) {
+  const p::Fault fault = measured(self, mask, t, category);
+  nb::list which;
+  for (const p::Contour& c : self.contours())
+    which.append(nb::make_tuple(c.hole, c.first, c.count));
+  static_assert(sizeof(p::Point) == 8);
+  const auto& points = self.points();
+  const auto& camera = self.camera_px();
+  return nb::make_tuple(static_cast<int>(fault), which,
+                        bytes_of(points.data(), points.size() * sizeof(p::Point)),
+                        bytes_of(camera.data(), camera.size() * sizeof(double)));
+}
+
 }  // namespace
 
 void bind_products(nb::module_& m) {
@@ -118,4 +131,13 @@ void bind_products(nb::module_& m) {
           nb::arg("geometry"), nb::arg("ego"), nb::arg("form"))
       .def("measure", &cells, nb::arg("mask").none(), nb::arg("transform"),
            "A Fault, the cells, rows, columns, and the rows' bounds as bytes.");
+  nb::class_<p::Contours>(m, "Contours", "Outlines, without one's own vehicle.")
+      .def(
+          "__init__",
+          [](p::Contours* self, const Numbers& g, const std::vector<double>& ego) {
+            new (self) p::Contours(geometry(g, ego));
+          },
+          nb::arg("geometry"), nb::arg("ego"))
+      .def("measure", &outlines, nb::arg("mask").none(), nb::arg("transform"), nb::arg("category"),
+           "A Fault, (hole, first, count) of each, points and camera points as bytes.");
 }

@@ -9,12 +9,13 @@ namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr double kRadians = 3.14159265358979323846 / 180.0;
-constexpr std::uint64_t kMostPixels = 1u << 23;  // of a mask: a plan takes 41 bytes for each
 
 bool same(const Transform& a, const Transform& b) { return std::memcmp(&a, &b, sizeof a) == 0; }
 
-// Whether a point lies in a polygon, by the crossings of a ray to the right.
-bool within(const Geometry& g, double x, double y) noexcept {
+}  // namespace
+
+// By the crossings of a ray to the right.
+bool in_ego(const Geometry& g, double x, double y) noexcept {
   bool odd = false;
   for (std::size_t i = 0, j = g.ego_points - 1; i < g.ego_points; j = i++) {
     const double xi = g.ego[2 * i], yi = g.ego[2 * i + 1];
@@ -23,8 +24,6 @@ bool within(const Geometry& g, double x, double y) noexcept {
   }
   return odd;
 }
-
-}  // namespace
 
 Turn turn(double deg) noexcept { return {std::sin(deg * kRadians), std::cos(deg * kRadians)}; }
 
@@ -92,7 +91,7 @@ void Ground::work_out() {
       half_pixel[i] = meet.depth * (transform.scale_x / geometry.fx) / 2;
       if (e == 0 || std::isnan(meet.forward)) continue;
       const bool own = geometry.ego_points >= 3 &&
-                       within(geometry, x_px, transform.scale_y * (e - 1.0) + transform.offset_y);
+                       in_ego(geometry, x_px, transform.scale_y * (e - 1.0) + transform.offset_y);
       road[std::size_t{e - 1} * width + c] = own ? 2 : 1;
       road_pixels += !own;
     }

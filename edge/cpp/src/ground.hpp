@@ -10,6 +10,11 @@
 
 namespace roadmask::products {
 
+constexpr std::uint64_t kMostPixels = 1u << 23;  // of a mask: a plan takes 41 bytes for each
+
+// Whether a camera pixel lies in the ego mask's polygon; it has three corners at least.
+bool in_ego(const Geometry& geometry, double x, double y) noexcept;
+
 struct Turn {
   double sine = 0, cosine = 1;
 };

@@ -216,4 +216,51 @@ class Occupancy {
   std::vector<double> low_m_, high_m_;
 };
 
+struct Point {
+  std::int32_t x, y;  // mask px
+};
+
+// The border of a connected region, or of a hole in it: the corners of a polygon through the
+// centres of the region's own pixels.
+struct Contour {
+  bool hole;
+  std::uint32_t first, count;  // among Contours::points
+};
+
+// Outlines of all regions of one category; pixels that touch at a corner belong together. A true
+// edge lies half a mask pixel outside, where the mask is right. Needs no geometry but for the ego
+// mask: what the camera sees of its own vehicle is left out. Takes memory where a mask has more
+// outline than any before.
+class Contours {
+ public:
+  // With the ego mask that each mask's stream tells, if it tells one.
+  Contours();
+  explicit Contours(const Geometry& geometry);
+
+  // `category`: 1 to 7, else LIMITS.
+  Fault measure(const Mask& mask, std::uint8_t category);
+  Fault measure(const std::uint8_t* pixels, std::size_t stride, std::uint32_t width,
+                std::uint32_t height, const Transform& transform, std::uint8_t category);
+  // By their topmost, then leftmost pixel; empty after a fault.
+  const std::vector<Contour>& contours() const noexcept { return contours_; }
+  const std::vector<Point>& points() const noexcept { return points_; }
+  const std::vector<double>& camera_px() const noexcept { return camera_px_; }  // x, y of each
+
+ private:
+  void hide(std::uint32_t width, std::uint32_t height, const Transform& transform);
+  void scan(std::uint32_t y);
+  void follow(Point start, bool hole);
+
+  std::optional<Geometry> geometry_;
+  StreamGeometry stream_;
+  bool told_ = false;
+  std::uint32_t width_ = 0, own_width_ = 0;
+  Geometry own_of_{};
+  std::array<double, 4> own_at_{};
+  std::vector<std::uint8_t> marks_, own_;
+  std::vector<Contour> contours_;
+  std::vector<Point> points_;
+  std::vector<double> camera_px_;
+};
+
 }  // namespace roadmask::products

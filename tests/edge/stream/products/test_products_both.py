@@ -101,12 +101,17 @@ def test_both_languages_are_equal_to_the_last_bit_on_1000_masks(cpp: Driven) -> 
         free = products.free_distance(picture, geometry, corridor_m=2.0, most_void=1.0)
         path = products.corridor(picture, geometry, width_m=2.0, heading_deg=heading, most_void=1.0)
         grid = products.occupancy(picture, geometry, **FORM, most_void=1.0)
+        outlines = products.contours(picture, 1, geometry)
+        borders = [float(v) for c in outlines.contours for v in (c.hole, len(c.mask_px))]
+        borders += [float(v) for c in outlines.contours for v in c.mask_px.ravel()]
+        borders += [float(v) for c in outlines.contours for v in c.camera_px.ravel()]
         cells = grid.cells.ravel().tolist(), grid.low_m.tolist(), grid.high_m.tolist()
         assert said == " ".join(
             (
                 summed(free.fault, of_columns(free.columns)),
                 summed(path.fault, of_columns(path.ahead) + path.corners_m.ravel().tolist()),
                 summed(grid.fault, [float(v) for part in cells for v in part]),
+                summed(outlines.fault, borders),
                 "0",
             )
         ), (seed, geometry)
