@@ -59,11 +59,11 @@ class FlightRecorder:
         self._due_ns = 0  # to write
         self._written_ns = -_BETWEEN_NS
 
-    def read(self, frames: list[Published], changes: list[ModeChange]) -> None:
+    def read(self, frames: list[bytes], changes: list[ModeChange]) -> None:
         """See ``Reader``."""
         now = now_ns()
-        for frame in frames:
-            self._headers[self._count % _HEADERS] = np.frombuffer(frame.data, np.uint8)
+        for data in frames:
+            self._headers[self._count % _HEADERS] = np.frombuffer(data, np.uint8)
             self._count += 1
         for change in changes:
             text = f"{change.mode.name} {names(change.reasons)}"

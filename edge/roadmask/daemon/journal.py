@@ -19,11 +19,10 @@ _WAITING = 4096  # headers; more than half a minute at the highest rates
 
 
 class Published(NamedTuple):
-    """One frame's header."""
+    """One frame's header, in words."""
 
     header: FrameHeader
     stages: Stages
-    data: bytes  # the same, as it was sent
 
 
 class ModeChange(NamedTuple):
@@ -37,8 +36,12 @@ class ModeChange(NamedTuple):
 class Reader(Protocol):
     """Takes in what happened since the last time."""
 
-    def read(self, frames: list[Published], changes: list[ModeChange]) -> None:
-        """Both in their order; called twice a second."""
+    def read(self, frames: list[bytes], changes: list[ModeChange]) -> None:
+        """Both in their order, headers as they were sent; called twice a second.
+
+        ``published`` puts a header in words: of one after the other, for where this thread had to
+        wait they are thousands.
+        """
 
 
 class Journal:
@@ -77,7 +80,7 @@ class Journal:
     def turn(self) -> None:
         """Hand on what has come."""
         changes = _taken(self._changes)
-        frames = [published(data) for data in _taken(self._headers)]
+        frames = _taken(self._headers)
         for reader in self._readers:
             try:
                 reader.read(frames, changes)
@@ -91,7 +94,7 @@ class Journal:
 
 def published(data: bytes) -> Published:
     """A header that was sent."""
-    return Published(decode_header(data), decode_stages(data), data)
+    return Published(decode_header(data), decode_stages(data))
 
 
 def _taken(waiting: deque[_Item]) -> list[_Item]:

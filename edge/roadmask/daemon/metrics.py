@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 from roadmask import __version__
 from roadmask.daemon.board_watch import BoardWatch
 from roadmask.daemon.capture import CaptureThread
-from roadmask.daemon.journal import ModeChange, Published
+from roadmask.daemon.journal import ModeChange, published
 from roadmask.daemon.network import Network
 from roadmask.errors import ConfigError
 from roadmask.stream.modes import Mode, Reason
@@ -70,9 +70,9 @@ class Metrics:
         self._show(Mode.FAULT, Reason.STARTING)
         self._ask(publisher, capture, board)
 
-    def read(self, frames: list[Published], changes: list[ModeChange]) -> None:
+    def read(self, frames: list[bytes], changes: list[ModeChange]) -> None:
         """See ``Reader``."""
-        for header, stages, _ in frames:
+        for header, stages in map(published, frames):
             self._frames.inc()
             self._skipped.inc(header.skipped)
             for name, microseconds in (*stages._asdict().items(), ("network", header.infer_us)):

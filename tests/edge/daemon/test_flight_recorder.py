@@ -14,7 +14,7 @@ from message_parts import FRAME
 from roadmask.daemon import flight
 from roadmask.daemon.config import SceneLimits
 from roadmask.daemon.flight import FlightRecorder
-from roadmask.daemon.journal import ModeChange, Published, published
+from roadmask.daemon.journal import ModeChange
 from roadmask.daemon.scene import SceneCheck
 from roadmask.stream.modes import Mode, Reason
 from roadmask.stream.protocol import encode
@@ -23,9 +23,9 @@ from roadmask.system.clock import now_ns
 MIB = 1 << 20
 
 
-def frames(first: int, count: int, at_ns: int) -> list[Published]:
+def frames(first: int, count: int, at_ns: int) -> list[bytes]:
     header = FRAME._replace(publish_ns=at_ns)
-    return [published(encode(header._replace(sequence=first + k))) for k in range(count)]
+    return [encode(header._replace(sequence=first + k)) for k in range(count)]
 
 
 def recorder_in(folder: Path) -> FlightRecorder:
