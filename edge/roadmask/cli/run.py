@@ -48,6 +48,8 @@ def _run(options: argparse.Namespace) -> int:
 
     # Nothing here multiplies matrices: NumPy's threads for that would only cost start and memory.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # The kernel makes whole huge pages of what was touched here and there, long after.
+    os.environ.setdefault("NUMPY_MADVISE_HUGEPAGE", "0")
     with WorkerProcess() as worker:  # first, for its imports take as long as all of ours
         return _publish(options, worker)
 
