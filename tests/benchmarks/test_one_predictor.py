@@ -19,6 +19,7 @@ from roadmask.labels.catalogue import CAMVID_11
 from roadmask.town.town import Town
 
 FRAMES = 10
+NETWORK = "roadnet-480x352"
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,8 @@ def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_benchmarks_and_the_gallery_agree_on_every_frame(frames: Path, tmp_path: Path) -> None:
-    with server("--dataset", "camvid", "--root", frames) as (base, _):
+    given = ("--dataset", "camvid", "--root", frames, "--model", NETWORK)
+    with server(*given) as (base, _):
         shown = [
             httpx.get(f"{base}/gallery/{number:02}", timeout=60).json()["scores"]
             for number in range(FRAMES)
@@ -48,7 +50,7 @@ def test_benchmarks_and_the_gallery_agree_on_every_frame(frames: Path, tmp_path:
     result = tmp_path / "accuracy.json"
     for number, scores in enumerate(shown):
         place = ("--dataset", "camvid", "--root", str(frames), "--split", f"frame{number}")
-        assert main(["accuracy", "roadnet-480x352", *place, "--json", str(result)]) == 0
+        assert main(["accuracy", NETWORK, *place, "--json", str(result)]) == 0
         measured = json.loads(result.read_text())
         assert measured["images"] == 1
         assert scores["miou"] == pytest.approx(measured["miou"], abs=1e-9)

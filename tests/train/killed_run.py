@@ -11,6 +11,7 @@ import random
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import tensorflow as tf
@@ -24,30 +25,30 @@ CONFIG = FitConfig(
     model="unet_mini",
     input_size=(32, 32),
     crop_size=(32, 32),
-    epochs=8,
     batch_size=2,
     warmup_epochs=1.0,
     schedule="plateau",
     plateau_patience=1,
-    validate_every=4,
     seed=5,
 )
 DEADLINE_S = 120.0
 
 
-def make_fit(root: Path, out: Path, checkpoint_s: float) -> Fit:
-    """The run; with ``checkpoint_s`` 0 it writes a checkpoint at every step."""
+def make_fit(root: Path, out: Path, kills: int, checkpoint_s: float) -> Fit:
+    """A run long enough for so many kills; ``checkpoint_s`` 0: a checkpoint at every step."""
+    epochs = 3 + kills // 2
+    config = replace(CONFIG, epochs=epochs, validate_every=epochs // 2)
     parts = [Part(open_dataset("camvid", root, "train"), 7)]
-    return Fit(CONFIG, parts, open_dataset("camvid", root, "val"), out, checkpoint_s=checkpoint_s)
+    return Fit(config, parts, open_dataset("camvid", root, "val"), out, checkpoint_s=checkpoint_s)
 
 
-def start(root: Path, out: Path) -> int:
+def start(root: Path, out: Path, kills: int) -> int:
     """Fork a process that trains to the end; its id."""
     pid = os.fork()
     if pid:
         return pid
     try:
-        make_fit(root, out, 0.0).run()
+        make_fit(root, out, kills, 0.0).run()
         os._exit(0)
     except BaseException as error:
         print(f"run failed: {error!r}", file=sys.stderr, flush=True)
@@ -82,13 +83,13 @@ def main() -> None:
     chance = random.Random(seed)
     killed = left_half = 0
     for number in range(kills):
-        pid = start(root, out)
+        pid = start(root, out, kills)
         steps = chance.randrange(1, 4)
         if not kill_once(pid, out, steps, number % 2 == 1, chance):
             break
         killed += 1
         left_half += any(out.glob(".checkpoint-*"))
-    _, status = os.waitpid(start(root, out), 0)
+    _, status = os.waitpid(start(root, out, kills), 0)
     print(f"killed {killed}, half-written {left_half}, last status {status}")
 
 

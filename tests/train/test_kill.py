@@ -22,7 +22,7 @@ def test_killed_runs_end_with_the_same_weights(
 ) -> None:
     if how == "eager":
         request.getfixturevalue("eager")
-    whole = killed_run.make_fit(camvid_folder, tmp_path / "whole", checkpoint_s=1000)
+    whole = killed_run.make_fit(camvid_folder, tmp_path / "whole", kills, checkpoint_s=1000)
     whole.run()
 
     script = [sys.executable, str(killed_run.__file__)]
@@ -41,8 +41,8 @@ def test_killed_runs_end_with_the_same_weights(
     assert int(report[1]) == kills
     assert int(report[2]) >= kills // 2  # every second one struck while a checkpoint was written
 
-    resumed = killed_run.make_fit(camvid_folder, tmp_path / "killed", checkpoint_s=1000)
-    assert resumed.progress.finished or resumed.progress.epoch == killed_run.CONFIG.epochs
+    resumed = killed_run.make_fit(camvid_folder, tmp_path / "killed", kills, checkpoint_s=1000)
+    assert resumed.progress.finished or resumed.progress.epoch == resumed.config.epochs
     for a, b in zip(whole.model.get_weights(), resumed.model.get_weights(), strict=True):
         assert np.asarray(a).tobytes() == np.asarray(b).tobytes()
     assert resumed.progress.history == whole.progress.history
