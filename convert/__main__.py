@@ -36,13 +36,18 @@ from roadmask.system.ranges import TEMPERATURE, THREADS, at_least, unusable
 def _convert_parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="python -m convert",
-        description="Convert a Keras model to full INT8 and measure what it cost. Both "
+        description="Convert a network to full INT8 and measure what it cost. Both "
         "are scored and timed through the daemon's own code; a model that misses a gate is left "
         "as OUT.rejected.tflite and OUT is not touched. `python -m convert calibrate --help` "
         "tells how to pick calibration frames.",
         epilog="Example: python -m convert runs/roadnet/roadnet.keras --out roadnet-480x352.tflite",
     )
-    parser.add_argument("model", type=location, metavar="MODEL.keras|.h5")
+    parser.add_argument(
+        "model",
+        type=location,
+        metavar="MODEL",
+        help=".keras, .h5, SavedModel folder, .onnx or float .tflite",
+    )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="MODEL.tflite", help="the report: MODEL.json"
     )

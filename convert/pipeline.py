@@ -13,6 +13,7 @@ import numpy as np
 
 from benchmarks.model.flicker import measure_flicker
 from convert.calibration.frames import Calibration, check_calibration, read_calibration
+from convert.forms.load import check_form, load
 from convert.judge.certificate import CERTIFICATE_NAME, certificate_bytes, certify
 from convert.judge.evaluation import Picture
 from convert.judge.foreign import fit_input
@@ -21,9 +22,7 @@ from convert.judge.golden_frames import make_golden
 from convert.judge.history import LOCAL, last_accuracy, read_history
 from convert.judge.trial import Bench, Trial, open_engine
 from convert.plan import ConversionPlan
-from convert.quantise.converter import Quantiser, to_float
-from convert.quantise.fit_form import fit_form
-from convert.quantise.graph import ExportGraph, export_graph
+from convert.quantise.converter import Graph, Quantiser, to_float
 from convert.quantise.operators import float_operators, read_operators
 from convert.quantise.repair import rank_layers, ranking_json, repair
 from convert.tensorflow_import import import_tensorflow
@@ -48,8 +47,6 @@ from roadmask.labels.lookup import label_set
 from roadmask.system.files import json_ready
 from roadmask.system.progress import part, say, track
 from roadmask.system.terminal import quiet
-from train.custom_objects import read_custom_objects
-from train.keras_file import check_keras, load_keras
 
 _BY_CLASSES = {CATEGORY_COUNT: "cityscapes-8", 19: "cityscapes-19"}
 _ROUNDED = ("miou", "pixel_accuracy")
@@ -88,14 +85,13 @@ def convert(plan: ConversionPlan) -> Conversion:
         labels=plan.truth_labels or None,
         count=plan.eval_count,
     )
-    check_keras(plan.model)
+    check_form(plan)
     check_calibration(plan.calibration)
     if plan.labels:
         label_set(plan.labels)
     with part("loading TensorFlow and the network"):
         import_tensorflow(verbose=plan.verbose)
-        model, changes = _load(plan)
-    graph = export_graph(model, plan.model)
+        graph, changes = load(plan)
     labels = _choose_labels(graph, plan)
     understood = _understood(graph, labels, plan, changes)
     say(understood)
@@ -242,7 +238,7 @@ def _judged(plan: ConversionPlan, trial: Trial) -> tuple[list[str], list[str]]:
     return [*trial.floor, *trial.missed], []
 
 
-def _choose_labels(graph: ExportGraph, plan: ConversionPlan) -> LabelSet:
+def _choose_labels(graph: Graph, plan: ConversionPlan) -> LabelSet:
     name = plan.labels or _BY_CLASSES.get(graph.channels, "")
     if not name:
         raise ConfigError(
@@ -252,27 +248,7 @@ def _choose_labels(graph: ExportGraph, plan: ConversionPlan) -> LabelSet:
     return label_set(name)
 
 
-def _load(plan: ConversionPlan) -> tuple[Any, list[str]]:
-    """The network, and what was changed of its form."""
-    custom = read_custom_objects(plan.custom_objects) if plan.custom_objects else None
-    model = load_keras(plan.model, custom)
-    from train.models import MODELS, at_size
-
-    if plan.size is None or model.name in MODELS:
-        return fit_form(at_size(model, plan.size) if plan.size else model, None, plan.model)
-    model, changes = fit_form(model, plan.size, plan.model)
-    given = tuple(model.inputs[0].shape[1:3])
-    if given != plan.size[::-1]:
-        raise ConfigError(
-            f"--size {plan.size[0]}x{plan.size[1]}: {model.name} is no network of the zoo and has "
-            f"the fixed size {given[1]}x{given[0]} it was built with: leave the option out"
-        )
-    return model, changes
-
-
-def _understood(
-    graph: ExportGraph, labels: LabelSet, plan: ConversionPlan, changes: list[str]
-) -> str:
+def _understood(graph: Graph, labels: LabelSet, plan: ConversionPlan, changes: list[str]) -> str:
     """What the network is taken for, in a line."""
     width, height = graph.input_size
     whence = "as told" if plan.labels else "by their number"

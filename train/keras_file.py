@@ -66,27 +66,23 @@ def check_keras(path: Path) -> None:
         raise ModelError(f"model {path} cannot be read as a .keras file: the archive is cut off")
     if form == POINTER:
         raise ModelError(f"model {path}: {remedy(path)}")
-    if form == SAVED_MODEL:
-        raise ModelError(
-            f"model {path} is a SavedModel, which holds a graph and no layers: save the network "
-            "with model.save('NAME.keras'), and give that"
-        )
     if form == TFLITE:
         raise ModelError(
             f"model {path} is a .tflite file already: run it as it is, or give the .keras or .h5 "
             "file that it was made from"
         )
-    if form == ONNX:
+    if form in (SAVED_MODEL, ONNX):
         raise ModelError(
-            f"model {path} is an ONNX file: bring it to Keras first, e.g. with onnx2tf, and give "
-            "the .keras or .h5 file"
+            f"model {path} is {form}, expected a .keras or .h5 file: save the network with "
+            "model.save('NAME.keras'), or convert it first with `python -m convert`"
         )
     if not path.exists():
         raise ModelError(f"model {path} is missing: give a .keras or .h5 file of the network")
     if path.suffix == ".keras":
         raise ModelError(f"model {path} cannot be read as a .keras file: it is no archive")
     raise ModelError(
-        f"model {path} is neither a .keras nor an .h5 file: give the one that model.save wrote"
+        f"model {path} is neither a .keras nor an .h5 file, nor for convert a SavedModel, .onnx or "
+        ".tflite: give the one that model.save wrote"
     )
 
 

@@ -14,7 +14,7 @@ from convert.calibration.frames import Calibration
 from convert.judge.evaluation import Evaluation
 from convert.judge.intervals import bootstrap
 from convert.judge.layer_errors import layer_errors
-from convert.quantise.graph import ExportGraph
+from convert.quantise.converter import Graph
 from convert.quantise.operators import (
     count_dtypes,
     count_operators,
@@ -38,7 +38,7 @@ _SOURCES = (
 def certify(
     float_model: bytes,
     converted_model: bytes,
-    graph: ExportGraph,
+    graph: Graph,
     calibration: Calibration,
     evaluation: Evaluation,
 ) -> dict[str, Any]:

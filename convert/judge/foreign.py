@@ -12,8 +12,7 @@ from typing import Any
 from benchmarks.model.accuracy import measure_accuracy
 from convert.judge.trial import open_engine
 from convert.plan import ConversionPlan
-from convert.quantise.converter import to_float
-from convert.quantise.graph import ExportGraph
+from convert.quantise.converter import Graph, to_float
 from convert.quantise.input_range import (
     CHANNELS,
     FoundRange,
@@ -27,12 +26,12 @@ from roadmask.inference.model_file import METADATA_NAME, ModelInfo, write_metada
 from roadmask.labels.label_set import LabelSet
 
 _FRAMES = 12  # of the evaluation split, that ranges are tried on
-Fitted = tuple[ExportGraph, dict[str, Any]]
+Fitted = tuple[Graph, dict[str, Any]]
 
 
 def fit_input(
     plan: ConversionPlan,
-    graph: ExportGraph,
+    graph: Graph,
     info: ModelInfo,
     labels: LabelSet,
     dataset: Dataset,
@@ -51,7 +50,7 @@ def fit_input(
     some = Subset(dataset, range(0, len(dataset), -(-len(dataset) // _FRAMES)))
     networks: dict[bytes, bytes] = {}
 
-    def score(tried: ExportGraph) -> float:
+    def score(tried: Graph) -> float:
         same = b"".join(part.tobytes() for part in tried.mixing or ())
         if same not in networks:
             networks[same] = to_float(tried, verbose=plan.verbose)

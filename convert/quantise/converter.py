@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from convert.forms.float_file import FloatFile
 from convert.quantise.graph import ExportGraph
 from convert.quantise.layer_names import tensors_of
 from convert.quantise.operators import read_operators
@@ -18,6 +19,7 @@ from roadmask.errors import ModelError
 from roadmask.system.progress import track
 from roadmask.system.terminal import quiet
 
+Graph = ExportGraph | FloatFile
 Samples = Sequence[npt.NDArray[np.uint8]]
 # Mode → what becomes of weights and of activations.
 MODES = {
@@ -28,17 +30,19 @@ MODES = {
 }
 
 
-def to_float(graph: ExportGraph, *, verbose: bool = False) -> bytes:
+def to_float(graph: Graph, *, verbose: bool = False) -> bytes:
     """The float32 ``.tflite``: ``(1, H, W, 3)`` normalised → logits.
 
     Raises:
         ModelError: an operator that TensorFlow Lite does not have.
     """
+    if isinstance(graph, FloatFile):
+        return graph.flatbuffer()
     with quiet(not verbose):
         return _run(_converter(graph))
 
 
-def to_int8(graph: ExportGraph, samples: Samples, *, verbose: bool = False) -> bytes:
+def to_int8(graph: Graph, samples: Samples, *, verbose: bool = False) -> bytes:
     """The full-INT8 ``.tflite``: uint8 pixels → int8 logits, weights per channel."""
     return Quantiser(graph, samples, verbose=verbose).convert("int8")
 
@@ -54,7 +58,7 @@ class Quantiser:
         verbose: let the converter talk.
     """
 
-    graph: ExportGraph
+    graph: Graph
     samples: Samples
     allow_float: bool = False
     verbose: bool = False
@@ -68,10 +72,11 @@ class Quantiser:
         """
         import tensorflow as tf
 
-        if float_layers:
-            return self._int8_but(float_layers)
+        if float_layers or isinstance(self.graph, FloatFile):
+            return self._by_quantiser(mode, float_layers)
+        graph = self.graph
         with quiet(not self.verbose):
-            converter = self._int8_converter() if mode == "int8" else _converter(self.graph)
+            converter = self._int8_converter(graph) if mode == "int8" else _converter(graph)
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
             if mode == "int16x8":
                 converter.target_spec.supported_ops = [
@@ -87,7 +92,9 @@ class Quantiser:
     def calibrated(self) -> bytes:
         """The float model with the ranges of its activations, before anything is quantised."""
         with quiet(not self.verbose):
-            converter = self._int8_converter()
+            if isinstance(self.graph, FloatFile):
+                return _calibrate(self.graph.flatbuffer(), self.representative_dataset())
+            converter = self._int8_converter(self.graph)
             converter._experimental_calibrate_only = True
             return _run(converter)
 
@@ -107,11 +114,11 @@ class Quantiser:
 
         return dataset
 
-    def _int8_but(self, float_layers: Collection[str]) -> bytes:
-        """INT8 with some layers in float, through the quantiser behind the converter.
+    def _by_quantiser(self, mode: str, float_layers: Collection[str]) -> bytes:
+        """With some layers in float, or from a ``.tflite``: by the quantiser behind the converter.
 
-        The converter itself offers no choice by layer; TensorFlow's QuantizationDebugger makes
-        its selective models by this call.
+        The converter itself offers no choice by layer and reads no ``.tflite``; TensorFlow's
+        QuantizationDebugger makes its selective models by this call.
         """
         import tensorflow as tf
         from tensorflow.lite.python.convert import mlir_quantize
@@ -120,14 +127,16 @@ class Quantiser:
         tensors = tensors_of(float_layers, self.tensors, self.graph.operator_names)
         calibrated = self.calibrated
         with quiet(not self.verbose):
+            if mode == "int16x8":
+                return bytes(mlir_quantize(calibrated, inference_type=tf.int16.as_datatype_enum))
             model = mlir_quantize(calibrated, denylisted_nodes=tensors)
             # An end that is a float layer stays float32: there is no operator to take pixels.
             return bytes(modify_model_io_type(model, tf.uint8, tf.int8))
 
-    def _int8_converter(self) -> Any:
+    def _int8_converter(self, graph: ExportGraph) -> Any:
         import tensorflow as tf
 
-        converter = _converter(self.graph)
+        converter = _converter(graph)
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_ops = [
             tf.lite.OpsSet.TFLITE_BUILTINS_INT8,
@@ -145,6 +154,16 @@ def _spanning(sample: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     sample = sample.copy()
     sample[0, 0], sample[0, 1] = 0, 255
     return sample
+
+
+def _calibrate(model: bytes, dataset: Callable[[], Iterator[Any]]) -> bytes:
+    """A float ``.tflite`` with the ranges of its activations."""
+    from tensorflow.lite.python.optimize.calibrator import Calibrator
+
+    try:
+        return bytes(Calibrator(model).calibrate(dataset))
+    except (RuntimeError, ValueError) as error:
+        raise ModelError(f"the network cannot be calibrated: {_reason(error)}") from error
 
 
 def _converter(graph: ExportGraph) -> Any:

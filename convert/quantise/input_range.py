@@ -7,17 +7,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from convert.quantise.graph import ExportGraph
+from convert.quantise.converter import Graph
 from roadmask.errors import ConfigError
 from roadmask.inference.pixels import Pixels, from_mean, input_range
 
 USUAL = ("0..255", "0..1", "-1..1", "imagenet")  # the first is the pixel as it is
 CHANNELS = ("rgb", "bgr")
 _CLEARLY = 0.01  # of mean IoU, by which another reading must win over the network as it was given
-Score = Callable[[ExportGraph], float]
+Score = Callable[[Graph], float]
 
 
-def fed_with_pixels(graph: ExportGraph, pixels: Pixels) -> ExportGraph:
+def fed_with_pixels(graph: Graph, pixels: Pixels) -> Graph:
     """The network fed with pixels: what its input needs is done by the quantisation where all
     channels are treated alike, else by a 1x1 convolution ahead of it.
     """
@@ -80,7 +80,7 @@ class FoundRange:
         return {"range": self.used.name, "channels": channels, "tried": self.scores}
 
 
-def find_range(graph: ExportGraph, score: Score, channels: str = "") -> FoundRange:
+def find_range(graph: Graph, score: Score, channels: str = "") -> FoundRange:
     """The usual range under which the network scores best; as it was given unless one is clearly
     better. The order of the channels is tried too, unless it is told.
     """

@@ -13,7 +13,7 @@ KERAS, HDF5, SAVED_MODEL, ONNX, TFLITE, POINTER = (
     "a .tflite file",
     "a Git LFS pointer",
 )
-CONVERTED = (KERAS, HDF5)  # that `python -m convert` reads
+CONVERTED = (KERAS, HDF5, SAVED_MODEL, ONNX)  # that `python -m convert` reads
 
 
 def model_form(path: Path) -> str:
@@ -43,6 +43,4 @@ def remedy(path: Path) -> str:
         return f"it is {form}, a few lines in place of the file: run `git lfs pull`, or fetch it"
     if form in CONVERTED:
         return f"it is {form}: make one with `python -m convert {path} --out MODEL.tflite`"
-    if form in (ONNX, SAVED_MODEL):
-        return f"it is {form}: bring it to Keras or TensorFlow Lite first"
     return ""

@@ -160,9 +160,14 @@ def _flat_size(model: KerasModel) -> tuple[int, int, int] | None:
     _, pixels, classes = model.outputs[0].shape
     if None in (height, width, pixels, classes) or not height or not width or not pixels:
         return None
+    return laid_out(height, width, pixels, int(classes))
+
+
+def laid_out(height: int, width: int, pixels: int, classes: int) -> tuple[int, int, int] | None:
+    """The map that so many pixels are of a picture of that size; None where there is none."""
     stride = math.isqrt(height * width // pixels) if pixels <= height * width else 0
     if stride < 1 or height % stride or width % stride:
         return None
     if (height // stride) * (width // stride) != pixels:
         return None
-    return height // stride, width // stride, int(classes)
+    return height // stride, width // stride, classes
