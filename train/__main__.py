@@ -59,16 +59,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 class _ListModels(argparse.Action):
-    """Print the zoo; imported only then, for it loads Keras."""
+    """Print the zoo and end."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(nargs=0, **options)
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
-        from train.keras_import import import_keras
-
-        import_keras()
-        from train.models import list_models
+        from train.zoo import list_models
 
         print(list_models())
         parser.exit()

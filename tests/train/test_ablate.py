@@ -7,7 +7,7 @@ import pytest
 
 from tests.train.conftest import TINY
 from train.__main__ import main
-from train.reports.ablate import summarise_ablation
+from train.reports.ablate import recipe_table, summarise_ablation
 from train.runs.files import Run
 
 
@@ -24,18 +24,27 @@ def _run(miou: float) -> Run:
 
 
 def test_differences_are_paired_by_seed() -> None:
+    scores = {("none", 1): 0.50, ("none", 2): 0.60, ("none", 3): 0.70}
+    scores |= {("flip", 1): 0.53, ("flip", 2): 0.62, ("flip", 3): 0.71}
+    runs = {key: _run(value) for key, value in scores.items()}
+    result = summarise_ablation(runs, ["none", "flip"], [1, 2, 3])
+    flip = result["recipes"]["flip"]["miou"]
+    assert flip["mean"] == pytest.approx(0.62)
+    # Deviations from 0.62 are -0.09, 0 and 0.09: sqrt(2 * 0.09² / 2).
+    assert flip["sd"] == pytest.approx(0.09)
+    assert flip["differences"] == pytest.approx([0.03, 0.02, 0.01])
+    # The seeds differ by far more than the recipes: paired, the spread is 0.01.
+    assert flip["difference"]["mean"] == pytest.approx(0.02)
+    assert flip["difference"]["sd"] == pytest.approx(0.01)
+    assert result["recipes"]["none"]["miou"]["differences"] == [0, 0, 0]
+
+
+def test_two_seeds_are_given_as_they_are() -> None:
     scores = {("none", 1): 0.50, ("none", 2): 0.60, ("flip", 1): 0.53, ("flip", 2): 0.61}
     runs = {key: _run(value) for key, value in scores.items()}
     result = summarise_ablation(runs, ["none", "flip"], [1, 2])
-    flip = result["recipes"]["flip"]["miou"]
-    assert flip["mean"] == pytest.approx(0.57)
-    # Deviations of 0.53 and 0.61 from 0.57 are 0.04 each: sqrt(2 * 0.04² / 1).
-    assert flip["sd"] == pytest.approx(0.04 * 2**0.5)
-    assert flip["differences"] == pytest.approx([0.03, 0.01])
-    # The seeds differ by far more than the recipes: paired, the spread is 0.01 * sqrt(2).
-    assert flip["difference"]["mean"] == pytest.approx(0.02)
-    assert flip["difference"]["sd"] == pytest.approx(0.01 * 2**0.5)
-    assert result["recipes"]["none"]["miou"]["differences"] == [0, 0]
+    assert result["recipes"]["flip"]["miou"]["sd"] is None
+    assert recipe_table(result)[2][1:3] == ["57.0 (53.0, 61.0)", "+2.0 (+3.0, +1.0)"]
 
 
 @pytest.mark.slow
@@ -65,7 +74,7 @@ def test_every_recipe_with_every_seed_and_finished_runs_are_skipped(
     assert values == [s["miou"] for s in scores]
     text = (out / "ablation.md").read_text()
     assert "| flip |" in text
-    assert "±" in text
+    assert " (" in text and "±" not in text.split("mean ±")[1]
     assert "<svg" in (out / "ablation.html").read_text()
 
 

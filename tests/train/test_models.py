@@ -11,6 +11,7 @@ from train.__main__ import main
 from train.models import MODELS, at_size, build_model, count_macs
 from train.models.encoders import encode
 from train.models.pooling import grid_pool
+from train.zoo import NETWORKS
 
 
 def trainable(model: keras.Model) -> int:
@@ -32,7 +33,7 @@ def test_the_list_names_every_network_with_its_stride(
 
 @pytest.mark.parametrize("name", ["roadnet", "unet_mini", "segformer_b0", "fast_scnn"])
 def test_any_size_that_the_stride_divides(name: str) -> None:
-    entry = MODELS[name]
+    entry = NETWORKS[name]
     width, height = 5 * entry.stride, 3 * entry.stride
     model = build_model(name, (width, height), classes=5)
     assert model.name == name

@@ -26,6 +26,7 @@ from roadmask.labels.label_set import LabelSet
 from roadmask.system.progress import track
 from train.keras_file import load_keras
 from train.models import MODELS, at_size
+from train.zoo import NETWORKS
 
 Soft = npt.NDArray[np.uint8]
 _WHOLE = 255  # a probability of 1
@@ -98,7 +99,7 @@ class Teacher:
     def _size(self, shape: tuple[int, int], loaded: Sequence[keras.Model]) -> tuple[int, int]:
         if self.width is None:
             return _input_size(loaded[0])
-        stride = math.lcm(*(MODELS[m.name].stride for m in loaded))
+        stride = math.lcm(*(NETWORKS[m.name].stride for m in loaded))
         height = self.width * shape[0] / shape[1]
         across, down = (max(1, round(side / stride)) * stride for side in (self.width, height))
         return across, down

@@ -167,7 +167,7 @@ def summarise_ablation(
 
 
 def _spread(values: list[float]) -> dict[str, float | None]:
-    sd = statistics.stdev(values) if len(values) > 1 else None
+    sd = statistics.stdev(values) if len(values) > 2 else None  # two values are given themselves
     return {"mean": statistics.fmean(values), "sd": sd}
 
 
@@ -177,7 +177,7 @@ def ablation_page(result: dict[str, Any]) -> Page:
     width, height = config["input_size"]
     sentences = [
         f"{config['model']} at {width}×{height}, {config['epochs']} epochs, seeds {seeds}; mean ± "
-        "standard deviation over the seeds, points",
+        "standard deviation over the seeds (of two: both values), points",
         f"Changes are to {result['baseline']!r} with the same seed",
         f"{result['validation']['frames']} frames of {result['validation']['dataset']} validate",
     ]
@@ -196,14 +196,17 @@ def recipe_table(result: dict[str, Any]) -> list[list[str]]:
         rows.append([recipe])
         for key in SCORES:
             other = recipe != result["baseline"]
-            change = _points(row[key]["difference"], "+") if other else ""
-            rows[-1] += [_points(row[key], ""), change]
+            gain = row[key]["difference"] | {"values": row[key]["differences"]}
+            rows[-1] += [_points(row[key], ""), _points(gain, "+") if other else ""]
     return rows
 
 
 def _points(spread: dict[str, Any], sign: str) -> str:
     mean = f"{100 * spread['mean']:{sign}.1f}"
-    return mean if spread["sd"] is None else f"{mean} ± {100 * spread['sd']:.1f}"
+    if spread["sd"] is not None:
+        return f"{mean} ± {100 * spread['sd']:.1f}"
+    both = ", ".join(f"{100 * value:{sign}.1f}" for value in spread["values"])
+    return f"{mean} ({both})" if len(spread["values"]) == 2 else mean
 
 
 def _plot(result: dict[str, Any]) -> str:
