@@ -82,6 +82,12 @@ def _add_accuracy(commands: argparse._SubParsersAction[Parser]) -> None:
         metavar="N",
         help="of the video; default: 200",
     )
+    parser.add_argument(
+        "--html",
+        type=Path,
+        metavar="FILE",
+        help="a page: worst frames, confusion, roads, reliability, objects by size and distance",
+    )
     parser.set_defaults(body=_accuracy)
 
 
@@ -131,6 +137,9 @@ def _add_compare(commands: argparse._SubParsersAction[Parser]) -> None:
     )
     parser.add_argument("first", type=Path, metavar="A.json")
     parser.add_argument("second", type=Path, metavar="B.json")
+    parser.add_argument(
+        "--html", type=Path, metavar="FILE", help="two accuracies: where they differ, as a page"
+    )
     parser.set_defaults(body=_compare)
 
 
@@ -185,6 +194,7 @@ def _accuracy(options: argparse.Namespace) -> int:
     from roadmask.inference.engine import Engine
     from roadmask.system.files import write_json
 
+    check_writable(options.html)
     group = group_of(options.by or BY[0])
     model = fetch(options.model)
     if model.suffix in (".keras", ".h5"):
@@ -216,6 +226,12 @@ def _accuracy(options: argparse.Namespace) -> int:
     result |= roads.report()
     if options.json:
         write_json(options.json, result)
+    if options.html:
+        from benchmarks.report.page import error_page, worst_frames
+        from roadmask.inference.predictor import Predictor
+
+        shown = worst_frames(result, dataset, Predictor(engine).mask)
+        write_text(options.html, error_page(result, shown))
     print(f"{engine.name} on {dataset.name}/{options.split}, {len(dataset)} frames")
     print(accuracy_table(result))
     if options.by:
@@ -268,10 +284,13 @@ def _camera(options: argparse.Namespace) -> int:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from benchmarks.compare import compare_files
+    from benchmarks.compare import compare_files, comparison_page
     from roadmask.system.files import write_json
 
+    check_writable(options.html)
     comparison = compare_files(options.first, options.second)
+    if options.html:
+        write_text(options.html, comparison_page(options.first, options.second, comparison))
     if options.json:
         write_json(options.json, comparison.to_json())
     print(comparison.text)

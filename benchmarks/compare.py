@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.paired import paired_interval
 from benchmarks.results import number, points, read_result, table
 from roadmask.errors import DataError
 from roadmask.system.percentiles import interval_95
@@ -64,6 +65,23 @@ def compare_files(first: Path, second: Path) -> Comparison:
         ) from error
 
 
+def comparison_page(first: Path, second: Path, comparison: Comparison) -> str:
+    """Where two accuracies differ, as HTML.
+
+    Raises:
+        DataError: of another kind, or written by a version that kept no frames.
+    """
+    from benchmarks.report.page import difference_page
+
+    a, b = read_result(first), read_result(second)
+    if not (a.get("frames") and b.get("frames")):
+        raise DataError(
+            f"--html: {first} or {second} holds no frames, expected two that this version's "
+            "`python -m benchmarks accuracy` wrote"
+        )
+    return difference_page(a, b, comparison.verdict, comparison.reason)
+
+
 def compare_accuracy(a: dict[str, Any], b: dict[str, Any]) -> Comparison:
     """Points of IoU; the spread is the bootstrap interval where both results have one."""
     if (a["dataset"], a["split"], a["images"]) != (b["dataset"], b["split"], b["images"]):
@@ -78,11 +96,23 @@ def compare_accuracy(a: dict[str, Any], b: dict[str, Any]) -> Comparison:
         (name, points(x), points(y), _signed(x, y, 100))
         for name, (x, y) in zip(names, pairs, strict=True)
     ]
+    verdict, reason = _accuracy_verdict(a, b)
+    return Comparison(verdict, reason, table(rows, ("points", "A", "B", "B - A")))
+
+
+def _accuracy_verdict(a: dict[str, Any], b: dict[str, Any]) -> tuple[str, str]:
     difference = (b["miou"] - a["miou"]) / _POINT
+    said = f"mean IoU {difference:+.2f} points"
+    if interval := paired_interval(a, b):
+        low, high = (end / _POINT for end in interval)
+        verdict = "same" if low <= 0 <= high else _verdict(difference, _SAME_POINTS)
+        return verdict, f"{said}, 95 % {low:+.2f} to {high:+.2f} over the same {a['images']} frames"
     noise = max(_SAME_POINTS, _half_width(a), _half_width(b))
     verdict = _verdict(difference, noise)
-    reason = f"mean IoU {difference:+.2f} points, noise {noise:.2f}"
-    return Comparison(verdict, reason, table(rows, ("points", "A", "B", "B - A")))
+    if noise == _SAME_POINTS and not (a.get("miou_interval") or b.get("miou_interval")):
+        # Without an interval nothing says how much of it is chance.
+        return verdict, f"{said}; chance unknown: neither result has an interval"
+    return verdict, f"{said}, noise {noise:.2f}"
 
 
 def compare_latency(a: dict[str, Any], b: dict[str, Any]) -> Comparison:

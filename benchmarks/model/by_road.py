@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.model.objects import ObjectBins
 from benchmarks.results import points, table
 from roadmask.arrays import Mask
 from roadmask.data.datasets import Sample
@@ -54,12 +55,14 @@ class ByRoad:
 
     def __init__(self, group: GroupOf) -> None:
         self._group, self._scores = group, SplitScores()
+        self._objects = ObjectBins()
         self._edges = np.zeros((len(NAMES), 2), np.int64)  # of both bands: in both, in either
 
     def observe(self, sample: Sample, mask: Mask) -> None:
         """Count one frame."""
         frame = sample.frame_id, self._group(sample.frame_id)
         self._scores.add(frame, sample.mask, mask, None)
+        self._objects.observe(sample, mask)
         width = max(1, round(_BAND * float(np.hypot(*mask.shape))))
         known = sample.mask != VOID
         for place in range(len(NAMES)):
@@ -70,7 +73,9 @@ class ByRoad:
                 self._edges[place] += np.count_nonzero(a & b), np.count_nonzero(a | b)
 
     def report(self) -> dict[str, Any]:
-        """The keys ``by_group``, ``interval``, ``miou_interval`` and ``boundary_iou``."""
+        """The keys ``by_group``, ``interval``, ``miou_interval``, ``boundary_iou``, ``confusion``,
+        ``objects`` and ``frames``.
+        """
         found = self._scores.report()
         intervals = {each["name"]: each["interval"] for each in found["categories"]}
         edges = {
@@ -90,6 +95,9 @@ class ByRoad:
             "miou_interval": None if None in sure else sure,
             "boundary_iou": float(np.mean(list(edges.values()))) if edges else None,
             "boundary": {name: edges.get(name) for name in NAMES},
+            "confusion": found["confusion"],
+            "objects": self._objects.report(),
+            "frames": self._scores.counts(),
         }
 
 

@@ -46,6 +46,18 @@ class SplitScores:
         self._matrices.append(self.total.matrix - before)
         self._frames.append(frame)
 
+    def counts(self) -> list[dict[str, Any]]:
+        """Of every frame its id, and pixels by category: right ones, and those of truth or mask.
+
+        Their sums over any frames give the IoU of those frames.
+        """
+        return [
+            {"id": frame_id, "hits": hits.tolist(), "union": union.tolist()}
+            for (frame_id, _), (hits, union) in zip(
+                self._frames, map(_hits_and_union, self._matrices), strict=True
+            )
+        ]
+
     def report(self) -> dict[str, Any]:
         """``ConfusionMatrix.report`` with ``interval``, ``categories``, ``groups``, ``confusion``
         and ``frames``; what cannot be told is None.
@@ -70,6 +82,14 @@ class SplitScores:
                 for (frame_id, group), matrix in zip(self._frames, matrices, strict=True)
             ],
         }
+
+
+def _hits_and_union(
+    matrix: npt.NDArray[np.int64],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    scored = matrix[1:]
+    hits = np.diagonal(scored[:, 1:])
+    return hits, scored.sum(axis=1) + scored[:, 1:].sum(axis=0) - hits
 
 
 def _group(name: str, matrices: npt.NDArray[np.int64]) -> dict[str, Any]:

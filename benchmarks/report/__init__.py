@@ -1,0 +1,1 @@
+"""Results of accuracy as a page for people."""
