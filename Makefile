@@ -7,7 +7,7 @@ NATIVE := CMakeLists.txt pyproject.toml $(shell find edge/cpp -name '*.cpp' -o -
 # LiteRT and TensorFlow speak to the terminal from C++; errors still show.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test test-slow test-v4l2 test-systemd test-arm64 test-pythons coverage debian-root deb wheels \
+.PHONY: demo test test-slow cityscapes test-v4l2 test-systemd test-arm64 test-pythons coverage debian-root deb wheels \
 	faults soak setup setup-peers lint tidy docs bench fuzz clean
 CPP := $(shell git ls-files '*.cpp' '*.hpp' '*.c' '*.h')
 
@@ -52,6 +52,21 @@ soak: $(VENV)/.test  ## make soak HOURS=8: random faults; build/soak.png and .js
 	mkdir -p build
 	$(BIN)/python -m benchmarks.daemon.soak --hours $(HOURS) --plot build/soak.png --json build/soak.json
 HOURS ?= 1
+
+CITY := runs/cityscapes
+SCORE := $(BIN)/python -m benchmarks accuracy
+cityscapes: $(VENV)/.test  ## docs/cityscapes.md from end to end: make cityscapes ROOT=DIR [EPOCHS=N] [MODEL=s]
+	mkdir -p $(CITY)
+	$(BIN)/python -m train prepare --dataset cityscapes --root $(ROOT) --json $(CITY)/dataset.json
+	$(BIN)/python -m convert calibrate --dataset cityscapes --root $(ROOT) --count 64 --out $(CITY)/calibration.toml
+	$(BIN)/python -m train --model $(MODEL) --weights $(MODEL) --dataset cityscapes --root $(ROOT) --epochs $(EPOCHS) --learning-rate 2e-4 --out $(CITY)/network
+	$(BIN)/python -m convert $(CITY)/network/roadlite.keras --calibration $(CITY)/calibration.toml --eval-dataset cityscapes --eval-root $(ROOT) --no-history --out $(CITY)/network.tflite
+	$(SCORE) $(MODEL) --dataset cityscapes --root $(ROOT) --by city --json $(CITY)/before.json
+	$(SCORE) $(CITY)/network.tflite --dataset cityscapes --root $(ROOT) --by city --json $(CITY)/after.json --html $(CITY)/after.html
+	$(BIN)/python -m benchmarks compare $(CITY)/before.json $(CITY)/after.json
+ROOT ?= cityscapes
+EPOCHS ?= 5
+MODEL ?= s
 
 test-arm64: $(VENV)/.test  ## the arm64 package of 'make wheels', in Debian 12 under QEMU; needs root
 	$(BIN)/python packages/deb.py --wheel dist/roadmask-*_aarch64.whl
