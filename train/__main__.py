@@ -22,6 +22,7 @@ COMMANDS = {
     "ablate": "train.reports.ablate",
     "record": "train.runs.keep",
     "prepare": "train.dataset_check",
+    "sweep": "train.sweep.command",
 }
 
 _EXAMPLES = """\
@@ -33,6 +34,7 @@ Examples:
 python -m train --list-models                      every network, a line each
 python -m train compare RUN... --out REPORT.html   one report over several runs
 python -m train ablate ...                         what each recipe brings, over several seeds
+python -m train sweep FILE.toml --out DIR          search over any of the options above
 python -m train record RUN --out DIR               the small files of a run, for committing
 python -m train prepare --dataset NAME --root DIR  is it whole, and what is in it?
 """
