@@ -15,18 +15,21 @@ import pytest
 from record_parts import (
     FRAMES,
     frames_of,
+    in_background,
     make_recording,
     read,
     refuse,
     source,
     step,
 )
-from stream_parts import PATIENCE_S
+from stream_parts import PATIENCE_S, publish, wait_for
 
 from roadmask.errors import ConfigError, DataError
 from roadmask.recording.reader import Recording
+from roadmask.recording.recorder import record
 from roadmask.recording.writer import RecordingFile
 from roadmask.stream.protocol import FrameHeader, Identity, Welcome
+from roadmask.stream.publish.publisher import Publisher, RingForm
 from roadmask.town.town import Town
 
 pytest.importorskip("mcap")
@@ -162,3 +165,16 @@ def test_a_damaged_recording_is_named_or_whole(recorded: Path, tmp_path: Path) -
     assert refused > 100  # bytes of indices that nobody asks for may change unseen
     shutil.copy(recorded, path)
     assert len(frames_of(read(path))) == FRAMES
+
+
+def test_a_late_recorder_begins_with_what_the_ring_holds(tmp_path: Path) -> None:
+    path, out = tmp_path / "s.sock", tmp_path / "late.mcap"
+    with Publisher(path, mask_size=(8, 8), form=RingForm(slots=4)) as publisher:
+        for value in range(1, 7):
+            publish(publisher, value)
+        publisher.begin()  # 3 is written over from now on
+        with in_background(record, str(path), out, frames=4) as result:
+            wait_for(lambda: (publisher.heartbeat(), publisher.clients)[1], "a recorder")
+            publish(publisher, 7)
+    assert [frame.sequence for frame in frames_of(read(out))] == [4, 5, 6, 7]
+    assert result["dropped"] == 0  # what was gone before is no loss of the recorder's
