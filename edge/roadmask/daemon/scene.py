@@ -1,6 +1,6 @@
 """Lens and scene: what the network's own small input tells about the camera, ten times a second.
 
-Five things are looked at, on a version of the picture about 240 px wide:
+Five things are looked at, on a version of the picture 120 to 240 px wide:
 
 * **dark** and **bright**: the fractions of pixels near black and near white.
 * **detail**: energy of the 4-neighbour Laplacian at a quarter of that width. A covered lens shows
@@ -32,7 +32,7 @@ from roadmask.daemon.config import SceneLimits
 from roadmask.daemon.latch import Latches
 from roadmask.stream.modes import Reason
 
-_WIDTH = 240  # of the picture that is looked at, about
+_WIDTH = 240  # px, of the picture that is looked at, at most: wider, smooth noise has a structure
 _RELEASE = 1.3  # a limit has to be passed by this factor before its reason goes again
 _REMEMBERED = 16  # looks: pictures that go round are known when they are no more than these
 _BLIND = 0.5  # above this share of black or white pixels, too little else is left to judge focus
@@ -118,13 +118,13 @@ class SceneCheck:
 
     @property
     def small(self) -> Image:
-        """The last picture, about 240 px wide; the next look overwrites it."""
+        """The last picture, 120 to 240 px wide; the next look overwrites it."""
         return self._planes[0]
 
     def _shrunk(self, rgb: Image) -> list[Image]:
-        """The picture 240, 120, 60 and 30 px wide, by area, in memory that is used again."""
+        """The picture 240, 120, 60 and 30 px wide or less, by area, in memory used again."""
         height, width = rgb.shape[:2]
-        divisor = max(1, round(width / _WIDTH))
+        divisor = -(-width // _WIDTH)
         sizes = [
             (max(3, width // (divisor << k)), max(3, height // (divisor << k))) for k in range(4)
         ]

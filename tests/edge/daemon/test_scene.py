@@ -16,7 +16,7 @@ from roadmask.town.town import WEATHERS, Town
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
 TICK_NS = 100_000_000
-SIZES = [(480, 352), (256, 128), pytest.param((1024, 512), marks=pytest.mark.slow)]
+SIZES = [(288, 224), (480, 352), pytest.param((1024, 512), marks=pytest.mark.slow)]
 Change = Callable[[np.ndarray], np.ndarray]
 rng = np.random.default_rng(4)
 
@@ -122,7 +122,7 @@ def test_real_roads_are_no_false_alarm() -> None:
         good, image = video.read()
         assert good
         pictures.append(image)
-    for size in ((480, 352), (256, 128)):
+    for size in ((288, 224), (480, 352)):
         check = SceneCheck(SceneLimits(), live=True)
         for index, picture in enumerate(pictures):
             rgb = np.ascontiguousarray(shrunk(picture, size)[..., ::-1])
@@ -187,6 +187,24 @@ def test_a_black_lens_has_its_name_at_any_noise(correlated: int, size: tuple[int
         picture = shrunk(np.clip(level + sigma * noise, 0, 255).astype(np.uint8), size)
         said = reasons(SceneCheck(SceneLimits(), live=True), film([picture]))
         assert said[-1] in (Reason.DARK, Reason.BLOCKED), (level, sigma)
+
+
+@pytest.mark.parametrize("size", SIZES[:2])
+@pytest.mark.parametrize("camera", [(1280, 720), (640, 480), (288, 224)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_noise_alone_is_no_road(
+    drives: dict[str, list[np.ndarray]],
+    size: tuple[int, int],
+    camera: tuple[int, int],
+    channels: int,
+) -> None:
+    """Every value as likely as any other, of which networks are surer than of a road at night."""
+    noise = [rng.integers(0, 256, (camera[1], camera[0], channels), np.uint8) for _ in range(3)]
+    bad = [shrunk(np.repeat(picture, 3 // channels, axis=2), size) for picture in noise]
+    check = SceneCheck(SceneLimits(), live=False)  # three pictures in turn are not FROZEN
+    assert reasons(check, bad)[-1] == Reason.BLOCKED
+    good = [shrunk(image, size) for image in drives["day"]]
+    assert not reasons(check, film(good))[-1]
 
 
 def test_one_grey_level_of_noise_is_no_frozen_picture(
