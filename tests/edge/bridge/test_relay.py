@@ -66,6 +66,8 @@ def test_pixels_and_header_are_the_same_at_the_far_end(
         assert (remote.pixels == local.pixels).all() and remote.pixels.shape == (32, 48)
         expected = np.random.default_rng(remote.sequence).integers(0, 8, (32, 48))
         assert (remote.pixels == expected).all()
+        past = wait_for(lambda: far.history(9), "the newest, which is all that travels")
+        assert len(past.masks) + len(past.missing) == 1
         # One machine, one clock: all three times are moved back, by no more than is not known.
         moved_ns = local.header.capture_ns - remote.header.capture_ns
         uncertainty_ms = far.uncertainty_ms
