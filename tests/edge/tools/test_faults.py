@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
+import sys
 from pathlib import Path
 
 import pytest
+from cpp_parts import program
+from stream_parts import wait_for
 
 from roadmask.cli.main import main
 from roadmask.stream.modes import Mode, Reason
-from roadmask.tools.faults.fault import Fault, nothing, says
-from roadmask.tools.faults.run import to_html, try_all
+from roadmask.tools.faults import patient as patients
+from roadmask.tools.faults.fault import Fault, goes_on, nothing, says
+from roadmask.tools.faults.judges import CppJudge
+from roadmask.tools.faults.patient import Patient
+from roadmask.tools.faults.run import to_html, try_all, try_fault
 from roadmask.tools.faults.table import TABLE
 
 
@@ -48,6 +55,44 @@ def test_what_is_not_as_expected_fails() -> None:
     assert verdicts == ["failed", "skipped"] and report["passed"] == 0
     assert "the daemon ended" in report["faults"][0]["remark"]
     assert "&lt;ends&gt;" in to_html(report)
+
+
+def _keep_a_connection(patient: Patient) -> None:
+    peer = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    peer.connect(str(patient.socket))
+    patient.kept.append(peer)
+
+
+def test_both_clients_judge_and_what_is_left_behind_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(patients, "_LET_GO_S", 0.5)
+    fault = Fault("test", "a connection that stays", "masks", _keep_a_connection, goes_on, 60.0)
+    outcome = try_fault(fault, program("subscribe"))
+    assert len(outcome.masks) == 2 and all(outcome.masks) and outcome.too_old == 0
+    assert outcome.verdict == "failed"
+    assert outcome.remark == "left behind: 1 x descriptor socket:[]"
+
+
+def test_the_cpp_readers_lines_are_judged(tmp_path: Path) -> None:
+    said = tmp_path / "said.py"
+    said.write_text(
+        f"#!{sys.executable}\n"
+        "print('mask 1 OK age 12.3 ms, free 4.00 m')\n"
+        "print('mask 2 DEGRADED LOW_RATE|DARK age 1199.0 ms, free 4.00 m, carefully')\n"
+        "print('stop: no mask: the mode is STALE')\n"
+        "print('mask 3 DEGRADED LOW_RATE age 1201.0 ms, free 4.00 m')\n"
+        "print('mask 4 STALE FROZEN age 5.0 ms, free 4.00 m')\n"
+    )
+    said.chmod(0o755)
+    with CppJudge(str(said), tmp_path / "none", 1000) as judge:
+        wait_for(lambda: judge.taken == 4, "four masks")
+    assert judge.too_old == 2
+
+
+def test_a_program_that_is_none_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["faults", "--only", "SIGHUP", "--subscribe", "/nowhere/subscribe"]) == 2
+    assert "/nowhere/subscribe" in capsys.readouterr().err
 
 
 def test_an_unknown_fault_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
