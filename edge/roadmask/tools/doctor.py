@@ -29,6 +29,7 @@ from roadmask.inference.model_file import read_model
 from roadmask.stream import ring
 from roadmask.system.clock import now_ns
 from roadmask.system.hardware import Device, firmware_versions, read_device
+from roadmask.tools.accelerators import accelerators
 from roadmask.tools.doors import what_bars
 
 OK, NOTE, FAULT = "ok", "note", "fault"
@@ -67,6 +68,7 @@ def examine(socket: Path, root: Path = Path("/")) -> list[Check]:
         lambda: _clock(root),
         lambda: _power(device),
         lambda: _cameras(root),
+        lambda: _accelerators(root),
         lambda: _socket_folder(socket),
         lambda: _versions(root),
     ]
@@ -241,6 +243,11 @@ def _cameras(root: Path) -> Iterator[Check]:
     if not found:
         extra = "" if picamera else ", no picamera2"
         yield Check("cameras", NOTE, f"no /dev/video*{extra}: streams, files and the town work")
+
+
+def _accelerators(root: Path) -> Iterator[Check]:
+    for found in accelerators(root):
+        yield Check(found.kind, OK if found.usable else NOTE, found.text)
 
 
 def _socket_folder(socket: Path) -> Iterator[Check]:
