@@ -68,9 +68,7 @@ def accelerators(
             missing.append(f"{closed[0]} is not yours to open: join the group '{kind.group}'")
         if not library:
             missing.append(f"{kind.library} is not installed")
-        seen = ", ".join(
-            [*map(str, nodes), *(f"USB {name}" for name in usb), *filter(None, [library])]
-        )
+        seen = ", ".join([*map(str, nodes), *(f"USB {name}" for name in usb), library]).rstrip(", ")
         if missing:
             text = f"{seen}, but {' and '.join(missing)}: {kind.option} falls back"
         else:
