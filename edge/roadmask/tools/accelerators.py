@@ -79,4 +79,5 @@ def accelerators(
 def _usb(root: Path) -> Iterator[str]:
     for vendor in sorted((root / "sys/bus/usb/devices").glob("*/idVendor")):
         with suppress(OSError):
-            yield f"{vendor.read_text().strip()}:{vendor.with_name('idProduct').read_text().strip()}"
+            product = vendor.with_name("idProduct")
+            yield f"{vendor.read_text().strip()}:{product.read_text().strip()}"
