@@ -1,10 +1,9 @@
 """Whether a confidence means what it says: calibration error, temperature, coverage by accuracy.
 
 Everything comes from one table, how many pixels of each of the kernel's levels were right, so it is
-exactly what a subscriber of the confidence plane sees. Expected calibration error: the gap between
-confidence and accuracy in 15 equal bins, weighted by their pixels (Naeini et al., 2015). The fitted
-temperature is the one under which the truth is likeliest (Guo et al., "On Calibration of Modern
-Neural Networks", 2017); fit it on frames that training never saw, in the file that ships.
+exactly what a subscriber of the confidence plane sees. The fitted temperature is the one under
+which the truth is likeliest (Guo et al., "On Calibration of Modern Neural Networks", 2017); fit it
+on frames that training never saw, in the file that ships.
 """
 
 from __future__ import annotations
@@ -15,13 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from roadmask.arrays import F64, U8
+from roadmask.evaluation.reliability import calibration_error, count_right, reliability
 from roadmask.inference.engine import Engine
 from roadmask.inference.predictor import Predictor
 from roadmask.inference.reading.ends import ARGMAX
 from roadmask.inference.scores import confidence_table
-from roadmask.labels.label_set import VOID
 
-BINS = 15
 COVERAGES = (1.0, 0.99, 0.95, 0.9, 0.8, 0.7, 0.5)
 _TEMPERATURES = np.exp(np.linspace(np.log(0.25), np.log(8), 141))  # 2.5 % apart
 
@@ -50,9 +48,7 @@ class ConfidenceMeter:
 
     def update(self, levels: U8, mask: U8, truth: U8) -> None:
         """Add a frame: its levels, mask and true categories, each ``(H, W)``; void truth is out."""
-        counts = truth != VOID
-        pairs = 2 * levels[counts].astype(np.int64) + (mask[counts] == truth[counts])
-        self.counts += np.bincount(pairs, minlength=512).reshape(256, 2)
+        self.counts += count_right(levels, mask, truth)
 
     def report(self) -> dict[str, Any]:
         """The key ``confidence`` of ``python -m benchmarks accuracy``."""
@@ -60,12 +56,10 @@ class ConfidenceMeter:
         fitted = self.fitted_temperature()
         info = self.predictor.engine.info
         return {
-            "mean": float((self.counts.sum(1) * says).sum() / self.counts.sum()),
-            "ece": calibration_error(self.counts, says),
+            **reliability(self.counts, says),
             "temperature": info.temperature if info else 1.0,
             "fitted_temperature": fitted,
             "fitted_ece": calibration_error(self.counts, self._under(fitted)),
-            "bins": _bins(self.counts, says),
             "coverage": _coverage(self.counts, says),
         }
 
@@ -83,33 +77,6 @@ class ConfidenceMeter:
 def confidence_meter(engine: Engine) -> ConfidenceMeter | None:
     """A meter for the network, None for one that ends in ids."""
     return None if engine.ends_in == ARGMAX else ConfidenceMeter(engine)
-
-
-def calibration_error(counts: npt.NDArray[np.int64], says: F64) -> float:
-    """Of ``(256, 2)`` counts by level and the confidence ``(256,)`` that each level says."""
-    return float(
-        sum(abs(row["confidence"] - row["accuracy"]) * row["share"] for row in _bins(counts, says))
-    )
-
-
-def _bins(counts: npt.NDArray[np.int64], says: F64) -> list[dict[str, float]]:
-    """Those that hold pixels: bounds, share of all pixels, mean confidence, accuracy."""
-    pixels, place = counts.sum(1), np.minimum((says * BINS).astype(int), BINS - 1)
-    rows = []
-    for number in range(BINS):
-        inside = place == number
-        held = int(pixels[inside].sum())
-        if held:
-            rows.append(
-                {
-                    "low": number / BINS,
-                    "high": (number + 1) / BINS,
-                    "share": held / int(pixels.sum()),
-                    "confidence": float((pixels[inside] * says[inside]).sum()) / held,
-                    "accuracy": int(counts[inside, 1].sum()) / held,
-                }
-            )
-    return rows
 
 
 def _coverage(counts: npt.NDArray[np.int64], says: F64) -> list[dict[str, float]]:

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from roadmask.arrays import F64
+from roadmask.arrays import F64, U8
 from roadmask.evaluation.bootstrap import category_iou, resampled
 from roadmask.evaluation.metrics import ConfusionMatrix
+from roadmask.evaluation.reliability import count_right, reliability
 from roadmask.labels.label_set import CATEGORY_NAMES, VOID
 from roadmask.system.percentiles import interval_95
 
+_SAYS = np.arange(256) / 255
 NAMES = CATEGORY_NAMES[VOID + 1 :]
 
 
@@ -28,6 +30,7 @@ class SplitScores:
         self.total = ConfusionMatrix()
         self._frames: list[tuple[str, str]] = []
         self._matrices: list[npt.NDArray[np.int64]] = []
+        self._right: npt.NDArray[np.int64] = np.zeros((256, 2), np.int64)
 
     def add(
         self,
@@ -35,8 +38,11 @@ class SplitScores:
         truth: npt.NDArray[np.uint8],
         mask: npt.NDArray[np.uint8],
         instances: npt.NDArray[np.uint16] | None,
+        confidence: U8 | None = None,
     ) -> None:
         """One frame, by its id and its drive; planes as ``ConfusionMatrix.update`` takes them.
+
+        The confidence is of 255; a network that ends in ids has none.
 
         Raises:
             DataError: sizes differ or an id is unknown.
@@ -45,6 +51,8 @@ class SplitScores:
         self.total.update(truth, mask, instances)
         self._matrices.append(self.total.matrix - before)
         self._frames.append(frame)
+        if confidence is not None:
+            self._right += count_right(confidence, mask, truth)
 
     def counts(self) -> list[dict[str, Any]]:
         """Of every frame its id, and pixels by category: right ones, and those of truth or mask.
@@ -59,8 +67,8 @@ class SplitScores:
         ]
 
     def report(self) -> dict[str, Any]:
-        """``ConfusionMatrix.report`` with ``interval``, ``categories``, ``groups``, ``confusion``
-        and ``frames``; what cannot be told is None.
+        """``ConfusionMatrix.report`` with ``interval``, ``categories``, ``groups``, ``confusion``,
+        ``confidence`` and ``frames``; what cannot be told is None.
         """
         matrices = np.asarray(self._matrices, np.int64).reshape(-1, *self.total.matrix.shape)
         groups: dict[str, list[int]] = {}
@@ -77,6 +85,7 @@ class SplitScores:
             ],
             "groups": [_group(name, matrices[places]) for name, places in groups.items()],
             "confusion": self.total.matrix.tolist(),
+            "confidence": reliability(self._right, _SAYS) if self._right.any() else None,
             "frames": [
                 {"id": frame_id, "group": group, **_frame(matrix)}
                 for (frame_id, group), matrix in zip(self._frames, matrices, strict=True)

@@ -18,6 +18,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 from web_parts import decoded
 
@@ -113,6 +114,14 @@ class Page:
         """``(H, W, 3) uint8`` RGB as it is drawn."""
         url = self.js("document.querySelector(arguments[0]).toDataURL('image/png')", css)
         return np.asarray(decoded(from_data_url(url))[..., 2::-1], np.uint8)
+
+    def unmarked(self, css: str) -> npt.NDArray[np.bool_]:
+        """``(H, W)``: where the frame's number and time are not drawn over the canvas."""
+        place = self.js("document.querySelector(arguments[0]).dataset.markPlace.split(' ')", css)
+        x, y, width, height = map(int, place)
+        outside = np.ones(self.canvas(css).shape[:2], bool)
+        outside[y : y + height, x : x + width] = False
+        return outside
 
     def table(self, css: str) -> dict[str, list[str]]:
         """The rows of a table, by their heading."""

@@ -18,7 +18,8 @@ from page_parts import PATIENCE_S, another_network
 from stream_parts import wait_for
 from web_parts import decoded, server
 
-from benchmarks.model.accuracy import measure_accuracy
+from benchmarks.model.accuracy import accuracy_result, measure_accuracy
+from benchmarks.model.confidence import ConfidenceMeter
 from roadmask.data.datasets import open_dataset
 from roadmask.inference.engine import Engine
 from roadmask.inference.predictor import Predictor
@@ -94,7 +95,14 @@ def test_the_numbers_are_the_benchmarks(
     dataset = open_dataset("cityscapes", town, "val")
     for path, found in zip(networks, result["networks"], strict=True):
         engine = Engine(path)
-        expected = measure_accuracy(engine, dataset, progress=False).report()
+        meter = ConfidenceMeter(engine)
+        matrix = measure_accuracy(engine, dataset, progress=False, confidence=meter)
+        expected = accuracy_result(engine, matrix, dataset, "val", confidence=meter)
+        assert expected["calibration_error"] > 0.001
+        assert close(found["confidence"]["ece"], expected["calibration_error"])
+        assert close(found["confidence"]["mean"], expected["confidence"]["mean"])
+        bins = zip(found["confidence"]["bins"], expected["confidence"]["bins"], strict=True)
+        assert all(close(a, b) for a, b in bins)
         for key in ("miou", "iou", "iiou", "dice", "pixel_accuracy", "images"):
             assert close(found[key], expected[key]), key
         assert found["digest"] == engine.digest
@@ -251,6 +259,7 @@ def test_a_network_of_another_server_over_the_whole_split(
         dataset = open_dataset("cityscapes", town, "val")
         expected = measure_accuracy(Engine(networks[1]), dataset, progress=False).report()
         assert close(result["networks"][1]["miou"], expected["miou"])
+        assert all(network["confidence"]["bins"] for network in result["networks"])
 
 
 def test_a_mask_is_a_plain_png(done: tuple[httpx.Client, dict[str, Any], Path]) -> None:

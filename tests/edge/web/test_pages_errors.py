@@ -39,6 +39,19 @@ def test_two_networks_over_the_whole_set(page: Page) -> None:
     assert page.table("#groups")["C"][0] == "3"
     row = networks[0]["confusion"][1]
     assert page.table("#confusion")["flat"][1] == f"{100 * row[1] / sum(row):.1f}"
+    # The diagram's bars are as high as the network is right, and as wide as their bounds.
+    for figure, network in enumerate(networks):
+        bins = network["confidence"]["bins"]
+        bars = page.js(
+            "[...document.querySelectorAll('#reliability figure')[arguments[0]]"
+            ".querySelectorAll('.right')].map(bar => bar.getBBox().height)",
+            figure,
+        )
+        assert bars == pytest.approx([240 * row["accuracy"] for row in bins], abs=0.01)
+        points = f"{100 * network['confidence']['ece']:.2f} points"
+        assert points in page.js(
+            "document.querySelectorAll('#reliability figcaption')[arguments[0]].textContent", figure
+        )
     # The worst frame first, or the one on which the two differ most.
     worst = min(networks[0]["frames"], key=lambda frame: frame["miou"])
     first = "document.querySelector('#frames tbody tr')"

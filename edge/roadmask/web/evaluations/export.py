@@ -89,6 +89,14 @@ def _of(network: NetworkScores) -> Iterable[str]:
             for name, row in zip(NAMES, network.confusion[1:], strict=True)
         ),
     )
+    if network.confidence is not None:
+        yield _table(
+            (f"confidence, % (error {_percent(network.confidence.ece)})", "right, %", "pixels, %"),
+            (
+                (_percent(b.confidence), _percent(b.accuracy), _percent(b.share))
+                for b in network.confidence.bins
+            ),
+        )
     worst = sorted(network.frames, key=lambda frame: 2.0 if frame.miou is None else frame.miou)
     yield _table(
         (f"the {min(_WORST, len(worst))} worst frames", "mean IoU", "pixel accuracy", *NAMES),

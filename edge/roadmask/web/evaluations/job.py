@@ -49,6 +49,7 @@ class Job:
         self.result: Evaluation | None = None
         self._scores = [SplitScores() for _ in networks]
         self._digests = ["" for _ in networks]
+        self._tell = [False for _ in networks]
         self._agreement: list[float] = []
 
     @property
@@ -67,6 +68,7 @@ class Job:
     async def run(self, finish: Callable[[Evaluation], str | None]) -> None:
         """To the end; ``finish`` stores the result and says where. Cancel the task to stop it."""
         try:
+            self._tell = [await network.tells_confidence() for network in self.networks]
             for index in range(len(self._gallery.dataset)):
                 await self._one(index)
                 self.done = index + 1
@@ -89,24 +91,28 @@ class Job:
         frame = (dataset.ids[index], dataset.group(index))
         sample = await _when_free(lambda: self._gallery.sample(frame[0]))
         asked = (self._ask(place, sample) for place in range(len(self.networks)))
-        masks = await asyncio.gather(*asked)
-        await _when_free(lambda: self._gallery.worker.run(lambda: self._add(frame, sample, masks)))
+        made = await asyncio.gather(*asked)
+        await _when_free(lambda: self._gallery.worker.run(lambda: self._add(frame, sample, made)))
 
-    async def _ask(self, place: int, sample: Sample) -> U8:
-        def finish(_: U8, outcome: Outcome) -> U8:
+    async def _ask(self, place: int, sample: Sample) -> Outcome:
+        def finish(_: U8, outcome: Outcome) -> Outcome:
             self._digests[place] = outcome.digest
-            return outcome.mask
+            return outcome
 
-        picture = Picture(array=sample.image)
-        return await _when_free(lambda: self.networks[place].predict(picture, False, finish))
+        picture, network, tells = (
+            Picture(array=sample.image),
+            self.networks[place],
+            self._tell[place],
+        )
+        return await _when_free(lambda: network.predict(picture, tells, finish))
 
-    def _add(self, frame: tuple[str, str], sample: Sample, masks: Sequence[U8]) -> None:
-        for place, (scores, mask) in enumerate(zip(self._scores, masks, strict=True)):
-            scores.add(frame, sample.mask, mask, sample.instances)
+    def _add(self, frame: tuple[str, str], sample: Sample, made: Sequence[Outcome]) -> None:
+        for place, (scores, each) in enumerate(zip(self._scores, made, strict=True)):
+            scores.add(frame, sample.mask, each.mask, sample.instances, each.confidence)
             if self._keep is not None:
-                self._keep(place, frame[0], mask)
-        if len(masks) == 2:
-            self._agreement.append(float(np.mean(masks[0] == masks[1])))
+                self._keep(place, frame[0], each.mask)
+        if len(made) == 2:
+            self._agreement.append(float(np.mean(made[0].mask == made[1].mask)))
 
     def _evaluation(self) -> Evaluation:
         networks = [

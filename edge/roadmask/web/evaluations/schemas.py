@@ -46,6 +46,24 @@ class FrameScore(BaseModel):
     iou: dict[str, float | None]
 
 
+class ConfidenceBin(BaseModel):
+    """The pixels whose confidence lies between two bounds, shares from 0 to 1."""
+
+    low: float
+    high: float
+    share: float = Field(description="of all pixels that count")
+    confidence: float = Field(description="how sure it says it is, on average")
+    accuracy: float = Field(description="how often it is right")
+
+
+class ConfidenceScore(BaseModel):
+    """Whether its confidence means what it says: a reliability diagram."""
+
+    mean: float
+    ece: float = Field(description="expected calibration error")
+    bins: list[ConfidenceBin]
+
+
 class NetworkScores(BaseModel):
     """One network over the split: the numbers of ``python -m benchmarks accuracy``, and more."""
 
@@ -60,6 +78,9 @@ class NetworkScores(BaseModel):
     images: int
     categories: list[CategoryScore]
     groups: list[GroupScore]
+    confidence: ConfidenceScore | None = Field(
+        default=None, description="null: the network ends in class ids and tells none"
+    )
     confusion: list[list[int]] = Field(description="pixels; rows are the truth, void first")
     frames: list[FrameScore]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import time
 from collections import deque
 from typing import Any
 
@@ -14,6 +15,7 @@ from roadmask.labels.label_set import CATEGORY_NAMES
 from roadmask.stream.modes import names
 from roadmask.stream.protocol import FrameHeader
 from roadmask.stream.subscribe.mask import Mask
+from roadmask.system.clock import now_ns
 from roadmask.system.percentiles import percentiles
 from roadmask.web.pictures.encode import png
 from roadmask.web.schemas import LatencyMs
@@ -26,7 +28,13 @@ _WINDOW_NS = 2_000_000_000
 
 def encode_frame(mask: Mask) -> bytes:
     """The binary message of the stream's frame."""
-    about = about_frame(mask.header) | {"age_ms": round(mask.age_ms, 1), "live": mask.live}
+    header = mask.header
+    unix_ns = header.capture_ns + time.time_ns() - now_ns() if header.capture_ns else 0
+    about = about_frame(header) | {
+        "age_ms": round(mask.age_ms, 1),
+        "live": mask.live,
+        "captured_unix_ms": unix_ns / 1e6,
+    }
     return pack_frame(about, mask.pixels, mask.preview)
 
 

@@ -68,6 +68,9 @@ class Network(Protocol):
     async def predict(self, picture: Picture, confidence: bool, finish: Finish[Result]) -> Result:
         """What ``finish`` makes of the picture's pixels and the outcome, in a worker's thread."""
 
+    async def tells_confidence(self) -> bool:
+        """Whether ``predict`` can be asked for the confidence."""
+
     def check_room(self) -> None:
         """Raise the 503 that ``predict`` would raise now, before a body is read."""
 
@@ -79,6 +82,10 @@ class LocalNetwork:
         self.name = name
         self.predictor = Predictor(engine)
         self.worker = Worker(f"model {name}", queue)
+
+    async def tells_confidence(self) -> bool:
+        """As ``Network``."""
+        return self.predictor.gives_confidence
 
     def check_room(self) -> None:
         """As ``Network``."""

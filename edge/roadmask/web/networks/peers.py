@@ -128,6 +128,11 @@ class PeerNetwork:
         self.name = f"{model}@{peer.address.name}"
         self._peer, self._model = peer, model
 
+    async def tells_confidence(self) -> bool:
+        """As ``Network``; a peer that does not answer says nothing."""
+        described = await self._peer.describe()
+        return any(model.gives_confidence for model in described if model.name == self.name)
+
     def check_room(self) -> None:
         """As ``Network``."""
         if self._peer.worker.full is not None:

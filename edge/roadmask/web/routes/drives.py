@@ -118,7 +118,8 @@ async def frame(
 
 
 def _packed(file: Recording | FlightFile, shown: Shown) -> bytes:
-    about: dict[str, Any] = {"at_s": shown.at_s, "live": False}
+    captured_ms = file.start_ns / 1e6 + 1e3 * shown.at_s
+    about: dict[str, Any] = {"at_s": shown.at_s, "live": False, "captured_unix_ms": captured_ms}
     if isinstance(file, FlightFile):
         content = file.content(shown.message)
         about |= {

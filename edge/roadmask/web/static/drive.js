@@ -6,6 +6,7 @@ import { address, byId, getJson, make, Newest, notice, openPage, postJson, reque
 import { compose, composeInCamera, decode, IdMask, loadLabels, Painter } from "./picture.js";
 import { RibbonView } from "./ribbon.js";
 import { parseFrame } from "./stream.js";
+import { drawMark, markOf } from "./watermark.js";
 
 const PIECES = 600;
 const ASK_MS = 300; // while the file is read on
@@ -121,12 +122,13 @@ class Timeline {
   #draw() {
     if (!this.#frame) return;
     const { picture, ids, info } = this.#frame;
-    if (!ids) {
-      if (picture) compose(byId("picture"), picture, null);
-      return;
+    if (ids) {
+      const opacity = picture ? byId("opacity").value / 100 : 1;
+      composeInCamera(byId("picture"), picture, ids, this.painter, opacity, info);
+    } else if (picture) {
+      compose(byId("picture"), picture, null);
     }
-    const opacity = picture ? byId("opacity").value / 100 : 1;
-    composeInCamera(byId("picture"), picture, ids, this.painter, opacity, info);
+    drawMark(byId("picture"), markOf(info));
   }
 
   #tell(info) {

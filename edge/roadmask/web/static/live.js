@@ -9,6 +9,7 @@ import { byId, make, notice, openPage } from "./page.js";
 import { composeInCamera, decode, IdMask, loadLabels, Painter } from "./picture.js";
 import { Plot } from "./plot.js";
 import { LiveStream } from "./stream.js";
+import { drawMark, markOf } from "./watermark.js";
 
 const TICK_MS = 100;
 
@@ -123,6 +124,7 @@ class View {
     const opacity = frame.picture ? byId("opacity").value / 100 : 1;
     composeInCamera(
       byId("picture"), frame.picture, frame.ids, this.painter, opacity, frame.info);
+    drawMark(byId("picture"), markOf(frame.info));
   }
 
   frame(info) {

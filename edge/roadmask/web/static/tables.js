@@ -2,6 +2,7 @@
 
 import { digits, t } from "./language.js";
 import { address, byId, make, percent } from "./page.js";
+import { reliabilityPlot } from "./reliability.js";
 
 const SHOWN = 50; // frames at first, and so many more each time
 const THUMBNAIL_PX = 160;
@@ -45,6 +46,7 @@ export class ErrorTables {
     this.#categories(networks, other);
     this.#groups(networks);
     this.#confusion();
+    byId("reliability").replaceChildren(...networks.map(reliabilityPlot));
     this.#frames();
   }
 
