@@ -9,13 +9,14 @@ from roadmask.recording.reader import (
     ABOUT,
     FRAME,
     IDENTITY,
+    MODE,
     PROFILE,
-    STATUS,
     TOTALS,
     WELCOME,
     Recording,
+    mode_message,
 )
-from roadmask.recording.writer import LAYOUT, identity_entry
+from roadmask.recording.writer import LAYOUT, TOPICS, identity_entry
 
 MARK = "roadmask.mark"
 
@@ -53,6 +54,7 @@ def cut(
 
     The WELCOMEs before the range come along: they say what holds for its frames. The file that is
     cut from is read part by part, under whatever lock the caller holds around each ``next``.
+    Messages for other tools (``--foxglove``) stay behind.
 
     Args:
         recording: where from.
@@ -68,34 +70,39 @@ def cut(
     writer = Writer(pipe)  # type: ignore[arg-type]
     writer.start(PROFILE, f"roadmask {__version__}")
     schema = writer.register_schema("roadmask.Message", "roadmask", LAYOUT)
-    channels = {
-        topic: writer.register_channel(topic, "roadmask", schema)
-        for topic in (WELCOME, FRAME, STATUS)
-    }
+    channels = {topic: writer.register_channel(topic, "roadmask", schema) for topic in TOPICS}
     writer.add_metadata(ABOUT, recording.about)
     for (stream_id, index), (kind, identity) in recording.identities.items():
         writer.add_metadata(IDENTITY, identity_entry(stream_id, index, kind, identity))
     for mark in marks:
         writer.add_metadata(MARK, dict(mark))
-    frames = 0
+    frames, told = 0, None
     for chunk in range(recording.chunks):
         begins, ends = recording.span_s(chunk)
         if begins > end_s or (ends < start_s and not recording.welcomes(chunk)):
             continue
         for message in recording.stamped(chunk):
+            if message.topic not in channels or message.topic == MODE:
+                continue  # for other tools, or written anew
             inside = start_s <= message.at_s <= end_s
             if not inside and not (message.topic == WELCOME and message.at_s < start_s):
                 continue
             frames += message.topic == FRAME
-            writer.add_message(
-                channels[message.topic],
-                log_time=message.log_ns,
-                publish_time=message.publish_ns,
-                sequence=message.sequence,
-                data=message.data,
-            )
-        if data := pipe.take():
-            yield data
+            stored = [(message.topic, message.data)]
+            said = recording.told(message)
+            if said is not None and said[:2] != told:
+                told = said[:2]
+                stored.insert(0, (MODE, mode_message(message.data)))
+            for topic, data in stored:
+                writer.add_message(
+                    channels[topic],
+                    log_time=message.log_ns,
+                    publish_time=message.publish_ns,
+                    sequence=message.sequence,
+                    data=data,
+                )
+        if part := pipe.take():
+            yield part
     writer.add_metadata(TOTALS, {"frames": str(frames)})
     writer.finish()  # type: ignore[no-untyped-call]
     yield pipe.take()

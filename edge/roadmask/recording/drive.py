@@ -71,7 +71,8 @@ class Drive:
         self._reasons = np.zeros(count, np.uint32)
         self._shares = np.zeros((count, CATEGORY_COUNT), np.uint8)
         self._gap = np.zeros((count, 2))  # the longest silence inside a part
-        self._order = _coarse_to_fine(count)
+        self._changes = self.recording.mode_changes()
+        self._order = _first(_coarse_to_fine(count), self._changes or [])
 
     def close(self) -> None:
         """Let the file go."""
@@ -177,10 +178,12 @@ class Drive:
             seconds: how long to look; ask again from where it ended.
         """
         deadline = time.monotonic() + seconds
+        changes = None if self._changes is None else set(self._changes)
         good = not self._is_bad(after_s, worse_than)
         until = after_s
         for part in self._near(after_s, forward=True):
-            if good and self._mode[part] != UNREAD and self._mode[part] <= worse_than:
+            known = self._mode[part] != UNREAD and self._mode[part] <= worse_than
+            if (good and known) or (changes is not None and part not in changes):
                 until = float(self._end[part])
                 continue
             for message in self.recording.stamped(part):
@@ -240,6 +243,13 @@ def _shown(message: Stamped) -> Shown:
 def reason_names(bits: int) -> list[str]:
     """The names of the reasons that are set."""
     return [reason.name or "" for reason in Reason if reason and reason & bits]
+
+
+def _first(order: npt.NDArray[np.int64], parts: list[int]) -> npt.NDArray[np.int64]:
+    """A first look everywhere, then what matters most, then the rest."""
+    look, rest = order[:_FIRST_LOOK], order[_FIRST_LOOK:]
+    matters = np.isin(rest, parts)
+    return np.concatenate((look, rest[matters], rest[~matters]))
 
 
 def _coarse_to_fine(count: int) -> npt.NDArray[np.int64]:

@@ -31,6 +31,9 @@ class FlightFile(McapFile):
     def __init__(self, path: str | Path) -> None:
         super().__init__(path, "")
 
+    def mode_changes(self) -> None:
+        """It has no such index, and is short."""
+
     def _opened(self) -> None:
         if HEADERS not in self.counts or self.path.stat().st_size > _LARGEST_BYTES:
             raise DataError(f"{self.path} is no file of 'roadmask record' or of a flight recorder")

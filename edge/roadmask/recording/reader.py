@@ -20,6 +20,7 @@ from roadmask.stream.protocol import FrameHeader, Identity, IdentityKind, Welcom
 PROFILE = "roadmask"
 VERSION = "1"
 WELCOME, FRAME, STATUS = "roadmask/welcome", "roadmask/frame", "roadmask/status"
+MODE = "roadmask/mode"  # the header of each message whose mode is another than before: an index
 ABOUT, IDENTITY, TOTALS = "roadmask.recording", "roadmask.identity", "roadmask.totals"
 
 
@@ -111,18 +112,29 @@ class Recording(McapFile):
 
     def welcomes(self, chunk: int) -> bool:
         """Whether a WELCOME is in that part."""
-        offsets = self._chunks[chunk].message_index_offsets
-        return WELCOME in {self._topics[channel] for channel in offsets}
+        return WELCOME in self._topics_of(chunk)
+
+    def _topics_of(self, chunk: int) -> set[str]:
+        return {self._topics[channel] for channel in self._chunks[chunk].message_index_offsets}
 
     frame_topic = FRAME
 
+    def mode_changes(self) -> list[int] | None:
+        """The parts in which mode or reasons change; None: the file is older than this index."""
+        if not self.counts.get(MODE):
+            return None
+        return [chunk for chunk in range(self.chunks) if MODE in self._topics_of(chunk)]
+
     def told(self, message: Stamped) -> Told | None:
-        """What a message says of the mode; a WELCOME says nothing.
+        """What a message says of the mode; a WELCOME says nothing, nor one for other tools.
 
         Raises:
             DataError: it is damaged.
         """
-        header = self.parse(message.data).message
+        if message.topic not in (FRAME, STATUS, MODE):
+            return None
+        with self._named():
+            header = decode(message.data, _header_bytes(message.data))
         if not isinstance(header, FrameHeader):
             return None
         return Told(header.mode, header.reasons, header.shares)
@@ -145,9 +157,19 @@ class Recording(McapFile):
         return None
 
 
-def _parse(data: bytes) -> Record:
+def _header_bytes(data: bytes) -> int:
     (length,) = struct.unpack_from("<H", data, 6)
-    message = decode(data, min(length, len(data)))
+    return min(int(length), len(data))
+
+
+def mode_message(data: bytes) -> bytes:
+    """What ``MODE`` holds of a stored message: its header."""
+    return data[: _header_bytes(data)]
+
+
+def _parse(data: bytes) -> Record:
+    length = _header_bytes(data)
+    message = decode(data, length)
     if not isinstance(message, FrameHeader) or message.type != MessageType.FRAME:
         if message is None:
             raise ValueError("a message of unknown type")

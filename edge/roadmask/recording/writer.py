@@ -11,14 +11,22 @@ from roadmask.recording.reader import (
     ABOUT,
     FRAME,
     IDENTITY,
+    MODE,
     PROFILE,
     STATUS,
     TOTALS,
     VERSION,
     WELCOME,
+    mode_message,
 )
-from roadmask.stream.modes import MessageType
-from roadmask.stream.protocol import Identity, IdentityKind, Message, Welcome
+from roadmask.stream.modes import MessageType, Mode, Reason
+from roadmask.stream.protocol import (
+    FrameHeader,
+    Identity,
+    IdentityKind,
+    Message,
+    Welcome,
+)
 from roadmask.system.clock import now_ns
 
 LAYOUT = b"""\
@@ -26,6 +34,9 @@ A message of roadmask's mask stream, little-endian (docs/protocol.md); its lengt
 byte 6. A FRAME goes on with its planes, without padding: mask, height x width u8; confidence, the
 same, if its offset is not 0; preview, height x width x 3 u8 RGB, if its offset is not 0.
 """
+
+
+TOPICS = (WELCOME, FRAME, STATUS, MODE)
 
 
 class RecordingFile(McapOutput):
@@ -43,10 +54,10 @@ class RecordingFile(McapOutput):
         self.statuses = 0
         # Once: a step of the wall clock must not reorder what was recorded.
         self._unix_ns = time.time_ns() - now_ns()
+        self._told: tuple[Mode, Reason] | None = None
         schema = self._writer.register_schema("roadmask.Message", "roadmask", LAYOUT)
         self._channels = {
-            topic: self._writer.register_channel(topic, "roadmask", schema)
-            for topic in (WELCOME, FRAME, STATUS)
+            topic: self._writer.register_channel(topic, "roadmask", schema) for topic in TOPICS
         }
         self._writer.add_metadata(
             ABOUT, {"version": VERSION, "unix_ns_minus_boottime_ns": str(self._unix_ns)}
@@ -71,14 +82,17 @@ class RecordingFile(McapOutput):
         else:
             topic = STATUS
             self.statuses += 1
-        self._writer.add_message(
-            self._channels[topic],
-            log_time=log_ns + self._unix_ns,
-            publish_time=published_ns + self._unix_ns,
-            sequence=sequence & 0xFFFFFFFF,
-            data=data,
-        )
+        stamps = (log_ns + self._unix_ns, published_ns + self._unix_ns, sequence & 0xFFFFFFFF)
+        if isinstance(message, FrameHeader) and self._told != (message.mode, message.reasons):
+            self._told = message.mode, message.reasons
+            self._put(MODE, stamps, mode_message(data))
+        self._put(topic, stamps, data)
         self._file.flush()  # a chunk that is done outlives this process
+
+    def _put(self, topic: str, stamps: tuple[int, int, int], data: bytes) -> None:
+        log_time, publish_time, sequence = stamps
+        channel = self._channels[topic]
+        self._writer.add_message(channel, log_time, data, publish_time, sequence)
 
     def add_standard(self, topic: str, message: Any, log_ns: int) -> None:
         """A message of a foreign schema, such as Foxglove's.

@@ -21,7 +21,8 @@ from roadmask.recording.cut import cut
 from roadmask.recording.drive import SILENT, UNREAD, Drive, reason_names
 from roadmask.recording.flight import Entry, write_flight
 from roadmask.recording.flight_file import FlightFile
-from roadmask.recording.reader import Recording
+from roadmask.recording.reader import MODE, Recording
+from roadmask.recording.writer import RecordingFile
 from roadmask.stream.modes import Mode, Reason
 
 HOT = (Mode.DEGRADED, Reason.THERMAL)
@@ -69,11 +70,25 @@ def test_the_next_trouble_is_found_to_the_frame(five_minutes: Path) -> None:
     assert places == [100.0, 250.5, 290.0]
     assert drive.find(0, Mode.DEGRADED, 60)[0] == pytest.approx(250.5)
     assert drive.find(295, Mode.OK, 60) == (None, drive.duration_s)
-    # In pieces, as a server does it that must answer in time.
+    # In pieces, as a server does it that must answer in time; here in a file without the index.
+    changes, drive._changes = drive._changes, None
     after, looks = 101.5, 0
     while (found := drive.find(after, Mode.OK, 0))[0] is None:
         after, looks = found[1], looks + 1
     assert found[0] == pytest.approx(250.5) and looks > 3
+    drive._changes = changes
+    # The index of changes leads there: what lies between is not read.
+    parts: list[int] = []
+    read_part = drive.recording.stamped
+
+    def counted(part: int) -> object:
+        parts.append(part)
+        return read_part(part)
+
+    drive.recording.stamped = counted  # type: ignore[method-assign, assignment]
+    assert drive.find(101.5, Mode.OK, 60)[0] == pytest.approx(250.5)
+    assert len(parts) < 6 < drive.recording.chunks / 15
+    drive.recording.stamped = read_part  # type: ignore[method-assign]
     # The same when the ribbon is known, where whole parts are passed by.
     while drive.look(1):
         pass
@@ -125,6 +140,30 @@ def test_a_range_is_a_recording_of_its_own(five_minutes: Path, tmp_path: Path) -
     assert drive.find(0, Mode.OK, 60)[0] is not None
     drive.close()
     assert b"roadmask.mark" in out.read_bytes()
+
+
+def test_messages_for_other_tools_are_passed_over(short: Path, tmp_path: Path) -> None:
+    pytest.importorskip("foxglove")
+    log = pytest.importorskip("roadmask.interop.foxglove_messages").log_message
+    path = tmp_path / "tools.mcap"
+    with Recording(short) as source, RecordingFile(path) as out:
+        for chunk in range(source.chunks):
+            for message in source.stamped(chunk):
+                if message.topic == MODE:
+                    continue
+                out.add(source.parse(message.data).message, message.data)
+                now_ns = message.log_ns
+                out.add_standard("/roadmask/log", log(now_ns, Mode.OK, Reason.NONE), now_ns)
+        for (stream_id, index), (kind, identity) in source.identities.items():
+            out.add_identity(stream_id, index, kind, identity)
+    drive = Drive(path)
+    while drive.look(1):
+        pass
+    assert drive.find(0, Mode.OK, 60)[0] is not None
+    assert isinstance(drive.recording, Recording)
+    (tmp_path / "cut.mcap").write_bytes(b"".join(cut(drive.recording, 0, 1e6)))
+    drive.close()
+    assert frames_of(read(tmp_path / "cut.mcap")) == frames_of(read(short))
 
 
 def test_what_is_no_recording_is_said(tmp_path: Path) -> None:
