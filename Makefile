@@ -7,7 +7,8 @@ NATIVE := CMakeLists.txt pyproject.toml $(shell find edge/cpp -name '*.cpp' -o -
 # LiteRT and TensorFlow speak to the terminal from C++; errors still show.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test test-slow cityscapes test-v4l2 test-systemd test-arm64 test-pythons coverage debian-root deb wheels \
+.PHONY: demo test test-slow test-api cityscapes test-v4l2 test-systemd test-arm64 test-pythons coverage \
+	debian-root deb wheels \
 	faults soak setup setup-peers lint tidy docs bench fuzz clean
 CPP := $(shell git ls-files '*.cpp' '*.hpp' '*.c' '*.h')
 
@@ -22,6 +23,12 @@ test: $(VENV)/.test lint  ## linters, types and every test under ten minutes
 
 test-slow: $(VENV)/.test  ## the long tests too
 	$(BIN)/python -m pytest tests -m 'slow or not slow' --timeout=3600
+
+test-api: $(VENV)/.test  ## schemathesis over the whole API, 125 odd uploads, generated clients
+	$(BIN)/python -m pytest -s -m 'slow or not slow' tests/edge/web/test_openapi.py \
+		tests/edge/web/test_client_javascript.py tests/edge/web/test_upload_odd.py \
+		tests/edge/web/test_upload_pictures.py tests/edge/web/test_upload_forms.py \
+		tests/edge/web/test_upload_limits.py
 
 test-v4l2: $(VENV)/.test  ## cameras on real drivers, in QEMU: apt install qemu-system-x86 kmod busybox-static
 	$(BIN)/python tests/v4l2

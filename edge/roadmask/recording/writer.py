@@ -34,8 +34,6 @@ A message of roadmask's mask stream, little-endian (docs/protocol.md); its lengt
 byte 6. A FRAME goes on with its planes, without padding: mask, height x width u8; confidence, the
 same, if its offset is not 0; preview, height x width x 3 u8 RGB, if its offset is not 0.
 """
-
-
 TOPICS = (WELCOME, FRAME, STATUS, MODE)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from upload_parts import HUGE_JPEG, PICTURE, bomb, post
+from upload_parts import HUGE_JPEG, PICTURE, bomb, peak_mib, post
 from web_parts import decoded, encoded, engines_own, server, town_picture
 
 from roadmask.labels.label_set import CATEGORY_COLORS_RGB
@@ -41,11 +41,6 @@ def test_curl_gets_the_sentence_for_a_hundred_megabytes(url: str, tmp_path: Path
     command = ["curl", "-sS", "-F", f"image=@{large}", f"{url}/predict/"]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     assert '"status":413' in result.stdout
-
-
-def peak_mib(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -50,6 +51,12 @@ def scanned(count: int) -> bytes:
 
 def post(client: httpx.Client, data: bytes, **query: Any) -> httpx.Response:
     return client.post("/predict/", files={"image": ("frame", data)}, params=query)
+
+
+def peak_mib(pid: int) -> float:
+    """The most memory that a process ever had."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
 JPEG = encoded(PICTURE, ".jpg")
