@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
+import itertools
+import random
 import threading
 import warnings
 from contextlib import closing, suppress
@@ -76,14 +79,16 @@ def run(options: argparse.Namespace) -> int:
         ) from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     options.out.mkdir(parents=True, exist_ok=True)
-    study = _study(plan, options.out)
+    with (options.out / "study.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two that begin at once make one data base
+        study = _study(plan, options.out)
     with stopping_signals() as stop:
         why = ""
         while not stop.is_set():
             why = _goes_on(study, plan, options.out)
             if not why:
                 _one(study, plan, options.out, stop)
-            elif not _await_others(study, plan, stop):
+            elif not _await_others(study, plan, stop) or _goes_on(study, plan, options.out):
                 break
     result = ranking(study, options.out)
     write_json(options.out / "sweep.json", result)
@@ -132,21 +137,31 @@ def _study(plan: SweepPlan, out: Path) -> Any:
     named: dict[str, Any] = {"study_name": "sweep", "storage": storage, "pruner": pruner}
     try:
         sampler = _sampler(plan, plan.seed)
-        return optuna.create_study(**named, sampler=sampler, direction="maximize")
+        study = optuna.create_study(**named, sampler=sampler, direction="maximize")
     except optuna.exceptions.DuplicatedStudyError:
         # Two processes of one seed would ask for the same trials.
         return optuna.load_study(**named, sampler=_sampler(plan, None))
+    for chosen in _grid(plan):
+        study.enqueue_trial(chosen)  # which no two processes are given
+    return study
 
 
 def _sampler(plan: SweepPlan, seed: int | None) -> Any:
     from optuna import samplers
 
-    if plan.sampler == "grid":
-        grid = {n: list(v) for n, v in plan.search.items() if not isinstance(v, Range)}
-        return samplers.GridSampler(grid, seed=seed)
-    if plan.sampler == "random":
-        return samplers.RandomSampler(seed=seed)
-    return samplers.TPESampler(seed=seed, constant_liar=True)
+    if plan.sampler == "tpe":
+        return samplers.TPESampler(seed=seed, constant_liar=True)
+    return samplers.RandomSampler(seed=seed)
+
+
+def _grid(plan: SweepPlan) -> list[dict[str, Any]]:
+    """Every combination in a drawn order, as many as there are trials; empty of other samplers."""
+    if plan.sampler != "grid":
+        return []
+    values = [v for v in plan.search.values() if not isinstance(v, Range)]
+    whole = [dict(zip(plan.search, chosen, strict=True)) for chosen in itertools.product(*values)]
+    random.Random(plan.seed).shuffle(whole)
+    return whole[: plan.trials]
 
 
 def _goes_on(study: Any, plan: SweepPlan, out: Path) -> str:
@@ -154,14 +169,16 @@ def _goes_on(study: Any, plan: SweepPlan, out: Path) -> str:
     from optuna.trial import TrialState
 
     trials = study.get_trials(deepcopy=False)
-    if any(t.state == TrialState.WAITING for t in trials):  # cut off, and to be taken over
-        return ""
-    if len({t.user_attrs.get(_FOLDER, t.number) for t in trials}) >= plan.trials:
-        return f"{plan.trials} trials"
     runs = [read_run(path.parent) for path in out.glob("trial-*/*/run.json")]
     spent = sum(each.record.get("cpu_seconds", 0.0) for each in runs) / 3600
     if plan.cpu_hours and spent >= plan.cpu_hours:
         return f"{spent:.2f} of {plan.cpu_hours:g} CPU hours"
+    if any(t.state == TrialState.WAITING for t in trials):  # of a grid, or to be taken over
+        return ""
+    if len({t.user_attrs.get(_FOLDER, t.number) for t in trials}) >= plan.trials:
+        return f"{plan.trials} trials"
+    if plan.sampler == "grid":
+        return "the whole grid"
     return ""
 
 
