@@ -205,7 +205,7 @@ class DaemonConfig(ReadAs):
     )
     standby: bool = setting(
         False,
-        "a second process of the network waits, loaded: 0.5 s after a hang or a crash, 30 MiB",
+        "a second process of the network waits, loaded, for the end of the first; 30 MiB",
         group=_MACHINE,
     )
     step_down: str = setting(
