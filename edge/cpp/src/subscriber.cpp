@@ -189,8 +189,9 @@ bool Subscriber::State::newest(Mask& mask, std::uint64_t limit_ns, bool copy, bo
 // What is wrong with the pixels.
 Check Subscriber::State::flaw(const Mask& mask, std::uint8_t ids) const noexcept {
   if (!are_categories(ids)) return Check::category;
-  const std::uint32_t told = mask.copied_ ? mask.header_.crc32c : 0;
-  return told && crc32c(mask.pixels(), mask.mask_.copy.size()) != told ? Check::crc : Check::none;
+  const std::uint32_t expected = mask.copied_ ? mask.header_.crc32c : 0;
+  return expected && crc32c(mask.pixels(), mask.mask_.copy.size()) != expected ? Check::crc
+                                                                               : Check::none;
 }
 
 bool Subscriber::State::hand_out(Mask& mask, const FrameHeader& frame, std::uint8_t ids) {

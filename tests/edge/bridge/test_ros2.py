@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import struct
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +22,9 @@ from bridge_parts import BRIDGE, free_endpoint
 from interop_parts import GEOMETRY, VEHICLE, daemon
 from stream_parts import process, wait_for
 
+from roadmask.bridge.ros2 import serve_ros2
 from roadmask.cli.main import main
+from roadmask.errors import ConfigError
 from roadmask.interop.ros2_messages import TYPES, require_ros2
 from roadmask.stream.modes import Flag
 from roadmask.stream.subscribe.subscriber import Subscriber
@@ -208,6 +212,16 @@ def test_it_is_published_where_the_user_says_so(tmp_path: Path) -> None:
 def test_the_types_are_those_of_a_running_ros() -> None:
     for kind in TYPES.values():
         assert require_ros2().hash_rihs01(kind) == f"RIHS01_{HASHES[kind]}"
+
+
+@pytest.mark.parametrize("package", ["rosbags.typesys", "xxhash"])
+def test_without_a_package_the_extra_is_named(
+    package: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    require_ros2.cache_clear()
+    with pytest.raises(ConfigError, match=r"pip install 'roadmask\[ros2\]'"):
+        serve_ros2(str(tmp_path / "s"), listen=[free_endpoint()], stop=threading.Event())
 
 
 @pytest.mark.parametrize(
