@@ -8,6 +8,7 @@ from __future__ import annotations
 from roadmask.daemon.config import DaemonConfig
 from roadmask.errors import ConfigError
 from roadmask.inference.accelerator import Accelerator
+from roadmask.inference.model_file import smaller_in_family
 from roadmask.sources.uri import parse_uri
 from roadmask.system.scheduling import parse_cores
 
@@ -19,7 +20,7 @@ def refuse_contradictions(config: DaemonConfig) -> None:
         ConfigError: the two, why they cannot both be meant, and what to give.
     """
     accelerator_of(config)
-    for rule in (_latency, _rate, _cores):
+    for rule in (_latency, _rate, _cores, _smaller):
         if wrong := rule(config):
             raise ConfigError(wrong)
 
@@ -62,4 +63,13 @@ def _cores(config: DaemonConfig) -> str:
     return (
         f"threads = {config.threads} and cores = {config.cores}: threads that share a core wait "
         "for each other; give fewer threads or more cores"
+    )
+
+
+def _smaller(config: DaemonConfig) -> str:
+    if config.step_down != "network" or config.reduced_model or smaller_in_family(config.model):
+        return ""
+    return (
+        f"step_down = network and model = {config.model}: no smaller one of its family ships; name "
+        "one as reduced_model, or give step_down = rate"
     )

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from roadmask.daemon.config import DaemonConfig
-from roadmask.errors import ConfigError
-from roadmask.inference.model_file import FAMILY, model_path
+from roadmask.inference.model_file import smaller_in_family
 
 # A step shows in the temperature after some seconds only; back up it takes longer than down, or a
 # board at its limit would go to and fro.
@@ -22,9 +21,6 @@ class StepDown:
         config: says how far it may.
         fps: of the camera; 0 of a source that is as fast as the daemon, which nothing is taken of.
 
-    Raises:
-        ConfigError: a smaller network is wanted, and there is none.
-
     Attributes:
         level: 0 as configured, 1 half the frames, 2 the smaller network too.
     """
@@ -32,10 +28,8 @@ class StepDown:
     def __init__(self, config: DaemonConfig, fps: float) -> None:
         self._most = _PLANS[config.step_down] if fps else 0
         self._fps, self._since_ns, self._held_back = fps, 0, False
-        self._smaller = ""
+        self._smaller = config.reduced_model or smaller_in_family(config.model)
         self.level = 0
-        if self._most > 1:
-            self._smaller = config.reduced_model or _smaller_than(config.model)
 
     def look(self, held_back: bool, now_ns: int) -> bool:
         """Take in whether the board is held back now; whether ``level`` changed."""
@@ -57,16 +51,3 @@ class StepDown:
         if self.level > 1:
             config = replace(config, model=self._smaller)
         return config
-
-
-def _smaller_than(model: str) -> str:
-    """The next smaller network of the shipped family."""
-    names = list(FAMILY.values())
-    stem = model_path(model).stem
-    place = names.index(stem) if stem in names else 0
-    if not place:
-        raise ConfigError(
-            f"step_down network: no smaller one than {model} ships; name one (reduced_model), or "
-            "step_down rate"
-        )
-    return names[place - 1]

@@ -92,6 +92,13 @@ class ModelInfo:
         return cls(**values)
 
 
+def smaller_in_family(name: str) -> str:
+    """The next smaller network of the shipped family; empty where there is none."""
+    names = list(FAMILY.values())
+    stem = FAMILY.get(name, Path(name).stem)
+    return names[names.index(stem) - 1] if stem in names[1:] else ""
+
+
 def model_path(name: str | Path) -> Path:
     """A path as it is, an address fetched, or a shipped model by stem, ``s``, ``m`` or ``l``.
 

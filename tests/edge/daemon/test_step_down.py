@@ -11,6 +11,7 @@ from stream_parts import wait_for
 from roadmask.daemon import board_watch, pipeline, step_down, upkeep
 from roadmask.daemon.board_watch import BoardWatch
 from roadmask.daemon.config import DaemonConfig
+from roadmask.daemon.contradictions import refuse_contradictions
 from roadmask.daemon.pipeline import open_pipeline
 from roadmask.daemon.step_down import StepDown
 from roadmask.errors import ConfigError
@@ -66,7 +67,9 @@ def test_neither_off_nor_a_source_without_a_clock_goes_down() -> None:
 @pytest.mark.parametrize("model", ["s", "roadnet-480x352"])
 def test_without_a_smaller_network_the_plan_is_refused(model: str) -> None:
     with pytest.raises(ConfigError, match="reduced_model"):
-        StepDown(DaemonConfig(model=model, step_down="network"), 30)
+        refuse_contradictions(DaemonConfig(model=model, step_down="network"))
+    refuse_contradictions(DaemonConfig(model=model, step_down="network", reduced_model="s"))
+    refuse_contradictions(DaemonConfig(model="roadlite-512x384", step_down="network"))
 
 
 def heat(root: Path, state: int) -> None:
