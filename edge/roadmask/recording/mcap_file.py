@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +24,15 @@ class Stamped(NamedTuple):
     publish_ns: int
     sequence: int
     data: bytes
+
+
+class _Part(NamedTuple):
+    """Of the index, what is needed again: a long drive has some ten thousand of them."""
+
+    offset: int
+    begins_ns: int
+    ends_ns: int
+    topics: frozenset[str]
 
 
 def require_mcap() -> None:
@@ -83,8 +92,8 @@ class McapFile:
                 raise DataError(f"{path} has no index: 'mcap recover' of the MCAP tools writes one")
             with self._named():
                 self._topics = {c.id: c.topic for c in summary.channels.values()}
-                self._chunks = sorted(summary.chunk_indexes, key=lambda c: c.chunk_start_offset)
-                self._start_ns = min((c.message_start_time for c in self._chunks), default=0)
+                self._chunks = self._parts(summary.chunk_indexes)
+                self._start_ns = min((part.begins_ns for part in self._chunks), default=0)
                 counts = summary.statistics.channel_message_counts if summary.statistics else {}
                 self.counts = {self._topics[channel]: n for channel, n in counts.items()}
                 self.metadata = [(entry.name, dict(entry.metadata)) for entry in metadata]
@@ -92,6 +101,16 @@ class McapFile:
         except BaseException:
             self._file.close()
             raise
+
+    def _parts(self, indexes: Iterable[Any]) -> list[_Part]:
+        known: dict[frozenset[int], frozenset[str]] = {}  # the same few, again and again
+        parts = []
+        for index in indexes:
+            channels = frozenset(index.message_index_offsets)
+            topics = known.setdefault(channels, frozenset(self._topics[c] for c in channels))
+            times = index.message_start_time, index.message_end_time
+            parts.append(_Part(index.chunk_start_offset, *times, topics))
+        return sorted(parts)
 
     def _opened(self) -> None:
         """Read what stands in the metadata."""
@@ -124,8 +143,8 @@ class McapFile:
     def span_s(self, chunk: int) -> tuple[float, float]:
         """When a part begins and ends, after the recording's beginning; no pixel is read."""
         found = self._chunks[chunk]
-        times = found.message_start_time, found.message_end_time
-        return (times[0] - self._start_ns) / 1e9, (times[1] - self._start_ns) / 1e9
+        start_ns = self._start_ns
+        return (found.begins_ns - start_ns) / 1e9, (found.ends_ns - start_ns) / 1e9
 
     def stamped(self, chunk: int) -> list[Stamped]:
         """The messages of a part, as they were stored.
@@ -146,13 +165,13 @@ class McapFile:
                 for message in self._messages(self._chunks[chunk])
             ]
 
-    def _messages(self, chunk: Any) -> list[Any]:
+    def _messages(self, part: _Part) -> list[Any]:
         # Chunk by chunk: the reader of mcap 1.6 unpacks the whole file before the first message
         # when it is asked for the order of arrival.
         from mcap.records import Message, MessageIndex
         from mcap.stream_reader import StreamReader
 
-        self._file.seek(chunk.chunk_start_offset)
+        self._file.seek(part.offset)
         messages = []
         for record in StreamReader(self._file, skip_magic=True, validate_crcs=True).records:
             if isinstance(record, Message):

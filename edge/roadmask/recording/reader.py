@@ -78,8 +78,7 @@ class Recording(McapFile):
         start_ns = self._start_ns + int(start_s * 1e9)
         with self._named():
             for chunk in self._chunks:
-                topics = {self._topics[channel] for channel in chunk.message_index_offsets}
-                if chunk.message_end_time >= start_ns or WELCOME in topics:
+                if chunk.ends_ns >= start_ns or WELCOME in chunk.topics:
                     for message in self._messages(chunk):
                         topic = self._topics[message.channel_id]
                         if topic not in (WELCOME, FRAME, STATUS):
@@ -112,10 +111,7 @@ class Recording(McapFile):
 
     def welcomes(self, chunk: int) -> bool:
         """Whether a WELCOME is in that part."""
-        return WELCOME in self._topics_of(chunk)
-
-    def _topics_of(self, chunk: int) -> set[str]:
-        return {self._topics[channel] for channel in self._chunks[chunk].message_index_offsets}
+        return WELCOME in self._chunks[chunk].topics
 
     frame_topic = FRAME
 
@@ -123,7 +119,7 @@ class Recording(McapFile):
         """The parts in which mode or reasons change; None: the file is older than this index."""
         if not self.counts.get(MODE):
             return None
-        return [chunk for chunk in range(self.chunks) if MODE in self._topics_of(chunk)]
+        return [chunk for chunk in range(self.chunks) if MODE in self._chunks[chunk].topics]
 
     def told(self, message: Stamped) -> Told | None:
         """What a message says of the mode; a WELCOME says nothing, nor one for other tools.
