@@ -92,7 +92,7 @@ class McapFile:
                 raise DataError(f"{path} has no index: 'mcap recover' of the MCAP tools writes one")
             with self._named():
                 self._topics = {c.id: c.topic for c in summary.channels.values()}
-                self._chunks = self._parts(summary.chunk_indexes)
+                self._chunks = self._needed(summary.chunk_indexes)
                 self._start_ns = min((part.begins_ns for part in self._chunks), default=0)
                 counts = summary.statistics.channel_message_counts if summary.statistics else {}
                 self.counts = {self._topics[channel]: n for channel, n in counts.items()}
@@ -102,7 +102,7 @@ class McapFile:
             self._file.close()
             raise
 
-    def _parts(self, indexes: Iterable[Any]) -> list[_Part]:
+    def _needed(self, indexes: Iterable[Any]) -> list[_Part]:
         known: dict[frozenset[int], frozenset[str]] = {}  # the same few, again and again
         parts = []
         for index in indexes:
