@@ -41,7 +41,7 @@ def test_the_version_stands_in_one_place() -> None:
 
 
 def test_the_wheel_offers_no_extra_whose_code_it_does_not_hold() -> None:
-    assert {"record", "models", "metrics", "foxglove", "zenoh", "cloud", "web"} == EXTRAS
+    assert {"record", "models", "metrics", "foxglove", "zenoh", "ros2", "cloud", "web"} == EXTRAS
     assert {"train", "benchmarks", "test", "docs", "peers"} <= set(GROUPS)
     assert not EXTRAS & set(GROUPS)
     included = [part["include-group"] for g in GROUPS.values() for part in g if type(part) is dict]

@@ -21,6 +21,7 @@ from roadmask.inference.predictor import load
 from roadmask.stream import products
 from roadmask.stream.camera_geometry import CameraGeometry
 from roadmask.stream.products import End
+from roadmask.system.ranges import between
 from roadmask.town.town import Town
 
 SIZE, CAMERA = (480, 352), (960, 704)
@@ -92,8 +93,8 @@ def main() -> int:
     """Measure the networks given."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="+")
-    parser.add_argument("--seeds", type=int, default=3, help="towns")
-    parser.add_argument("--frames", type=int, default=10, help="of each, 3 s apart")
+    parser.add_argument("--seeds", type=between(1, 1000), default=3, help="towns")
+    parser.add_argument("--frames", type=between(1, 10_000), default=10, help="of each, 3 s apart")
     options = parser.parse_args()
     for name in options.models:
         true, off = errors_of(

@@ -25,7 +25,7 @@ from roadmask.sources.pixels import FORMATS, JPEG_FORMATS, Decoder
 from roadmask.town.town import Town
 
 WIDTH, HEIGHT = 1280, 720
-NEEDED = (480, 352)
+NETWORK, NEEDED = "roadnet-480x352", (480, 352)
 
 
 @pytest.fixture(scope="module")
@@ -202,16 +202,14 @@ def motion_jpeg(path: Path, pictures: list[np.ndarray]) -> Path:
     return path
 
 
-def test_a_motion_jpeg_file_is_read_like_a_camera(
-    tmp_path: Path, town: np.ndarray, shipped_model: Path
-) -> None:
+def test_a_motion_jpeg_file_is_read_like_a_camera(tmp_path: Path, town: np.ndarray) -> None:
     path = motion_jpeg(tmp_path / "drive.avi", [town, town[:, ::-1], town[::-1]])
     with open_source(f"{path}?realtime=0") as source:
         assert source.size == (WIDTH, HEIGHT)
         whole = [frame.image for frame in source]
     assert [image.shape for image in whole] == [(HEIGHT, WIDTH, 3)] * 3
     assert np.abs(whole[1].astype(int) - town[:, ::-1]).mean() < 8
-    engine = Engine(shipped_model)
+    engine = Engine(NETWORK)
     pool = TensorPool(engine, geometry((WIDTH, HEIGHT), engine.input_size))
     with (
         open_source(f"{path}?realtime=0&loop=1") as source,
@@ -248,14 +246,14 @@ def test_a_broken_picture_in_a_motion_jpeg_file_is_named_and_passed_over(
 
 
 def test_a_camera_that_comes_back_is_still_taken_raw(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, town: np.ndarray, shipped_model: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, town: np.ndarray
 ) -> None:
     device = tmp_path / "video0"
     device.touch()
     camera = FakeCamera(formats=("YUYV",), sizes=((WIDTH, HEIGHT),), path=str(device))
     monkeypatch.setattr(cv2, "VideoCapture", camera.capture_class())
     camera.push(yuyv(town).tobytes())
-    engine = Engine(shipped_model)
+    engine = Engine(NETWORK)
     pool = TensorPool(engine, geometry((WIDTH, HEIGHT), engine.input_size))
     expected = kernels_reference.preprocess(yuyv(town), NEEDED, layout="yuyv")
     with CaptureThread(f"v4l2:{device}", backoff_s=(0.01, 0.01), preparation=pool) as capture:

@@ -20,6 +20,7 @@ from roadmask.stream.subscribe.subscriber import Subscriber
 from roadmask.town.town import Town
 
 SIZE = (320, 240)
+NETWORK = "roadnet-480x352"  # whose preview is near the size of the camera
 CROP = (80, 40, 160, 120)
 USABLE = "['OK', 'DEGRADED'].includes(document.querySelector('#badge').dataset.mode)"
 SEQUENCE = "Number(document.querySelector('#picture').dataset.sequence || 0)"
@@ -60,7 +61,7 @@ def test_the_overlay_lies_where_the_camera_saw_it(chromium: Any, tmp_path: Path,
     socket = tmp_path / "masks.sock"
     town = f"width={SIZE[0]}&height={SIZE[1]}&fps=10"
     with (
-        daemon(socket, town, *FORMS[name]),
+        daemon(socket, town, "--model", NETWORK, *FORMS[name]),
         server("--socket", socket) as (base, _),
     ):
         page = Page(chromium, base).size(1280, 720).open("/ui/live")

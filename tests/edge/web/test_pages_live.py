@@ -59,7 +59,7 @@ def test_frames_come_with_their_mask_and_numbers(page: Page) -> None:
     page.element("#pause").click()
     page.until("/[0-9.]+ fps/.test(document.querySelector('#fps').parentNode.textContent)")
     page.until("/[0-9.]+ ms/.test(document.querySelector('#latency-now').textContent)")
-    assert "roadnet" in page.text("#facts") and "mIoU" in page.text("#facts")
+    assert "roadlite" in page.text("#facts") and "mIoU" in page.text("#facts")
     assert "synthetic" in page.text("#not-live")
 
 

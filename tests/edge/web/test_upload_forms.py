@@ -81,7 +81,7 @@ BAD_FORMS: dict[str, tuple[dict[str, Any], int, str]] = {
         "colours",
     ),
     "unknown model": (
-        {"files": {"image": encoded(PICTURE)}, "params": {"model": "../x"}}, 404, "roadnet"
+        {"files": {"image": encoded(PICTURE)}, "params": {"model": "../x"}}, 404, "roadlite"
     ),
     "unknown format": (
         {"files": {"image": encoded(PICTURE)}, "params": {"format": "gif"}}, 422, "format"
