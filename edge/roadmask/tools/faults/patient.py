@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from roadmask.stream.modes import Mode, Reason, names
@@ -22,6 +23,7 @@ from roadmask.tools.faults.processes import children, command
 
 _MAX_AGE_MS = 1000  # of masks; machines that run tests beside are slow
 _FOREVER_S, _AFTERMATH_S = 60.0, 3.0
+_JUDGES_S = 5.0
 _LET_GO_S = 15.0  # of what a fault took: a network's probation is a hundred frames
 
 
@@ -114,6 +116,11 @@ class Patient:
                 raise NotSeenError(f"{what} did not come within {limit_s:g} s; {self.state()}")
             time.sleep(0.002)
         return time.monotonic() - begin_s
+
+    def await_judges(self) -> None:
+        """Until each has a mask, or will have none: a reader that comes later is no leak."""
+        with suppress(NotSeenError):
+            self.until("a mask of each", lambda: all(j.taken for j in self.judges), _JUDGES_S)
 
     def shows(self, mode: Mode | None, reasons: Reason) -> bool:
         """The stream says this mode, these reasons among others."""

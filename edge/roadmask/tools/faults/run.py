@@ -76,6 +76,7 @@ def try_fault(fault: Fault, subscribe: str = "") -> Outcome:
                 before = None
                 if not fault.at_start:
                     patient.until("a mask", patient.well)
+                    patient.await_judges()
                     before = patient.holds()
                 fault.inject(patient)
                 named_s = patient.until(
