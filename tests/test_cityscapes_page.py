@@ -25,7 +25,8 @@ def commands() -> list[str]:
 
 def test_the_make_target_runs_what_the_page_says() -> None:
     told = subprocess.run(
-        ["make", "-n", "--no-print-directory", "-o", ".venv/.test", "cityscapes", "ROOT=cityscapes"],
+        ["make", "-n", "--no-print-directory", "-o", ".venv/.test"]
+        + ["cityscapes", "ROOT=cityscapes"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     ).stdout.splitlines()  # fmt: skip
     first, *rest = commands()
