@@ -34,7 +34,7 @@ from roadmask.system.ranges import COUNT
 
 _FPS = 30
 _SOURCE = f"synthetic:town?seed=1&width=640&height=360&prerender=16&fps={_FPS}"
-_USUAL = 200  # masks before each loss: the daemon has learned what is usual
+_USUAL = 330  # masks before each loss, 11 s: later than a crash loop, whose pauses grow
 _SPIN = "while True: pass"
 _LOST = {"killed": signal.SIGKILL, "hangs": signal.SIGSTOP}
 
