@@ -96,10 +96,10 @@ def main() -> int:
     """0 if every Python that is here passed, and one was."""
     parser = argparse.ArgumentParser(prog="make test-pythons", description=__doc__)
     parser.add_argument("--write", action="store_true", help="the result into docs/testing.md")
-    parser.add_argument("--only", nargs="+", default=VERSIONS, choices=VERSIONS)
+    parser.add_argument("--only", action="append", choices=VERSIONS, help="may stand repeatedly")
     options, arguments = parser.parse_known_args()
     results = {}
-    for version in options.only:
+    for version in options.only or VERSIONS:
         results[version] = run(version, arguments)
         print(f"Python {version}: {results[version]}", flush=True)
     if options.write:
