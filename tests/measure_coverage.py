@@ -2,7 +2,7 @@
 
 An environment of its own takes its libraries from the one that runs this, and holds the package
 with its extension compiled to count lines; the C++ programs that tests drive count too. Exit code 1
-if a share is under its gate.
+if a test failed or a share is under its gate.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build" / "coverage"
 # Per cent of lines, what was measured last rounded down: they may rise, not fall.
-GATES = {"edge/roadmask/stream": 90, "edge/cpp/src": 90}
-TESTS = ("tests/edge/stream", "tests/edge/testing")
+GATES = {"edge/roadmask/stream": 94, "edge/cpp/src": 93}
+TESTS = ("tests/edge/stream", "tests/edge/testing", "tests/edge/system/test_clock.py")
+# Links the static library without the runtime that counts.
+INSTALLED = "tests/edge/stream/test_cpp_installation.py"
 COUNTING = {"CXXFLAGS": "--coverage -fprofile-update=atomic", "LDFLAGS": "--coverage"}
 SETTINGS = """\
 [run]
@@ -46,13 +48,14 @@ def environment() -> Path:
     return own
 
 
-def run_tests(own: Path) -> None:
-    """Run them, counting; what fails ends it."""
+def run_tests(own: Path) -> bool:
+    """Run them, counting; whether they passed. What a failed one ran is counted too."""
     settings = BUILD / "coveragerc"
     settings.write_text(SETTINGS.format(folder=BUILD))
     told = {**os.environ, **COUNTING, "ROADMASK_CPP_BUILD": str(BUILD / "cpp")}
     command = [own, "-m", "coverage", "run", f"--rcfile={settings}", "-m", "pytest", "-q"]
-    subprocess.run([*command, "-p", "no:cacheprovider", *TESTS], check=True, cwd=ROOT, env=told)
+    command += ["-p", "no:cacheprovider", f"--ignore={INSTALLED}", *TESTS]
+    return subprocess.run(command, cwd=ROOT, env=told).returncode == 0
 
 
 def python_lines(own: Path) -> float:
@@ -67,19 +70,21 @@ def native_lines(own: Path) -> float:
     """The share of the C++ client's lines that the same run counted."""
     result = BUILD / "cpp.json"
     command = [own, "-m", "gcovr", "--root", ROOT, "--filter", "edge/cpp/src/"]
-    command += ["--merge-mode-functions=separate", "--json-summary", result, "--txt"]
-    subprocess.run([*command, BUILD / "extension", BUILD / "cpp"], check=True, cwd=ROOT)
+    command += ["--merge-mode-functions=separate", "--json-summary", result, "--txt", "-"]
+    # Of the client only: the extension's other objects name headers that its build took along.
+    objects = BUILD.glob("*/edge/cpp/CMakeFiles/*.dir/src")
+    subprocess.run([*command, *objects], check=True, cwd=ROOT)
     return float(json.loads(result.read_text())["line_percent"])
 
 
 def main() -> int:
-    """0 if no share is under its gate."""
+    """0 if the tests passed and no share is under its gate."""
     own = environment()
-    run_tests(own)
+    passed = run_tests(own)
     shares = dict(zip(GATES, (python_lines(own), native_lines(own)), strict=True))
     for folder, gate in GATES.items():
         print(f"{folder}: {shares[folder]:.1f} % of the lines ran, the gate is {gate} %")
-    return int(any(shares[folder] < gate for folder, gate in GATES.items()))
+    return int(not passed or any(shares[folder] < gate for folder, gate in GATES.items()))
 
 
 if __name__ == "__main__":

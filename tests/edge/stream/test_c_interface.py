@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from cpp_parts import REPOSITORY, built, program, tool
-from stream_parts import frame_info, wait_for
+from stream_parts import frame_info, publish, wait_for
 
 from roadmask import __version__
 from roadmask.labels.label_set import CATEGORY_NAMES, Category
@@ -208,3 +208,58 @@ def test_options_that_the_library_does_not_know_are_refused() -> None:
         assert getattr(loaded, f"roadmask_{call}")(None, None) == 0
     for nothing in ("close", "free", "mask_free"):
         getattr(loaded, f"roadmask_{nothing}")(None)
+
+
+def test_each_call_answers_for_a_mask_for_a_view_and_for_none(tmp_path: Path) -> None:
+    loaded = ctypes.CDLL(str(library()))
+    loaded.roadmask_mask_new.restype = ctypes.c_void_p
+    loaded.roadmask_mask_age_ns.restype = ctypes.c_int64
+    for name in ("reason_text", "reason_names"):
+        getattr(loaded, f"roadmask_{name}").restype = ctypes.c_size_t
+    mask, subscriber = ctypes.c_void_p(loaded.roadmask_mask_new()), ctypes.c_void_p()
+    identity = (ctypes.c_uint32 * 59)(236)  # its size first, then its kind
+
+    def kinds() -> list[int]:
+        return [n for n in range(8) if loaded.roadmask_mask_identity(mask, n, identity)]
+
+    def latest(call: str, max_age_ms: int = 2**63 - 1) -> int:
+        return int(
+            getattr(loaded, f"roadmask_{call}")(subscriber, mask, ctypes.c_int64(max_age_ms))
+        )
+
+    def text(call: str, *arguments: object) -> str:
+        """Whole, and cut where there is no room."""
+        length = getattr(loaded, f"roadmask_{call}")(*arguments, None, 0)
+        whole, cut = (ctypes.create_string_buffer(size) for size in (length + 1, 4))
+        for room in (whole, cut):
+            told = getattr(loaded, f"roadmask_{call}")(*arguments, room, len(room))
+            assert told == length == len(whole.value)
+        assert cut.value == whole.value[:3]
+        return whole.value.decode()
+
+    def nothing() -> None:
+        assert kinds() == [] and loaded.roadmask_mask_valid(mask) == 0
+        assert loaded.roadmask_mask_age_ns(mask) == 2**63 - 1
+
+    nothing()
+    path = tmp_path / "masks.sock"
+    made_by = StreamIdentity(model=Identity("street-s", b"\1" * 32))
+    with Publisher(path, mask_size=(8, 8), identity=made_by) as publisher:
+        assert loaded.roadmask_open(os.fsencode(path), None, ctypes.byref(subscriber)) == 0
+        for call in ("latest", "latest_view"):
+            wait_for(lambda call=call: publish(publisher) and latest(call) == 0, "a mask")
+            assert kinds() == [1, 2, 3, 4, 5, 6]
+            assert loaded.roadmask_mask_identity(mask, 1, identity) == 1
+            assert bytes(identity)[40:49] == b"street-s\0"
+            assert 0 < loaded.roadmask_mask_age_ns(mask) < 2**63 - 1
+        for _ in range(20):
+            publish(publisher)
+        assert loaded.roadmask_mask_valid(mask) == 0  # the view's slot has another frame
+        assert latest("latest", 0) == modes.NoMask.TOO_OLD
+        nothing()
+    assert text("reason_text", subscriber)
+    assert text("reason_text", None) == "no subscriber"
+    both = modes.Reason.THERMAL | modes.Reason.CAMERA_LOST
+    assert text("reason_names", int(both)) == "THERMAL|CAMERA_LOST"
+    loaded.roadmask_free(subscriber)
+    loaded.roadmask_mask_free(mask)
