@@ -12,11 +12,15 @@ Alter = Callable[[bytes], bytes]
 
 
 @contextmanager
-def proxy(base: str, delay_s: float = 0.0, alter: Alter = bytes) -> Iterator[str]:
+def proxy(
+    base: str, delay_s: float | Callable[[], float] = 0.0, alter: Alter = bytes
+) -> Iterator[str]:
     """The URL of a TCP proxy before ``base``: each way takes ``delay_s``, at any rate.
 
+    A delay that is called may change: what was sent first arrives first all the same.
     ``alter`` gives what the browser gets in place of a chunk of the server's.
     """
+    delay = delay_s if callable(delay_s) else lambda: delay_s
     port = int(base.rpartition(":")[2])
     loop = asyncio.new_event_loop()
 
@@ -27,13 +31,14 @@ def proxy(base: str, delay_s: float = 0.0, alter: Alter = bytes) -> Iterator[str
             if not writer.is_closing():
                 writer.write(data) if data else writer.close()
 
-        data = b"-"
+        data, due = b"-", 0.0
         while data:
             try:
                 data = await reader.read(_CHUNK)
             except ConnectionError:
                 data = b""
-            loop.call_later(delay_s, put, to(data))
+            due = max(due, loop.time() + delay())
+            loop.call_at(due, put, to(data))
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there = await asyncio.open_connection("127.0.0.1", port)

@@ -66,7 +66,7 @@ def known(**changes: Any) -> dict[str, Any]:
         (known(status=NOBODY, frame=None), "NONE", "no publisher"),
         (known(frame=None), "NONE", "first picture"),
         (known(frame=frame(age_ms=150)), "OK", ""),
-        (known(frame=frame(age_ms=251)), "STALE", "no new picture"),
+        (known(frame=frame(age_ms=240)), "STALE", "no new picture"),  # before it is painted
         (known(asked={"running": 600, "wall": 600}), "STALE", "too slow"),
         (known(asked=SET_BACK), "STALE", "no new picture"),
         (known(asked=SLEPT), "STALE", "no new picture"),

@@ -12,6 +12,7 @@ import { LiveStream } from "./stream.js";
 import { drawMark, markOf } from "./watermark.js";
 
 const TICK_MS = 100;
+const PAST_MS = 1; // a timer may ring a little early
 
 /** What the page knows; the picture is drawn from it alone, also when nothing comes any more. */
 const known = {
@@ -90,6 +91,7 @@ class View {
   #drawn = [];
   #skippedBefore = null;
   #broken = 0;
+  #expires = 0;
 
   constructor(labels) {
     this.painter = new Painter(labels.map((label) => label.color));
@@ -171,7 +173,10 @@ class View {
 
   /** Show the mode; touch the page only where something changed. */
   judge() {
-    const { mode, reasons, usable, band } = judge(known);
+    const { mode, reasons, usable, band, lastsMs } = judge(known);
+    clearTimeout(this.#expires);
+    // Green ends when it has to, not at the next tick.
+    if (usable) this.#expires = setTimeout(() => this.judge(), lastsMs + PAST_MS);
     byId("stage").classList.toggle("dead", !usable);
     byId("band").hidden = !band;
     byId("band").textContent = band;
