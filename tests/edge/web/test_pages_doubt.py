@@ -14,8 +14,8 @@ from web_parts import server
 MODE = "document.querySelector('#badge').dataset.mode"
 REASONS = "document.querySelector('#reasons').textContent"
 SEQUENCE = "Number(document.querySelector('#picture').dataset.sequence || 0)"
-# The badge, and how old the picture beside it is by the one clock of this machine. The badge is read
-# after whatever was due when the age was.
+# The badge, and how old the picture beside it is by the one clock of this machine. The badge is
+# read after whatever was due when the age was.
 WATCH = """(window.seen = [], setInterval(() => {
     const picture = document.querySelector('#picture'), badge = document.querySelector('#badge');
     const { mark } = picture.dataset;
