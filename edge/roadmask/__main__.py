@@ -2,6 +2,6 @@
 
 import sys
 
-from roadmask.cli.main import main
+from roadmask.cli.entry import main
 
 sys.exit(main())

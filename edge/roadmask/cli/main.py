@@ -10,6 +10,7 @@ from typing import Any
 
 from roadmask.cli.subcommand import _add
 from roadmask.system.command_line import Parser, entry_point, run_command
+from roadmask.system.first_moments import let_signals_come
 
 # What each does, and whether it stands under "advanced"; its module, of that name, holds the rest.
 _COMMANDS = {
@@ -96,7 +97,13 @@ def main(arguments: list[str] | None = None) -> int:
         options = parser(chosen).parse_args(arguments)
     except SystemExit as end:  # a line of help, or of what is wrong
         return int(end.code or 0)
-    return run_command(lambda: int(options.body(options)), verbose=options.verbose)
+
+    def body() -> int:
+        if options.command != "run":  # which lets them come once it has an answer to each
+            let_signals_come()
+        return int(options.body(options))
+
+    return run_command(body, verbose=options.verbose)
 
 
 if __name__ == "__main__":

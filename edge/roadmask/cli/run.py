@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from roadmask.cli.network import accept_negative_ranges
 from roadmask.cli.options import add_settings, given
-from roadmask.system.command_line import stop_on_signal
+from roadmask.system.command_line import EXIT_DONE, stop_on_signal, unwind_on_sigterm
+from roadmask.system.first_moments import let_signals_come
 
 if TYPE_CHECKING:
     from roadmask.inference.worker_process import WorkerProcess
@@ -58,19 +59,27 @@ def _publish(options: argparse.Namespace, worker: WorkerProcess) -> int:
     from roadmask.cli.config_file import daemon_config
     from roadmask.daemon.config import DaemonConfig
     from roadmask.daemon.order import order_of
+    from roadmask.daemon.reload import Reload
     from roadmask.system.logs import set_up_logs
 
     def read() -> DaemonConfig:
         return daemon_config(options.config, given(DaemonConfig, options))
 
-    config = read()
+    reload = Reload(read)
+    signal.signal(signal.SIGHUP, lambda *_: reload.wanted.set())
+    try:
+        unwind_on_sigterm()
+        let_signals_come()
+        config = read()  # a pipe may let it wait for ever, which no event would end
+        stop = stop_on_signal()
+    except KeyboardInterrupt:
+        return EXIT_DONE
     set_up_logs(config.log_format, config.log_level)
     faulthandler.enable()  # a crash in a driver or library names the thread that it came from
     order = order_of(config)
     worker.load(order)
 
     from roadmask.daemon.pipeline import open_pipeline
-    from roadmask.daemon.reload import Reload
     from roadmask.daemon.stage_times import StageTimes
     from roadmask.daemon.start import await_parts
     from roadmask.inference.engine_process import ProcessEngine
@@ -78,9 +87,6 @@ def _publish(options: argparse.Namespace, worker: WorkerProcess) -> int:
 
     manager = ServiceManager()
     times = StageTimes() if options.times else None
-    stop = stop_on_signal()
-    reload = Reload(read)
-    signal.signal(signal.SIGHUP, lambda *_: reload.wanted.set())
     published = 0
     with (
         ProcessEngine(order, config.max_age_ms, worker, config.standby) as engine,

@@ -1,6 +1,7 @@
 """The network's process, as its daemon holds it.
 
 Imports next to nothing, so that a daemon can start it before all that takes time.
+``python -m roadmask.inference.worker_process MODULE FD`` is the child's own beginning.
 """
 
 from __future__ import annotations
@@ -8,10 +9,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import pickle
+import signal
 import socket
 import subprocess
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING
+
+from roadmask.system.first_moments import HELD, ignore_signals
 
 if TYPE_CHECKING:
     from roadmask.inference.engine_order import EngineOrder
@@ -35,7 +40,10 @@ class WorkerProcess:
         self.ordered = False
         self.peer, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            command = [sys.executable, "-m", "roadmask.inference.engine_worker"]
+            command = [sys.executable, "-m", "roadmask.inference.worker_process"]
+            command.append("roadmask.inference.engine_worker")
+            # Held until the child ignores them: a terminal's Ctrl-C is for the daemon alone.
+            mask = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
             try:
                 self.process = subprocess.Popen(
                     [*command, str(theirs.fileno())],
@@ -45,6 +53,8 @@ class WorkerProcess:
             except OSError as error:
                 self.peer.close()
                 raise _not_started(error) from None
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     def __enter__(self) -> WorkerProcess:
         return self
@@ -72,3 +82,8 @@ def _not_started(error: OSError) -> Exception:
     # A process is a task as a thread is, and refused with the same number.
     why = no_thread() if error.errno == errno.EAGAIN else f"{error.strerror}; mend that"
     return ModelError(f"the network's process did not start: {why}")
+
+
+if __name__ == "__main__":
+    ignore_signals()  # the daemon's end ends this process
+    sys.exit(import_module(sys.argv[1]).main(int(sys.argv[2])))

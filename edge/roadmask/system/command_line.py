@@ -178,12 +178,13 @@ def _discard_output() -> None:
 def stop_on_signal() -> threading.Event:
     """An event that SIGINT and SIGTERM set, so that everything is left in order.
 
-    SIGHUP, which would end the process in disorder, is answered with one line.
+    SIGHUP, which would end the process in disorder, is answered with one line where nobody else
+    answers it.
     """
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup wants it
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # nohup ignores it
         signal.signal(signal.SIGHUP, lambda *_: complain("SIGHUP: there is nothing to reload"))
     return stop
 
