@@ -37,7 +37,13 @@ def _doctor(options: argparse.Namespace) -> int:
     from roadmask.stream.protocol import DEFAULT_SOCKET
     from roadmask.system.command_line import EXIT_DONE, EXIT_GATE
     from roadmask.system.files import write_json
-    from roadmask.tools.doctor import examine, examine_reader, to_json, verify_model
+    from roadmask.tools.doctor import (
+        examine,
+        examine_delegate,
+        examine_reader,
+        to_json,
+        verify_model,
+    )
 
     checks = examine(options.socket or Path(DEFAULT_SOCKET))
     if options.reader:
@@ -48,6 +54,8 @@ def _doctor(options: argparse.Namespace) -> int:
         engine = Engine(
             options.verify, options.threads, options.labels, accelerator, read_as_of(options)
         )
+        if accelerator.delegate:
+            checks.append(examine_delegate(accelerator.delegate))
         checks += verify_model(engine)
     elif accelerator.name:
         raise ConfigError(f"{accelerator.name}: give the network to run there with --verify MODEL")

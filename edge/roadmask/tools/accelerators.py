@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
+
+from roadmask.tools.library_version import library_version
 
 
 class Found(NamedTuple):
@@ -41,7 +42,7 @@ _KINDS = (
 
 
 def accelerators(
-    root: Path = Path("/"), loads: Callable[[str], object] = ctypes.CDLL
+    root: Path = Path("/"), version: Callable[[str], str] = library_version
 ) -> Iterator[Found]:
     """Those of which this machine has a device or a library.
 
@@ -49,14 +50,13 @@ def accelerators(
 
     Args:
         root: of the file system, for tests.
-        loads: raises OSError for a library that cannot be loaded.
+        version: of a library; raises OSError for one that cannot be loaded.
     """
     for kind in _KINDS:
         nodes = sorted((root / "dev").glob(kind.nodes))
         library = ""
         with suppress(OSError):
-            loads(kind.library)
-            library = kind.library
+            library = f"{kind.library} ({version(kind.library)})"
         usb = [name for name in _usb(root) if name in kind.usb]
         if not nodes and not usb and not library:
             continue

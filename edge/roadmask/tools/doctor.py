@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from roadmask import __version__, _native
-from roadmask.errors import ModelError
+from roadmask.errors import ModelError, first_line
 from roadmask.inference import reference_kernels as kernels_reference
 from roadmask.inference.engine import Engine
 from roadmask.inference.golden import read_golden, verify
@@ -31,6 +31,7 @@ from roadmask.system.clock import now_ns
 from roadmask.system.hardware import Device, firmware_versions, read_device
 from roadmask.tools.accelerators import accelerators
 from roadmask.tools.doors import what_bars
+from roadmask.tools.library_version import library_version
 
 OK, NOTE, FAULT = "ok", "note", "fault"
 _HOT_C = 80.0  # Raspberry Pi throttles from 80 °C, Jetson from about 85 °C
@@ -83,6 +84,14 @@ def examine_reader(user: str, socket: Path) -> Check:
     """
     bar = what_bars(user, socket)
     return Check(f"reader {user}", FAULT if bar else OK, bar or f"may connect to {socket}")
+
+
+def examine_delegate(library: str) -> Check:
+    """The version of a delegate's library; whether it runs anything, its placement tells."""
+    try:
+        return Check(f"delegate {library}", OK, library_version(library))
+    except OSError as error:
+        return Check(f"delegate {library}", NOTE, f"cannot be loaded: {first_line(error)}")
 
 
 def verify_model(engine: Engine) -> list[Check]:

@@ -11,11 +11,12 @@ from roadmask.tools.accelerators import accelerators
 
 
 def libraries(*there: str) -> object:
-    def loads(name: str) -> None:
+    def version(name: str) -> str:
         if name not in there:
             raise OSError(name)
+        return "1.2.3"
 
-    return loads
+    return version
 
 
 def found(root: Path, *there: str) -> list[tuple[str, bool, str]]:
@@ -34,7 +35,7 @@ def test_a_device_without_its_library_and_a_library_without_a_device(tmp_path: P
     assert gpu[:2] == ("GPU", False) and "libvulkan.so.1 is not installed" in gpu[2]
     assert tpu[:2] == ("Edge TPU", False) and "no /dev/apex_*" in tpu[2]
     ((name, usable, text),) = found(tmp_path, "libvulkan.so.1")
-    assert (name, usable) == ("GPU", True) and f"{node}, libvulkan.so.1: `doctor" in text
+    assert (name, usable) == ("GPU", True) and f"{node}, libvulkan.so.1 (1.2.3): `doctor" in text
 
 
 def test_an_edge_tpu_on_usb(tmp_path: Path) -> None:
