@@ -10,7 +10,6 @@ from roadmask.system.ranges import COUNT, at_least, between
 from roadmask.system.settings import check, setting
 from train.schedules import SCHEDULES
 
-CHECKPOINT = "checkpoint.npz"  # in the folder of a run
 _SOME = at_least(1)
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 

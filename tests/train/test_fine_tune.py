@@ -12,7 +12,8 @@ import pytest
 from roadmask.errors import ConfigError
 from roadmask.inference.model_file import FAMILY
 from roadmask.town.export import write_cityscapes
-from train.__main__ import _parser, main
+from train.__main__ import main
+from train.command import training_parser
 from train.family import family_network, family_weights
 from train.models.roadlite import SIZES
 from train.options import prepare
@@ -53,7 +54,7 @@ def test_one_command_fine_tunes_the_largest(own: Path, tmp_path: Path) -> None:
 def test_another_size_may_be_given(own: Path, tmp_path: Path) -> None:
     command = ["--model", "s", "--dataset", "cityscapes", "--root", str(own)]
     for given, size in ((["--size", "64x32"], (64, 32)), ([], SIZES["s"])):
-        options = _parser().parse_args([*command, *given, "--out", str(tmp_path)])
+        options = training_parser().parse_args([*command, *given, "--out", str(tmp_path)])
         config, _, _ = prepare(options)
         assert (config.model, config.input_size, config.crop_size) == ("roadlite", size, size)
 

@@ -58,11 +58,13 @@ def test_one_line_and_exit_code_2(
 
 
 def test_a_small_share_gives_one_sample_at_least(tmp_path: Path) -> None:
-    from train.__main__ import _parser
+    from train.command import training_parser
     from train.data.loader import TrainingData
     from train.options import prepare
 
-    options = _parser().parse_args([*ARGUMENTS, "--mix", "town=1e-6", "--out", str(tmp_path)])
+    options = training_parser().parse_args(
+        [*ARGUMENTS, "--mix", "town=1e-6", "--out", str(tmp_path)]
+    )
     _, parts, _ = prepare(options)
     assert parts[1].samples == 1
     images, masks = TrainingData(parts, size=(64, 32), batch_size=2, seed=1)[0]

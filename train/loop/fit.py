@@ -20,7 +20,8 @@ from roadmask.errors import DataError
 from roadmask.labels.lookup import label_set
 from roadmask.system.files import atomic_path, write_json
 from roadmask.system.progress import Count, part, say
-from train.config import CHECKPOINT, FitConfig
+from train import CHECKPOINT
+from train.config import FitConfig
 from train.data.loader import Part, TrainingData, class_shares
 from train.data.prefetch import prefetch
 from train.data.recipes import load_recipe

@@ -105,16 +105,16 @@ def run(options: argparse.Namespace) -> int:
 
 def _check_options(plan: SweepPlan) -> None:
     """A training's own checks of the options that all trials have, and of one value of each."""
-    from train.__main__ import _parser
+    from train.command import training_parser
     from train.options import check_options
 
     first = {n: v.low if isinstance(v, Range) else v[0] for n, v in plan.search.items()}
     words = arguments({**plan.options, **first})
-    check_options(_parser().parse_args([*words, "--out", "x"]))
+    check_options(training_parser().parse_args([*words, "--out", "x"]))
     for name, values in plan.search.items():
         for value in () if isinstance(values, Range) else values[1:]:
             words = arguments({**plan.options, **first, name: value})
-            check_options(_parser().parse_args([*words, "--out", "x"]))
+            check_options(training_parser().parse_args([*words, "--out", "x"]))
 
 
 def _study(plan: SweepPlan, out: Path) -> Any:

@@ -31,7 +31,7 @@ from roadmask.system.files import note_temporaries
 
 _GRACE_S = {signal.SIGINT: 0.5, signal.SIGTERM: 5.0}  # a service manager waits longer than people
 _WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP, signal.SIGCHLD)
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 def guarded(main: Callable[[], int], kept: Callable[[], str]) -> int:
@@ -48,6 +48,8 @@ def guarded(main: Callable[[], int], kept: Callable[[], str]) -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
+    # What the child started becomes ours when it dies, so that its end can be waited for.
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
     parent = os.getpid()
     child = os.fork()
     if child == 0:
@@ -114,15 +116,18 @@ def _stop_together(child: int) -> None:
 
 
 def _end(child: int) -> None:
-    os.killpg(child, signal.SIGKILL)
-    os.waitpid(child, 0)
+    """Kill it and everything that it started, and wait until none of them is left."""
+    with suppress(ProcessLookupError):
+        os.killpg(child, signal.SIGKILL)
+    with suppress(ChildProcessError):
+        while True:
+            os.waitpid(-child, 0)
 
 
 def _code(child: int, status: int, kept: Callable[[], str] | None) -> int:
     code = os.waitstatus_to_exitcode(status)
     if code < 0 or kept is not None:  # what it started need not have ended with it
-        with suppress(ProcessLookupError):
-            os.killpg(child, signal.SIGKILL)
+        _end(child)
     if code >= 0:
         return code
     if kept is not None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parents[3]
 # 7 ** 10**9 hears no signal for hours, as a compiler in C++ does not.
 PROGRAM = """
 import os, subprocess, sys, time
@@ -99,3 +100,15 @@ def test_the_work_does_not_outlive_its_guard(tmp_path: Path) -> None:
         assert select.select([work], [], [], 60)[0]
     finally:
         os.close(work)
+
+
+@pytest.mark.parametrize("package", ["train", "convert", "benchmarks"])
+def test_nothing_heavy_is_loaded_before_it(package: str) -> None:
+    """Until the guard is there Ctrl-C is a traceback, and numpy alone took most of a second."""
+    script = (
+        f"import sys, {package}.__main__; print({{'numpy', 'cv2', 'keras'}} & {{*sys.modules}})"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert ended.stdout == "set()\n", ended.stderr
