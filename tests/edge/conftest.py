@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,16 +11,20 @@ import pytest
 from roadmask import _native
 
 _HERE = Path(__file__).parent
-# What is left open is told when it is collected, which may be in another test than its own.
-_ERRORS = ("error", "ignore::ResourceWarning")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A warning in a test of the shipped package is an error; the last filter that fits wins."""
+    """A warning in a test of the shipped package is an error, of what is left open too."""
     for item in items:
         if _HERE in item.path.parents:
-            for told in _ERRORS:
-                item.add_marker(pytest.mark.filterwarnings(told))
+            item.add_marker(pytest.mark.filterwarnings("error"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_left_open() -> Iterator[None]:
+    """What only circles of references still hold is told in the file that left it open."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(params=_native.kernel_levels())

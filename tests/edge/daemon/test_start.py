@@ -43,8 +43,7 @@ class Reader:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._client is not None:
-            self._client.close()
+        self._leave()
 
     def until(self, what: Callable[[FrameHeader], bool]) -> FrameHeader:
         return wait_for(lambda: (h := self._next()) and what(h) and h, "such a header")
@@ -56,8 +55,13 @@ class Reader:
                 welcome_of(self._client)
             return header_of(self._client)
         except (OSError, ProtocolError, AssertionError):
-            self._client = None
+            self._leave()
             return None
+
+    def _leave(self) -> None:
+        if self._client is not None:
+            self._client.close()
+        self._client = None
 
 
 def lost(header: FrameHeader) -> bool:

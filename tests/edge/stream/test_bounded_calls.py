@@ -78,8 +78,7 @@ def unread(peer: socket.socket) -> int:
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_a_flood_is_taken_in_parts(path: Path, client: str) -> None:
-    hostile = RawPublisher(path)
-    with asked(client, path) as ask:
+    with RawPublisher(path) as hostile, asked(client, path) as ask:
         wait_for(lambda: ask()[0] is NoMask.AWAITING_WELCOME, "connected")
         hostile.serve((encode(good_welcome()), [hostile.sealed]))
         wait_for(lambda: ask()[0] is NoMask.NO_FRAME, "welcomed")
@@ -97,7 +96,6 @@ def test_a_flood_is_taken_in_parts(path: Path, client: str) -> None:
             return 0 < left < before
 
         wait_for(in_parts, "one look, not all of it")
-    hostile.close()
 
 
 def test_one_call_reads_so_many_messages() -> None:
@@ -117,48 +115,50 @@ def test_one_call_reads_so_many_messages() -> None:
 @pytest.mark.parametrize("client", CLIENTS)
 def test_a_ring_that_is_not_there_is_not_made(path: Path, client: str) -> None:
     """2 GiB, sealed, no page of it written: the reader would make them all, at its own cost."""
-    hostile = RawPublisher(path)
-    for size in (2 << 30, 128 << 20):
-        sparse = os.memfd_create("sparse", os.MFD_ALLOW_SEALING)
-        os.ftruncate(sparse, size)
-        fcntl.fcntl(sparse, fcntl.F_ADD_SEALS, ring.SEALS)
-        welcome = encode(good_welcome(ring_bytes=size))
-        with asked(client, path) as ask:
+    with RawPublisher(path) as hostile:
+        for size in (2 << 30, 128 << 20):
+            sparse = os.memfd_create("sparse", os.MFD_ALLOW_SEALING)
+            os.ftruncate(sparse, size)
+            fcntl.fcntl(sparse, fcntl.F_ADD_SEALS, ring.SEALS)
+            welcome = encode(good_welcome(ring_bytes=size))
+            with asked(client, path) as ask:
 
-            def named(welcome: bytes = welcome, sparse: int = sparse, ask: Ask = ask) -> bool:
-                hostile.serve((welcome, [sparse]))
-                return ask()[:2] == (NoMask.MALFORMED, "ring_size")
+                def named(welcome: bytes = welcome, sparse: int = sparse, ask: Ask = ask) -> bool:
+                    hostile.serve((welcome, [sparse]))
+                    return ask()[:2] == (NoMask.MALFORMED, "ring_size")
 
-            wait_for(named, "refusal")
-        assert os.fstat(sparse).st_blocks == 0
-        os.close(sparse)
-    hostile.close()
+                wait_for(named, "refusal")
+            assert os.fstat(sparse).st_blocks == 0
+            os.close(sparse)
 
 
 @pytest.mark.parametrize("client", CLIENTS)
 def test_a_readers_own_maximum(path: Path, client: str) -> None:
     """Of the ring, and of one frame: an eighth of it."""
     layout = ring.RingLayout((512, 256), True, (512, 256), 2)
-    hostile = RawPublisher(path, layout)
-    welcome = (encode(good_welcome(layout)), [hostile.sealed])
-    slot = layout.slots_offset
-    frame = {"slot": 0, "mask_offset": slot, "confidence_offset": slot + layout.confidence_start}
-    frame["preview_offset"] = slot + layout.preview_start
-    for most, check in (
-        (layout.ring_bytes - 1, "ring_size"),
-        (8 * layout.slot_bytes - 1, "mask_size"),
-        (8 * layout.slot_bytes, "none"),
-    ):
-        with asked(client, path, most) as ask:
+    with RawPublisher(path, layout) as hostile:
+        welcome = (encode(good_welcome(layout)), [hostile.sealed])
+        slot = layout.slots_offset
+        frame = {
+            "slot": 0,
+            "mask_offset": slot,
+            "confidence_offset": slot + layout.confidence_start,
+        }
+        frame["preview_offset"] = slot + layout.preview_start
+        for most, check in (
+            (layout.ring_bytes - 1, "ring_size"),
+            (8 * layout.slot_bytes - 1, "mask_size"),
+            (8 * layout.slot_bytes, "none"),
+        ):
+            with asked(client, path, most) as ask:
 
-            def named(check: str = check, ask: Ask = ask) -> bool:
-                news = (encode(good_frame(**frame)), list[int]())
-                hostile.serve(welcome, news)
-                reason, failed, _ = ask()
-                return failed == check and reason in (NoMask.MALFORMED, NoMask.OVERWRITTEN)
+                def named(check: str = check, ask: Ask = ask) -> bool:
+                    news = (encode(good_frame(**frame)), list[int]())
+                    hostile.serve(welcome, news)
+                    reason, failed, _ = ask()
+                    return failed == check and reason in (NoMask.MALFORMED, NoMask.OVERWRITTEN)
 
-            wait_for(named, check)
-    hostile.close()
+                wait_for(named, check)
 
 
 NO_ROOM = """
