@@ -97,6 +97,18 @@ def test_a_truth_is_scored(client: httpx.Client, shipped_model: Path, form: str)
     assert (difference[void] == 128).all() and scores["scored_pixels"] == np.sum(~void)
 
 
+@pytest.mark.parametrize("kind", [".png", ".webp", ".jpg"])
+@pytest.mark.parametrize("size", [(1, 1), (7, 300), (8, 8)])
+def test_a_truth_of_a_few_pixels_is_scored(
+    client: httpx.Client, kind: str, size: tuple[int, int]
+) -> None:
+    """Whether EXIF turns it was seen at an eighth of its size, which was none: an answer of 500."""
+    picture, truth = np.full((*size, 3), 120, np.uint8), np.ones(size, np.uint8)
+    files = {"image": ("a", encoded(picture, kind)), "truth": ("b", encoded(truth))}
+    answer = client.post("/predict/?format=json", files=files).raise_for_status()
+    assert answer.json()["scores"]["scored_pixels"] == truth.size
+
+
 def test_batch(client: httpx.Client, shipped_model: Path) -> None:
     images = [town_picture(frame=n) for n in (1, 2)]
     files = [("image", (f"../{n}.png", encoded(image))) for n, image in enumerate(images)]

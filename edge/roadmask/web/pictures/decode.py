@@ -45,9 +45,11 @@ def decode_index_picture(data: bytes | bytearray, max_pixels: int) -> U8:
 
 def is_turned(data: bytes | bytearray) -> bool:
     """Whether EXIF turns a picture that ``decode_picture`` takes."""
-    # At an eighth of the size: the pixels need not be held twice more to see it.
-    encoded = np.frombuffer(data, np.uint8)
-    small = cv2.IMREAD_REDUCED_GRAYSCALE_8
+    # At an eighth of the size: the pixels need not be held twice more to see it. OpenCV makes no
+    # eighth of less than 8 px.
+    header, encoded = read_header(data), np.frombuffer(data, np.uint8)
+    eighth = min(header.width, header.height) >= 8
+    small = cv2.IMREAD_REDUCED_GRAYSCALE_8 if eighth else cv2.IMREAD_GRAYSCALE
     shown, stored = (
         cv2.imdecode(encoded, flags) for flags in (small, small | cv2.IMREAD_IGNORE_ORIENTATION)
     )
