@@ -22,7 +22,7 @@ def proxy(
     """
     delay = delay_s if callable(delay_s) else lambda: delay_s
     port = int(base.rpartition(":")[2])
-    loop = asyncio.new_event_loop()
+    loop, writers = asyncio.new_event_loop(), list[asyncio.StreamWriter]()
 
     async def forward(
         reader: asyncio.StreamReader, writer: asyncio.StreamWriter, to: Alter
@@ -42,7 +42,17 @@ def proxy(
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there = await asyncio.open_connection("127.0.0.1", port)
+        writers.extend((writer, there[1]))
         await asyncio.gather(forward(reader, there[1], bytes), forward(there[0], writer, alter))
+
+    async def leave() -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for writer in writers:
+            writer.transport.abort()
+        await asyncio.sleep(0)  # they close in the loop's next turn
 
     listener = loop.run_until_complete(asyncio.start_server(serve, "127.0.0.1", 0))
     thread = threading.Thread(target=loop.run_forever)
@@ -53,7 +63,5 @@ def proxy(
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         listener.close()
-        for task in asyncio.all_tasks(loop):
-            task.cancel()
-        loop.run_until_complete(asyncio.sleep(0))
+        loop.run_until_complete(leave())
         loop.close()
