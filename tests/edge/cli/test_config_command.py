@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tomllib
 
 from roadmask.cli.config_file import TABLES, daemon_config
 from roadmask.cli.config_text import markdown
@@ -20,6 +19,7 @@ from roadmask.daemon.config import DaemonConfig
 from roadmask.errors import ConfigError
 from roadmask.system.ranges import Range
 from roadmask.system.settings import Setting, settings_of
+from roadmask.system.toml import read_toml
 
 PAGES = Path(__file__).parents[3] / "docs"
 COMMANDS = {"daemon": "run", "serve": "serve"}
@@ -186,7 +186,8 @@ def test_what_is_shown_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[st
     path.write_text("[daemon]\nthreads = 3\n[scene]\ndark = 0.5\n")
     assert main(["config", "check", str(path)]) == 0
     assert main(["config", "show", str(path)]) == 0
-    shown = tomllib.loads(capsys.readouterr().out.partition("\n")[2])
+    path.write_text(capsys.readouterr().out.partition("\n")[2])
+    shown = read_toml(path)
     assert (shown["daemon"]["threads"], shown["scene"]["dark"]) == (3, 0.5)
     config = daemon_config(path, {"threads": 4})
     assert (config.threads, config.scene.dark, config.max_age_ms) == (4, 0.5, 250)

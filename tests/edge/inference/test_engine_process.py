@@ -124,7 +124,7 @@ def test_a_hang_is_told_and_ended(engine: ProcessEngine, stop: threading.Event) 
     engine.late = told.set
     engine._patience.late_s = engine._patience.lost_s = 0.05
     os.kill(process_id(engine), signal.SIGSTOP)
-    with pytest.raises(EngineLostError, match="did not answer within 50 ms"):
+    with pytest.raises(EngineLostError, match=r"did not answer within \d+ ms"):
         engine.invoke()
     assert told.is_set()
     engine.recover(stop)

@@ -11,10 +11,11 @@ from typing import Any
 import httpx
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.errors import SerializationNotPossible
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
@@ -84,7 +85,10 @@ def test_no_server_error(schema: Any, path: str, mode: GenerationMode) -> None:
     )
     @given(case=schema[path][method].as_strategy(generation_mode=mode))
     def send(case: Any) -> None:
-        case.call_and_validate(checks=CHECKS, timeout=60)
+        try:
+            case.call_and_validate(checks=CHECKS, timeout=60)
+        except SerializationNotPossible:  # Python 3.10's last schemathesis cannot write every part
+            reject()
 
     try:
         send()
