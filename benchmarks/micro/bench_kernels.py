@@ -134,6 +134,22 @@ def test_frame_to_tensor(benchmark: Benchmark, how: str, layout: str) -> None:
     assert difference.mean() < 1
 
 
+@pytest.mark.parametrize("how", [*LEVELS, "numpy"])
+@pytest.mark.parametrize("size", [(72, 56), LOGITS], ids=["s", "roadnet"])
+def test_steady(benchmark: Benchmark, how: str, size: tuple[int, int]) -> None:
+    values = np.ascontiguousarray(logits(8)[: size[1], : size[0]])
+    guarded = (EIGHT >= 6).astype(np.uint8)
+    benchmark.group = f"logits {size} x 8 steadied"  # type: ignore[attr-defined]
+    expected, state = kernels_reference.steady(values, None, guarded, 1, 26214, 55)
+    if how == "numpy":
+        benchmark(lambda: kernels_reference.steady(values, state, guarded, 1, 26214, 55))
+        return
+    _native.set_kernel_level(how)
+    plan, out = _native.SteadyPlan(size, guarded, 1, 26214, 55), np.empty_like(values)
+    benchmark(lambda: plan.run(values, out))
+    assert (out == expected).all()
+
+
 @pytest.mark.parametrize("how", ["kernel", "numpy+opencv"])
 def test_overlay(benchmark: Benchmark, how: str) -> None:
     image, mask = scene()

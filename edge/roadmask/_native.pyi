@@ -201,6 +201,24 @@ class UpsamplePlan:
     ) -> tuple[list[int], int]:
         """Pixels of each category; of the void ones, those of NaN, infinity or unknown class."""
 
+class SteadyPlan:
+    """Temporal filter on int8 logits, with its state; see ``kernels_reference.steady``.
+
+    ``guarded`` is ``(C,) uint8``: 1 for a class whose pixels it never takes away.
+
+    Raises:
+        TypeError: a buffer holds other items than expected.
+        ValueError: another shape or value than expected, or a read-only output.
+    """
+
+    def __init__(
+        self, logits_size: tuple[int, int], guarded: _Array, first: int, weight: int, limit: int
+    ) -> None: ...
+    def run(self, logits: _Array, out: _Array) -> None:
+        """Write ``(h, w, C)`` logits, steadied by those before; ``out`` may be ``logits``."""
+    def reset(self) -> None:
+        """The next logits count alone."""
+
 def nearest_map(
     ids: _Array,
     out: _Array,

@@ -15,6 +15,7 @@
 #include "kernels/overlay.hpp"
 #include "kernels/preprocess/preprocess.hpp"
 #include "kernels/scene/scene.hpp"
+#include "kernels/steady/steady.hpp"
 #include "kernels/upsample/upsample.hpp"
 
 namespace k = roadmask::kernels;
@@ -183,6 +184,37 @@ void test_scene() {
   }
 }
 
+void test_steady() {
+  const k::Size size{between(1, 40), between(1, 12)};
+  const int classes = between(0, 1) ? 8 : between(2, 33);
+  k::SteadyOptions options{size, classes,           between(0, classes - 1),
+                           {},   between(0, 32767), between(1, 255)};
+  for (int c = 0; c < classes; ++c)
+    options.guarded.push_back(static_cast<std::uint8_t>(between(0, 3) == 0));
+  const std::vector<k::Level> levels = k::available_levels();
+  std::vector<k::SteadyPlan> plans(levels.size(), k::SteadyPlan(options));
+  const auto values = static_cast<std::size_t>(size.width * size.height * classes);
+  Bytes logits = region_logits(size, classes);
+  for (int frame = 0; frame < 4; ++frame) {
+    for (std::size_t i = 0; i < values; ++i)  // frames that resemble each other, at the ends too
+      logits.data[i] = static_cast<std::uint8_t>(
+          std::clamp(static_cast<std::int8_t>(logits.data[i]) + between(-20, 20), -128, 127));
+    Bytes expected(values);
+    for (std::size_t l = 0; l < levels.size(); ++l) {
+      Bytes out(values);
+      std::memcpy(out.data.get(), logits.data.get(), values);
+      k::set_level(levels[l]);
+      auto* data = reinterpret_cast<std::int8_t*>(out.data.get());
+      plans[l].run(data, data);
+      if (l == 0)
+        std::memcpy(expected.data.get(), out.data.get(), values);
+      else
+        check(out == expected, "steady", levels[l], size, size);
+      check(frame > 0 || out == logits, "steady (first frame)", levels[l], size, size);
+    }
+  }
+}
+
 void test_nearest_and_overlay() {
   const k::Size from{between(1, 90), between(1, 50)}, to{between(1, 2500), between(1, 60)};
   const Bytes ids = Bytes::noise(static_cast<std::size_t>(from.width * from.height));
@@ -212,6 +244,7 @@ int main(int argc, char** argv) {
     test_upsample();
     test_preprocess();
     test_scene();
+    test_steady();
     test_nearest_and_overlay();
   }
   std::printf("%d checks, %d failures; levels:", checks, failures);

@@ -22,6 +22,7 @@
 #include "kernels/overlay.hpp"
 #include "kernels/preprocess/preprocess.hpp"
 #include "kernels/scene/scene.hpp"
+#include "kernels/steady/steady.hpp"
 #include "kernels/upsample/upsample.hpp"
 #include "python/array_view.hpp"
 
@@ -146,6 +147,33 @@ nb::tuple run_upsample(k::UpsamplePlan& plan, nb::handle logits, nb::handle out,
                                 : plan.run(in.as<float>(), plane_of(mask), plane);
   }
   return tuple_of(filled);
+}
+
+void make_steady(k::SteadyPlan* self, SizePx logits_size, nb::handle guarded, int first, int weight,
+                 int limit) {
+  const std::vector<std::uint8_t> guards = table_of("guarded", guarded, -1, 1);
+  const auto classes = static_cast<int>(guards.size());
+  if (classes < 2 || classes > 255)
+    refuse("guarded: given " + std::to_string(classes) + " classes, expected 2 to 255");
+  if (first < 0 || first >= classes)
+    refuse("first: given " + std::to_string(first) + ", expected a class, 0 to " +
+           std::to_string(classes - 1));
+  if (weight < 0 || weight >= k::kSteadyWhole)
+    refuse("weight: given " + std::to_string(weight) + ", expected 0 to 32767");
+  if (limit < 1 || limit > 255)
+    refuse("limit: given " + std::to_string(limit) + ", expected 1 to 255");
+  const k::SteadyOptions options{
+      size_of("logits_size", logits_size), classes, first, guards, weight, limit};
+  new (self) k::SteadyPlan(options);
+}
+
+void run_steady(k::SteadyPlan& plan, nb::handle logits, nb::handle out) {
+  const k::SteadyOptions& o = plan.options();
+  const std::vector<std::ptrdiff_t> shape{o.logits.height, o.logits.width, o.classes};
+  const ArrayView in("logits", logits, "b", shape, ArrayView::kRead);
+  const ArrayView result("out", out, "b", shape, ArrayView::kWrite);
+  nb::gil_scoped_release release;
+  plan.run(in.as<std::int8_t>(), reinterpret_cast<std::int8_t*>(result.writable_bytes()));
 }
 
 nb::tuple nearest_map(nb::handle ids, nb::handle out, nb::handle table,
@@ -303,6 +331,13 @@ void bind_kernels(nb::module_& m) {
            nb::arg("confidence").none() = nb::none(),
            "Write the mask (and the confidence); returns the pixels of each category, and how many "
            "are void because nothing is known there.");
+  nb::class_<k::SteadyPlan>(m, "SteadyPlan",
+                            "Temporal filter on int8 logits of one shape, with its state.")
+      .def("__init__", &make_steady, nb::arg("logits_size"), nb::arg("guarded").none(),
+           nb::arg("first"), nb::arg("weight"), nb::arg("limit"))
+      .def("run", &run_steady, nb::arg("logits").none(), nb::arg("out").none(),
+           "Write the logits, steadied by those before; out may be logits.")
+      .def("reset", &k::SteadyPlan::reset, "The next logits count alone.");
   m.def("nearest_map", &nearest_map, nb::arg("ids").none(), nb::arg("out").none(),
         nb::arg("table").none(), nb::arg("input_size") = nb::none(), nb::arg("window") = nb::none(),
         "Class ids → categories at out's size, nearest neighbour; returns as UpsamplePlan.run.");

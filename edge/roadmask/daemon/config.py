@@ -8,6 +8,7 @@ from roadmask.daemon.camera_model import CameraSettings
 from roadmask.inference.geometry import FITS, MASK_SIZES
 from roadmask.inference.model_file import DEFAULT_MODEL
 from roadmask.inference.reading.read_as import ReadAs
+from roadmask.inference.steady import STRENGTH
 from roadmask.stream.checks import MAX_AGE_MS
 from roadmask.stream.protocol import DEFAULT_SOCKET
 from roadmask.system.forms import CORES, CROP, Form
@@ -119,6 +120,11 @@ class DaemonConfig(ReadAs):
     confidence: bool = setting(False, "publish a confidence plane")
     abstain: float = setting(
         0.0, "pixels with less confidence than this are void: no claim", within=SHARE
+    )
+    steady: float = setting(
+        0.0,
+        "weight of the frames before where logits hardly differ: less flicker",
+        within=STRENGTH,
     )
     checksum: bool = setting(False, "send each mask's CRC-32C, for readers to check")
     preview: bool = setting(False, "publish the picture that the network sees")

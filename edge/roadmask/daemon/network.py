@@ -12,6 +12,7 @@ from roadmask.inference.engine import Engine
 from roadmask.inference.geometry import Geometry, geometry
 from roadmask.inference.postprocess import Postprocess
 from roadmask.inference.proof import Standing, prove
+from roadmask.inference.steady import Steady
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Network:
         postprocess: its output into the subscribers' memory.
         standing: how far it is proved on this board.
         check: judges what it gives.
+        steady: the temporal filter on its logits, where one is wanted.
     """
 
     engine: Engine
@@ -33,6 +35,7 @@ class Network:
     postprocess: Postprocess
     standing: Standing
     check: MaskCheck
+    steady: Steady | None = None
 
 
 def view_of(config: DaemonConfig, camera: tuple[int, int], input_size: tuple[int, int]) -> Geometry:
@@ -51,7 +54,7 @@ def fit_network(engine: Engine, camera: tuple[int, int], config: DaemonConfig) -
 
     Raises:
         ModelError: it answers its golden frames otherwise than certified.
-        ConfigError: a crop outside the picture; a confidence that the network cannot give.
+        ConfigError: a crop outside the picture; a confidence or logits that it cannot give.
     """
     view = view_of(config, camera, engine.input_size)
     postprocess = Postprocess(engine, view, abstain=config.abstain)
@@ -60,6 +63,7 @@ def fit_network(engine: Engine, camera: tuple[int, int], config: DaemonConfig) -
             f"--confidence: model {engine.name} ends in class ids, which tell no confidence; "
             "leave the option out or give a model with logits"
         )
+    steady = Steady(engine, config.steady) if config.steady else None
     standing = engine.standing or prove(engine, skip=config.no_verify)
     check = MaskCheck(config.mask, config.scene, engine, view.inner, standing.golden)
-    return Network(engine, view, TensorPool(engine, view), postprocess, standing, check)
+    return Network(engine, view, TensorPool(engine, view), postprocess, standing, check, steady)

@@ -97,6 +97,9 @@ def identity_of(network: Network, camera: SeenCamera) -> StreamIdentity:
     """Names and digests of what makes the masks."""
     engine, standing = network.engine, network.standing
     calibration = engine.info.calibration if engine.info else {}
+    verification = standing.text
+    if network.steady is not None:  # room for it in a name
+        verification = f"{verification[:70]}; steady {network.steady.strength:g}"
     return StreamIdentity(
         model=Identity(engine.name, bytes.fromhex(engine.digest)),
         calibration=Identity(
@@ -108,6 +111,6 @@ def identity_of(network: Network, camera: SeenCamera) -> StreamIdentity:
             hashlib.sha256(" ".join(CATEGORY_NAMES).encode()).digest(),
             tuple((int(r), int(g), int(b)) for r, g, b in CATEGORY_COLORS_RGB),
         ),
-        verification=Identity(standing.text, standing.digest),
+        verification=Identity(verification, standing.digest),
         **geometry_identities(camera.model),
     )

@@ -162,6 +162,8 @@ def _announce(network: Network, source: Source, publisher: Publisher) -> None:
     _log.info("model %s, %s: %s", engine.name, engine.digest[:12], engine.placement.describe())
     _log.info(engine.standing.text if engine.standing else "unverified")
     _log.info("camera %s", source.describe())
+    if network.steady is not None:
+        _log.info("steady %g", network.steady.strength)
     _log.info("masks of %dx%d px at %s", width, height, publisher.socket_path)
 
 

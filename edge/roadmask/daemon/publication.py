@@ -18,7 +18,7 @@ from roadmask.daemon.network import Network
 from roadmask.daemon.stage_times import StageTimes
 from roadmask.inference.tensors import flat_bytes
 from roadmask.sources import SourceKind
-from roadmask.stream.modes import Flag, Reason
+from roadmask.stream.modes import Flag, Mode, Reason
 from roadmask.stream.protocol import Stages
 from roadmask.stream.publish.frame_info import Indices
 from roadmask.stream.publish.publisher import FrameInfo, Publisher
@@ -67,6 +67,9 @@ class Publication:
         self._standing = network.standing
         self.identity = Indices()  # of the network, in the stream's table
         self._postprocess, self._tensors = network.postprocess, network.tensors
+        self._steady = network.steady
+        if self._steady is not None:
+            self._steady.forget()  # it may have been at work before another network
         self._looks, self._health, self._times = looks, health, times
         geometry, output = network.view, network.engine.output
         width, height = geometry.network
@@ -175,7 +178,10 @@ class Publication:
     def _publish(self, done: _Inferred, output: npt.NDArray[Any]) -> None:
         frame = done.frame
         slot = self._publisher.begin()
-        counts = self._postprocess.into(slot.mask, slot.confidence, output)
+        logits, steady = output, self._steady
+        if steady is not None:
+            logits = steady.of(output, frame.frame_id, frame.capture_ns)
+        counts = self._postprocess.into(slot.mask, slot.confidence, logits)
         if slot.preview is not None:
             self._draw_preview(frame.prepared.tensor, slot.preview)
         postprocessed_ns = now_ns()
@@ -188,6 +194,8 @@ class Publication:
         mode, reasons = self._health.judge(
             frame, seen, postprocessed_ns, self._postprocess.invalid / self._postprocess.claimed
         )
+        if steady is not None and mode not in (Mode.OK, Mode.DEGRADED):
+            steady.forget()
         if frame.size != self._transform_of:
             self._transform_of = frame.size
             self._transform = self._geometry.transform(frame.size)

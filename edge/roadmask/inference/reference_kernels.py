@@ -16,6 +16,8 @@ from roadmask.labels.label_set import UNKNOWN
 LOGIT_STEPS = 16  # bilinear weights in sixteenths: 8-bit logits x 16 x 16 fill an int16 exactly
 ROW_WEIGHT = 256  # weights of a picture's rows: 8-bit pixels x 256 fill a uint16 exactly
 COLUMN_WEIGHT = 16384  # weights of its columns: the product then fits an int32
+STEADY_STEPS = 128  # of the temporal filter's state, to one of the logits: it fills an int16
+STEADY_WHOLE = 32768  # of its weights
 
 
 def bilinear_positions(
@@ -144,6 +146,58 @@ def _margin(
     with np.errstate(invalid="ignore"):
         scaled = (best.astype(np.float32) - rival.astype(np.float32)) * np.float32(1 / (256 * step))
     return np.where(scaled >= 255, 255, np.where(scaled > 0, scaled, 0)).astype(np.intp)
+
+
+def steady(
+    logits: npt.NDArray[np.int8],
+    state: I32 | None,
+    guarded: U8,
+    first: int,
+    weight: int,
+    limit: int,
+) -> tuple[npt.NDArray[np.int8], I32]:
+    """Logits blended with those before where they hardly differ; halves are rounded up.
+
+    The state's weight falls from ``weight`` where no class differs to 0 where one differs by
+    ``limit``. A guarded class has no less of a lead over any other than the new logits give it,
+    so a pixel that they claim for it stays, at any size that they are interpolated to.
+
+    Args:
+        logits: ``(h, w, C)`` int8.
+        state: what was returned for the frame before, or None.
+        guarded: ``(C,) uint8``: 1 for a guarded class.
+        first: first class that competes; those before it pass as they are.
+        weight: in ``1 / STEADY_WHOLE``.
+        limit: logit steps.
+
+    Returns:
+        logits ``(h, w, C)`` int8, and the state ``(h, w, C)`` in ``1 / STEADY_STEPS`` of a step.
+    """
+    now = logits.astype(np.int32)
+    scaled = now * STEADY_STEPS
+    change = np.zeros_like(scaled) if state is None else scaled - state
+    far = np.abs(change[..., first:]).max(2, keepdims=True)
+    most = limit * STEADY_STEPS
+    left = np.maximum(most - far, 0)
+    kept = (left * (weight * STEADY_WHOLE // most)) >> 15
+    state = scaled - ((change * kept + STEADY_WHOLE // 2) >> 15)
+    blended = (state + STEADY_STEPS // 2) >> 7
+
+    guards = guarded[first:].astype(bool)
+    new, old = now[..., first:], blended[..., first:]
+    none = np.full((*logits.shape[:2], 1), -1000, np.int32)  # below all, where there is no class
+    others, others_now = (np.concatenate([none, a[..., ~guards]], 2) for a in (old, new))
+    best = others.max(2, keepdims=True)
+    best_now = np.take_along_axis(others_now, others.argmax(2)[..., None], 2)
+    guard, guard_now = (
+        np.concatenate([none, a[..., guards]], 2).max(2, keepdims=True) for a in (old, new)
+    )
+    lower = np.maximum(best - best_now, 0)
+    rise = np.maximum(guard - lower - guard_now, 0)
+    filtered = np.where(guards, new + rise, np.minimum(new, np.maximum(old - lower, -128)))
+    out = logits.copy()
+    out[..., first:] = np.where(guard_now > np.minimum(best, best_now), new, filtered)
+    return out, state
 
 
 def category_counts(mask: U8) -> list[int]:
