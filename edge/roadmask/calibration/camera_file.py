@@ -16,6 +16,7 @@ import cv2
 
 from roadmask.errors import ConfigError
 from roadmask.stream.camera_geometry import FISHEYE, MAX_EGO_CORNERS, PINHOLE, CameraGeometry
+from roadmask.system.bounded import read_bounded
 from roadmask.system.files import write_text
 
 MOUNTING = ("height_m", "pitch_deg", "roll_deg", "yaw_deg", "pitch_uncertainty_deg")
@@ -128,8 +129,7 @@ def _distortion(node: _Node, lens: str) -> dict[str, Any]:
 
 def _root(path: Path) -> Any:
     try:
-        with path.open("rb") as file:
-            text = file.read(_MOST_BYTES + 1).decode("utf-8", "replace")
+        text = read_bounded(path, _MOST_BYTES).decode("utf-8", "replace")
     except OSError as error:
         raise ConfigError(
             f"camera file {path}: {error.strerror}; expected YAML of a camera"
@@ -139,7 +139,7 @@ def _root(path: Path) -> Any:
     try:
         storage = cv2.FileStorage(f"%YAML:1.0\n---\n{body}\n", flags)
         root = storage.root()
-        usable = len(text) <= _MOST_BYTES and root.isMap()
+        usable = root.isMap()
     except (cv2.error, SystemError):
         usable = False
     if not usable:

@@ -18,8 +18,10 @@ from roadmask.arrays import U8
 from roadmask.errors import DataError
 from roadmask.imaging.headers import Header, read_header
 from roadmask.imaging.index_png import decode_index_png
+from roadmask.system.bounded import read_bounded
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+_BYTES = 1 << 30  # of a file: 16 bits a pixel and three channels of the largest, uncompressed
 _DEEP = 4095  # the largest value of 12 bits
 
 
@@ -103,7 +105,7 @@ def _eight_bits(picture: npt.NDArray[np.uint16]) -> U8:
 def _read(path: Path, what: str) -> tuple[bytes, Header]:
     """The bytes of a whole, single picture and its header."""
     try:
-        data = path.read_bytes()
+        data = read_bounded(path, _BYTES)
     except OSError as error:
         raise DataError(f"{what} {path} cannot be read: {error.strerror}") from error
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from roadmask.errors import ModelError
 from roadmask.inference.flatbuffer import bytes_at, read_bytes, read_field, read_u32, read_vector
 from roadmask.inference.model_form import remedy
 from roadmask.storage.address import is_address
+from roadmask.system.bounded import open_regular, read_bounded
 from roadmask.system.ranges import TEMPERATURE
 
 METADATA_NAME = "ROADMASK"
@@ -30,6 +32,7 @@ DEFAULT_MODEL = "roadlite-288x224"  # FAMILY["s"]
 # The edge family by its sizes, smallest and fastest first.
 FAMILY = {"s": "roadlite-288x224", "m": "roadlite-384x256", "l": "roadlite-512x384"}
 # Slots of the Model, Metadata and Buffer tables in TensorFlow Lite's schema.fbs.
+_BYTES = (1 << 31) - 1  # a FlatBuffer's places have 31 bits
 _MODEL_BUFFERS, _MODEL_METADATA = 4, 6
 _METADATA_NAME, _METADATA_BUFFER = 0, 1
 _BUFFER_DATA = 0
@@ -116,7 +119,9 @@ def model_path(name: str | Path) -> Path:
         return path
     if shipped.is_file():
         return shipped
-    if said := remedy(path):  # a folder
+    if path.exists():
+        # Of a FIFO nobody may ever open the other end.
+        said = (path.is_dir() and remedy(path)) or "it is no regular file"
         raise ModelError(f"model {path} is not a TensorFlow Lite file: {said}")
     stems = ", ".join([*FAMILY, *sorted(p.stem for p in MODELS_FOLDER.glob("*.tflite"))])
     raise ModelError(f"model {name} is missing: give a .tflite file or a shipped one ({stems})")
@@ -130,13 +135,14 @@ def read_model(name: str | Path) -> bytes:
     """
     path = model_path(name)
     try:
-        data = path.read_bytes()
+        with open_regular(path) as file:
+            head, size = file.read(8), os.fstat(file.fileno()).st_size
+        if head[4:] != b"TFL3":
+            said = remedy(path) or f"{size} bytes of something else; give a .tflite file"
+            raise ModelError(f"model {path} is not a TensorFlow Lite file: {said}")
+        return read_bounded(path, _BYTES)
     except OSError as error:
         raise ModelError(f"model {path} cannot be read: {error.strerror}") from error
-    if data[4:8] != b"TFL3":
-        said = remedy(path) or f"{len(data)} bytes of something else; give a .tflite file"
-        raise ModelError(f"model {path} is not a TensorFlow Lite file: {said}")
-    return data
 
 
 @contextmanager

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from roadmask.system.bounded import open_regular
+
 _LFS = b"version https://git-lfs.github.com/spec/"
 KERAS, HDF5, SAVED_MODEL, ONNX, TFLITE, POINTER = (
     "a .keras file",
@@ -21,7 +23,7 @@ def model_form(path: Path) -> str:
     if path.is_dir():
         return SAVED_MODEL if (path / "saved_model.pb").is_file() else ""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             head = file.read(64)
     except OSError:
         return ""

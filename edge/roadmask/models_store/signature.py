@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from roadmask.errors import ConfigError, ModelError
+from roadmask.inference.model_file import read_model
+from roadmask.system.bounded import read_bounded
 from roadmask.system.files import write_bytes
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 SUFFIX = ".sig"
 _BYTES = 64
+_KEY_BYTES = 1 << 16
 
 
 def signature_path(model: Path) -> Path:
@@ -30,11 +33,11 @@ def sign(model: Path, private_key: Path) -> Path:
 
     Raises:
         ConfigError: no key that signs, no ``cryptography``.
-        ModelError: the model cannot be read.
+        ModelError: the model cannot be read, or is none.
     """
     key = _load(private_key, private=True)
     path = signature_path(model)
-    write_bytes(path, key.sign(_read(model)))
+    write_bytes(path, key.sign(read_model(model)))
     return path
 
 
@@ -52,9 +55,10 @@ def signer(data: bytes, signature: Path, keys: Sequence[Path]) -> Path | None:
             f"{signature} cannot be checked: no key is known; give --key PUBLIC.pem, or lay keys "
             "in the folder that 'roadmask models --help' names"
         )
+    size = signature.stat().st_size
+    if size != _BYTES:
+        raise ModelError(f"{signature}: {size} bytes, expected an Ed25519 signature of {_BYTES}")
     given = signature.read_bytes()
-    if len(given) != _BYTES:
-        raise ModelError(f"{signature}: {len(given)} bytes, expected an Ed25519 signature of 64")
     for path in keys:
         if _made_by(_load(path, private=False), given, data):
             return path
@@ -101,6 +105,6 @@ def _load(path: Path, *, private: bool) -> Any:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_bounded(path, _KEY_BYTES)
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from error

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, TypeVar
 
 from roadmask.errors import ConfigError, DataError, ProtocolError
+from roadmask.system.bounded import open_regular
 
 _MAGIC = b"\x89MCAP0\r\n"
 Self = TypeVar("Self", bound="McapFile")
@@ -68,7 +69,7 @@ class McapFile:
 
         self.path = Path(path)
         try:
-            self._file = self.path.open("rb")
+            self._file = open_regular(self.path)
             magic = self._file.read(len(_MAGIC))
         except OSError as error:
             raise DataError(
@@ -209,7 +210,7 @@ def profile_of(path: str | Path) -> str | None:
     from mcap.reader import SeekingReader
 
     try:
-        with Path(path).open("rb") as file:
+        with open_regular(path) as file:
             return str(SeekingReader(file).get_header().profile)
     except (OSError, McapError, ValueError, struct.error, EOFError):
         return None

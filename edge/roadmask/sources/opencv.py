@@ -24,6 +24,7 @@ from roadmask.sources.source import (
     SourceKind,
 )
 from roadmask.sources.uri import SourceUri
+from roadmask.system.bounded import open_regular
 from roadmask.system.clock import now_ns
 from roadmask.system.scheduling import what_lacks
 
@@ -100,7 +101,7 @@ class VideoSource(Source):
     def _open(self) -> cv2.VideoCapture:
         """The file with its first frame grabbed."""
         try:
-            with self._path.open("rb") as file:
+            with open_regular(self._path) as file:
                 if not file.read(1):
                     raise self._unreadable("it is empty")
                 capture = _open_file(self._path, file.fileno())

@@ -22,10 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from roadmask.errors import ConfigError, DataError
+from roadmask.system.bounded import read_bounded
 
 _DESCRIPTOR = re.compile(r"/dev/std(?P<name>in|out|err)|/(?:dev|proc/self)/fd/(?P<number>\d+)")
 _NAMES = {"in": 0, "out": 1, "err": 2}
 _notes: Path | None = None  # see ``note_temporaries``
+_JSON_BYTES = 1 << 28
 _READER_WAIT_S = 10.0  # for somebody to open the other end of a FIFO
 
 
@@ -79,7 +81,7 @@ def read_json(path: Path, what: str, remedy: str) -> dict[str, Any]:
         DataError: it is missing or holds none; ``what`` names it, ``remedy`` says what to give.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_bounded(path, _JSON_BYTES).decode())
     except OSError as error:
         raise DataError(f"{what} {path} cannot be read: {error.strerror}") from error
     except ValueError as error:

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from roadmask.errors import ConfigError
+from roadmask.system.bounded import read_bounded
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
+_BYTES = 1 << 20
 # TOML forgets how a number was written: permission bits are kept as text, which cannot be mistaken.
 _OCTAL = re.compile(r"^(\s*\w*_mode\s*=\s*)(0o[0-7]+)(?=\s*(#.*)?$)", re.MULTILINE)
 
@@ -25,7 +27,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
         ConfigError: missing, or not TOML.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = read_bounded(path, _BYTES).decode()
         tables: dict[str, Any] = tomllib.loads(_OCTAL.sub(r'\1"\2"', text))
         return tables
     except OSError as error:

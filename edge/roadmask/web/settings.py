@@ -10,12 +10,13 @@ from roadmask.errors import ConfigError
 from roadmask.inference.model_file import DEFAULT_MODEL
 from roadmask.inference.reading.read_as import ReadAs
 from roadmask.stream.protocol import DEFAULT_SOCKET
+from roadmask.system.bounded import read_bounded
 from roadmask.system.forms import Form
 from roadmask.system.ranges import THREADS, between
 from roadmask.system.settings import check, setting
 
 MIB = 1 << 20
-_TOKEN_CHARACTERS = 16
+_TOKEN_CHARACTERS, _TOKEN_BYTES = 16, 1 << 16
 _REMEDY = "python3 -c 'import secrets; print(secrets.token_urlsafe(32))' > FILE"
 
 
@@ -153,7 +154,7 @@ def read_token(path: str | Path) -> str:
         ConfigError: unreadable, or too short to be a secret.
     """
     try:
-        lines = Path(path).read_text(encoding="utf-8").split()
+        lines = read_bounded(path, _TOKEN_BYTES).decode().split()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise ConfigError(f"token file {path} cannot be read ({reason}): {_REMEDY}") from error

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,15 @@ def test_missing_and_foreign_files(tmp_path: Path) -> None:
     (tmp_path / "a.tflite").write_bytes(b"hello, I am no model")
     with pytest.raises(ModelError, match="not a TensorFlow Lite file"):
         read_model(tmp_path / "a.tflite")
+    os.mkfifo(tmp_path / "fifo")  # nobody writes: opening it would wait for ever
+    for name in ("/dev/zero", tmp_path / "fifo", tmp_path):
+        with pytest.raises(ModelError, match="no regular file"):
+            read_model(name)
+    with (tmp_path / "long.tflite").open("wb") as file:
+        file.write(b"aaaaTFL3")
+        file.truncate(1 << 40)
+    with pytest.raises(ModelError, match="more than"):
+        read_model(tmp_path / "long.tflite")
 
 
 def test_a_file_cut_anywhere_raises_nothing_but_model_errors(shipped_model: Path) -> None:

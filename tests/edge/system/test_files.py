@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 
 from roadmask.errors import ConfigError, DataError
-from roadmask.system.files import atomic_path, check_writable, write_json, write_text
+from roadmask.system.files import (
+    atomic_path,
+    check_writable,
+    write_json,
+    write_text,
+)
 
 
 def test_whole_file_under_its_name(tmp_path: Path) -> None:
