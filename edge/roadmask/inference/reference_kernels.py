@@ -159,8 +159,8 @@ def steady(
     """Logits blended with those before where they hardly differ; halves are rounded up.
 
     The state's weight falls from ``weight`` where no class differs to 0 where one differs by
-    ``limit``. A guarded class has no less of a lead over any other than the new logits give it,
-    so a pixel that they claim for it stays, at any size that they are interpolated to.
+    ``limit``. Guarded classes stay as they are and no other is raised, so a pixel that the new
+    logits claim for a guarded one stays, at any size that they are interpolated to.
 
     Args:
         logits: ``(h, w, C)`` int8.
@@ -189,12 +189,9 @@ def steady(
     others, others_now = (np.concatenate([none, a[..., ~guards]], 2) for a in (old, new))
     best = others.max(2, keepdims=True)
     best_now = np.take_along_axis(others_now, others.argmax(2)[..., None], 2)
-    guard, guard_now = (
-        np.concatenate([none, a[..., guards]], 2).max(2, keepdims=True) for a in (old, new)
-    )
+    guard_now = np.concatenate([none, new[..., guards]], 2).max(2, keepdims=True)
     lower = np.maximum(best - best_now, 0)
-    rise = np.maximum(guard - lower - guard_now, 0)
-    filtered = np.where(guards, new + rise, np.minimum(new, np.maximum(old - lower, -128)))
+    filtered = np.where(guards, new, np.minimum(new, np.maximum(old - lower, -128)))
     out = logits.copy()
     out[..., first:] = np.where(guard_now > np.minimum(best, best_now), new, filtered)
     return out, state

@@ -35,8 +35,8 @@ void steady_planes(const SteadyRun& run, const std::int8_t* logits, int pixels, 
       weight[x] = static_cast<std::int16_t>(((left > 0 ? left : 0) * run.slope) >> 15);
     }
   }
-  std::int16_t best[n], best_now[n], guard[n], guard_now[n];  // guarded ones, and the others
-  for (int x = 0; x < n; ++x) best[x] = best_now[x] = guard[x] = guard_now[x] = kNone;
+  std::int16_t best[n], best_now[n], guard_now[n];  // the others, and guarded ones
+  for (int x = 0; x < n; ++x) best[x] = best_now[x] = guard_now[x] = kNone;
   for (int c = run.first; c < classes; ++c) {
     std::int16_t* s = state + c * n;
     std::int16_t* b = blended + c * n;
@@ -49,10 +49,7 @@ void steady_planes(const SteadyRun& run, const std::int8_t* logits, int pixels, 
       b[x] = static_cast<std::int16_t>((s[x] + kSteadySteps / 2) >> 7);
     }
     if (run.guarded[c]) {
-      for (int x = 0; x < n; ++x) {
-        guard[x] = b[x] > guard[x] ? b[x] : guard[x];
-        guard_now[x] = v[x] > guard_now[x] ? v[x] : guard_now[x];
-      }
+      for (int x = 0; x < n; ++x) guard_now[x] = v[x] > guard_now[x] ? v[x] : guard_now[x];
     } else {
       for (int x = 0; x < n; ++x) {
         best_now[x] = b[x] > best[x] ? v[x] : best_now[x];
@@ -60,31 +57,25 @@ void steady_planes(const SteadyRun& run, const std::int8_t* logits, int pixels, 
       }
     }
   }
-  // A guarded class never has less of a lead over another than the new frame gives it: the others
-  // are lowered by what the best of them was raised, and never raised; guarded ones stay or rise
-  // together. Interpolation is linear, so this holds at every pixel of the mask. Where a guarded
-  // class is ahead of that best one already, the new frame counts alone.
-  std::int16_t lower[n], raise[n], alone[n];
+  // A guarded class never has less of a lead over another than the new frame gives it: guarded ones
+  // stay as they are, the others are lowered by what the best of them was raised, and never raised.
+  // Interpolation is linear, so this holds at every pixel of the mask. Where a guarded class is
+  // ahead of that best one already, the new frame counts alone.
+  std::int16_t lower[n], alone[n];
   for (int x = 0; x < n; ++x) {
     const int up = best[x] - best_now[x];
     lower[x] = static_cast<std::int16_t>(up > 0 ? up : 0);
-    const int more = guard[x] - lower[x] - guard_now[x];
-    raise[x] = static_cast<std::int16_t>(more > 0 ? more : 0);
     const std::int16_t least = best[x] < best_now[x] ? best[x] : best_now[x];
     alone[x] = guard_now[x] > least ? -1 : 0;
   }
   for (int c = run.first; c < classes; ++c) {
     std::int16_t* v = now + c * n;
     const std::int16_t* b = blended + c * n;
-    if (run.guarded[c]) {
-      for (int x = 0; x < n; ++x)
-        v[x] = static_cast<std::int16_t>(v[x] + (alone[x] ? 0 : raise[x]));
-    } else {
-      for (int x = 0; x < n; ++x) {
-        auto lowered = static_cast<std::int16_t>(b[x] - lower[x]);
-        lowered = lowered > -128 ? lowered : std::int16_t{-128};
-        v[x] = !alone[x] && lowered < v[x] ? lowered : v[x];
-      }
+    if (run.guarded[c]) continue;
+    for (int x = 0; x < n; ++x) {
+      auto lowered = static_cast<std::int16_t>(b[x] - lower[x]);
+      lowered = lowered > -128 ? lowered : std::int16_t{-128};
+      v[x] = !alone[x] && lowered < v[x] ? lowered : v[x];
     }
   }
   for (int x = 0; x < pixels; ++x)
