@@ -46,13 +46,9 @@ def proxy(
         await asyncio.gather(forward(reader, there[1], bytes), forward(there[0], writer, alter))
 
     async def leave() -> None:
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
         for writer in writers:
             writer.transport.abort()
-        await asyncio.sleep(0)  # they close in the loop's next turn
+        await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()})  # their streams ended
 
     listener = loop.run_until_complete(asyncio.start_server(serve, "127.0.0.1", 0))
     thread = threading.Thread(target=loop.run_forever)

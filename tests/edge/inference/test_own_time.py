@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 from stream_parts import wait_for
@@ -48,8 +49,8 @@ def share(pid: int) -> float:
 def test_who_sleeps_or_is_stopped_has_all_the_time_to_itself(core: int) -> None:
     with program(SLEEP, core) as sleeper, program(SPIN, core) as stopped:
         os.kill(stopped, signal.SIGSTOP)
-        path = f"/proc/{stopped}/stat"
-        wait_for(lambda: " T " in open(path).read(), "it stops")  # noqa: PTH123, SIM115
+        stat = Path(f"/proc/{stopped}/stat")
+        wait_for(lambda: " T " in stat.read_text(), "it stops")
         assert share(sleeper) == pytest.approx(1, abs=0.01)
         assert share(stopped) == pytest.approx(1, abs=0.01)
 
