@@ -1,5 +1,8 @@
 """``make wheels``: roadmask's wheels for x86-64 and aarch64, built here, into ``dist/``.
 
+One for each of CPython 3.10 and 3.11, and one for 3.12 and all later (stable ABI), as far as these
+interpreters are here.
+
 Zig's Clang compiles both against glibc 2.17, so that systems older than this one run them too
 (manylinux2014). ``make test-arm64`` asks the kernels of the second for their answers under QEMU.
 """
@@ -12,12 +15,14 @@ import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tempfile
 from pathlib import Path
 
+from tests.pythons import interpreter, output
+
 PROJECT = Path(__file__).resolve().parents[1]
 MACHINES = ("x86_64", "aarch64")
+VERSIONS = ("3.10", "3.11", "3.12")
 _TAG = "manylinux_2_17"
 _TOOLCHAIN = """\
 set(CMAKE_SYSTEM_NAME Linux)
@@ -34,22 +39,28 @@ def main() -> int:
     """Build them; prints their paths."""
     parser = argparse.ArgumentParser(prog="make wheels", description=__doc__)
     parser.add_argument("--machine", action="append", choices=MACHINES, help="default: both")
+    parser.add_argument("--python", action="append", choices=VERSIONS, help="default: all")
     parser.add_argument("--out", type=Path, default=PROJECT / "dist")
     options = parser.parse_args()
     options.out.mkdir(exist_ok=True)
-    for machine in options.machine or MACHINES:
-        with tempfile.TemporaryDirectory(prefix="roadmask-wheel-") as folder:
-            print(_build(Path(folder), machine, options.out), flush=True)
+    for version in options.python or VERSIONS:
+        python = interpreter(version)
+        if not python:
+            print(f"make wheels: no Python {version} here, so no wheel for it", file=sys.stderr)
+            continue
+        for machine in options.machine or MACHINES:
+            with tempfile.TemporaryDirectory(prefix="roadmask-wheel-") as folder:
+                print(_build(Path(folder), python, machine, options.out), flush=True)
     return 0
 
 
-def _build(folder: Path, machine: str, out: Path) -> Path:
+def _build(folder: Path, python: str, machine: str, out: Path) -> Path:
     compiler, toolchain = folder / "c++", folder / "toolchain.cmake"
     compiler.write_text(_COMPILER.format(zig=_zig(), machine=machine))
     compiler.chmod(0o755)
     toolchain.write_text(_TOOLCHAIN.format(machine=machine, compiler=compiler))
     platform = f"linux-{machine}"
-    suffix = str(sysconfig.get_config_var("EXT_SUFFIX"))
+    suffix = output(python, "-c", "import sysconfig as s; print(s.get_config_var('EXT_SUFFIX'))")
     for other in MACHINES:
         suffix = suffix.replace(other, machine)
     environment = os.environ | {
@@ -58,7 +69,7 @@ def _build(folder: Path, machine: str, out: Path) -> Path:
         "SETUPTOOLS_EXT_SUFFIX": suffix,
         "CMAKE_TOOLCHAIN_FILE": str(toolchain),
     }
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", f"-w{folder}"]
+    command = [python, "-m", "pip", "wheel", "--quiet", "--no-deps", f"-w{folder}"]
     command += ["-C", f"build-dir={folder}/build", str(PROJECT)]
     subprocess.run(command, check=True, env=environment)
     (built,) = folder.glob("*.whl")

@@ -28,7 +28,7 @@ class ArrayView {
             const std::vector<std::ptrdiff_t>& shape, Access access) {
     if (PyObject_GetBuffer(object.ptr(), &view_, PyBUF_STRIDES | PyBUF_FORMAT) != 0) {
       PyErr_Clear();
-      const std::string given = Py_TYPE(object.ptr())->tp_name;
+      const auto given = nb::cast<std::string>(object.type().attr("__name__"));
       fail(PyExc_TypeError, name, "a " + given, formats, shape);
     }
     held_ = true;
