@@ -69,8 +69,9 @@ def _build(folder: Path, python: str, machine: str, out: Path) -> Path:
         "SETUPTOOLS_EXT_SUFFIX": suffix,
         "CMAKE_TOOLCHAIN_FILE": str(toolchain),
     }
-    command = [python, "-m", "pip", "wheel", "--quiet", "--no-deps", f"-w{folder}"]
-    command += ["-C", f"build-dir={folder}/build", str(PROJECT)]
+    # This pip on that interpreter: its own may be too old.
+    command = [sys.executable, "-m", "pip", f"--python={python}", "wheel", "--quiet"]
+    command += ["--no-deps", f"-w{folder}", "-C", f"build-dir={folder}/build", str(PROJECT)]
     subprocess.run(command, check=True, env=environment)
     (built,) = folder.glob("*.whl")
     tagged = _audited(built, machine)
