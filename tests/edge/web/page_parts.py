@@ -62,6 +62,8 @@ class Page:
 
     def __init__(self, driver: Any, base: str) -> None:
         self.driver, self.base = driver, base
+        # A page of another test may still look for its server.
+        self.open("about:blank").complaints()
 
     def open(self, path: str) -> Page:
         self.driver.get(path if path.startswith("about:") else self.base + path)

@@ -1,6 +1,6 @@
 """``python tests/edge/web/pictures.py FOLDER [MODEL.tflite]``: the manual's pictures, of the town.
 
-Needs Chromium and Pillow; MODEL is compared with the shipped network.
+Needs Chromium, Pillow, ``tests/edge`` in PYTHONPATH; MODEL is compared with the shipped network.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from roadmask.labels.label_set import CATEGORY_COLORS_RGB
 _FRAME = "town2000_000051"
 _SHOWN = "document.querySelector('[data-shown]')"
 _TOWN = "width=1280&height=720&fps=15&prerender=96"
-_PICTURES_S = 5.0  # until the small ones of a list are there
+_SMALL = """[...document.querySelectorAll('#frames img')].filter(
+    (image) => image.getBoundingClientRect().top < innerHeight).every(
+    (image) => image.complete && image.naturalWidth)"""
 _PLOT_S = 40.0  # until the plots have something to show
 
 
@@ -78,7 +80,8 @@ def _take(page: Page, daemon_pid: int, folder: Path) -> None:
     page.size(1280, 720).open("/ui/drive?at=12").until("document.querySelector('#next:enabled')")
     page.until("document.querySelector('#strip').dataset.known == '1'")
     page.element("#next").click()
-    page.until("document.querySelector('#picture').dataset.at > 0")
+    page.until("document.querySelector('#badge').dataset.mode != 'OK'")
+    page.until("document.querySelector('#next:enabled')")
     save("drive")
     page.size(1280, 720).open("/ui/errors").until("document.querySelector('#b').options.length > 1")
     page.js("document.querySelector('#b').selectedIndex = 2")
@@ -87,7 +90,7 @@ def _take(page: Page, daemon_pid: int, folder: Path) -> None:
     page.js("document.querySelector('#found').scrollIntoView()")
     save("errors")
     page.js("document.querySelector('#frames').scrollIntoView()")
-    time.sleep(_PICTURES_S)
+    page.until(_SMALL)
     save("errors-frames")
     page.js("localStorage.setItem('roadmask-language', 'fr')")
     page.size(844, 390).open("/ui/live")

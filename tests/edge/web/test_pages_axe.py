@@ -61,7 +61,7 @@ def test_axe_finds_nothing(
         for where, size in SIZES.items():
             for dark in (False, True):
                 page.size(*size, dark=dark).open(path)
-                ready = "document.querySelector('.language, form[action=\"/login\"]')"
+                ready = "document.querySelector('.language, form[method=\"post\"]')"
                 page.until(ready)
                 if "id=" in path or "compare" in path:
                     page.until("document.querySelector('[data-shown]')")
