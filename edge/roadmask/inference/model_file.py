@@ -31,8 +31,8 @@ MODELS_FOLDER = Path(__file__).parents[1] / "models"
 DEFAULT_MODEL = "roadlite-288x224"  # FAMILY["s"]
 # The edge family by its sizes, smallest and fastest first.
 FAMILY = {"s": "roadlite-288x224", "m": "roadlite-384x256", "l": "roadlite-512x384"}
-# Slots of the Model, Metadata and Buffer tables in TensorFlow Lite's schema.fbs.
 _BYTES = (1 << 31) - 1  # a FlatBuffer's places have 31 bits
+# Slots of the Model, Metadata and Buffer tables in TensorFlow Lite's schema.fbs.
 _MODEL_BUFFERS, _MODEL_METADATA = 4, 6
 _METADATA_NAME, _METADATA_BUFFER = 0, 1
 _BUFFER_DATA = 0

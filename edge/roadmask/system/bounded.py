@@ -11,6 +11,8 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
+_PART = 1 << 16
+
 
 def read_bounded(path: str | Path, most: int) -> bytes:
     """A file's bytes; of a device or a pipe without end no more than it may have.
@@ -20,13 +22,22 @@ def read_bounded(path: str | Path, most: int) -> bytes:
     """
     with open(path, "rb", opener=_at_once) as file:
         facts = os.fstat(file.fileno())
-        if facts.st_size <= most:
-            data = file.read(most + 1)
-            if stat.S_ISFIFO(facts.st_mode) and not data:
-                raise OSError(errno.EPIPE, "it is a FIFO that nobody writes", str(path))
-            if len(data) <= most:
-                return data
-    raise OSError(errno.EFBIG, f"it has more than {most} bytes", str(path))
+        if facts.st_size > most:
+            raise _too_long(path, most)
+        # A buffer is made as large as what is asked for, and a device has no size.
+        step, room, parts = max(facts.st_size, _PART), most, []
+        while part := file.read(min(step, room + 1)):
+            parts.append(part)
+            room -= len(part)
+            if room < 0:
+                raise _too_long(path, most)
+    if stat.S_ISFIFO(facts.st_mode) and not parts:
+        raise OSError(errno.EPIPE, "it is a FIFO that nobody writes", str(path))
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _too_long(path: str | Path, most: int) -> OSError:
+    return OSError(errno.EFBIG, f"it has more than {most} bytes", str(path))
 
 
 def open_regular(path: str | Path) -> BinaryIO:

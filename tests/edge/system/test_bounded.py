@@ -34,6 +34,19 @@ def test_a_pipe_is_read_to_its_end() -> None:
     os.close(ours)
 
 
+def test_a_high_bound_takes_no_memory(tmp_path: Path) -> None:
+    (tmp_path / "short").write_bytes(b"short")
+    code = (
+        "import resource, sys\n"
+        "from roadmask.system.bounded import read_bounded\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (1 << 29, 1 << 29))\n"
+        "print(read_bounded(sys.argv[1], 1 << 31), read_bounded('/proc/self/stat', 1 << 31)[:1])\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "short")]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.stdout.startswith("b'short' b'"), run.stderr
+
+
 def test_a_fifo_that_nobody_writes_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     with pytest.raises(OSError, match="nobody writes"):
