@@ -33,14 +33,14 @@ from roadmask.imaging.nearest import nearest
 from roadmask.inference.engine import Engine
 from roadmask.inference.model_file import DEFAULT_MODEL
 from roadmask.inference.predictor import Predictor
-from roadmask.inference.steady import STRENGTH, Steady
+from roadmask.inference.steady import Steady
 from roadmask.labels.label_set import VOID, Category
 from roadmask.sources import open_source
 from roadmask.sources.town import TownSource
 from roadmask.system.command_line import EXIT_DONE, Parser, run_command
 from roadmask.system.files import check_writable, write_json
 from roadmask.system.hardware import read_device
-from roadmask.system.ranges import at_least
+from roadmask.system.ranges import STEADINESS, at_least
 
 _MOVING = (Category.HUMAN, Category.VEHICLE)
 _PERIOD_NS = 33_333_333
@@ -128,7 +128,7 @@ def main(arguments: list[str] | None = None) -> int:
     """The town by default."""
     parser = Parser(prog="python -m benchmarks.model.steadiness", description=__doc__)
     parser.add_argument("model", nargs="?", default=DEFAULT_MODEL)
-    parser.add_argument("--steady", type=STRENGTH, default=0.8, help="default: 0.8")
+    parser.add_argument("--steady", type=STEADINESS, default=0.8, help="default: 0.8")
     parser.add_argument("--source", default="synthetic:town?seed=1", help="a drive; default: town")
     parser.add_argument("--dataset", help="in place of a source: its frames of val, in order")
     parser.add_argument("--root", type=Path, help="the data set's folder")

@@ -25,6 +25,20 @@ def test_a_subscriber_loads_neither_opencv_nor_litert_nor_keras(module: str) -> 
     assert not loaded & (DESKTOP | {"cv2", "ai_edge_litert"})
 
 
+def test_what_comes_before_the_networks_process_loads_no_numpy() -> None:
+    """It is started before all that takes time, so that it imports beside the daemon."""
+    code = (
+        "import sys; from roadmask.cli.main import parser; parser('run'); "
+        "import roadmask.inference.worker_process; print(*sys.modules)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    loaded = set(result.stdout.split())
+    assert "roadmask.daemon.config" in loaded
+    assert not loaded & {"numpy", "cv2", "roadmask._native", "roadmask.inference.engine"}
+
+
 def test_the_public_names_resolve() -> None:
     for name in roadmask.__all__:
         assert getattr(roadmask, name)

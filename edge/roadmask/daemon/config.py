@@ -8,12 +8,19 @@ from roadmask.daemon.camera_model import CameraSettings
 from roadmask.inference.geometry import FITS, MASK_SIZES
 from roadmask.inference.model_file import DEFAULT_MODEL
 from roadmask.inference.reading.read_as import ReadAs
-from roadmask.inference.steady import STRENGTH
 from roadmask.stream.checks import MAX_AGE_MS
 from roadmask.stream.protocol import DEFAULT_SOCKET
 from roadmask.system.forms import CORES, CROP, Form
 from roadmask.system.logs import FORMATS
-from roadmask.system.ranges import COUNT, LATENCY_MS, SECONDS, SHARE, THREADS, between
+from roadmask.system.ranges import (
+    COUNT,
+    LATENCY_MS,
+    SECONDS,
+    SHARE,
+    STEADINESS,
+    THREADS,
+    between,
+)
 from roadmask.system.settings import check, setting
 
 _MACHINE = "machine"
@@ -124,7 +131,7 @@ class DaemonConfig(ReadAs):
     steady: float = setting(
         0.0,
         "weight of the frames before where logits hardly differ: less flicker",
-        within=STRENGTH,
+        within=STEADINESS,
     )
     checksum: bool = setting(False, "send each mask's CRC-32C, for readers to check")
     preview: bool = setting(False, "publish the picture that the network sees")

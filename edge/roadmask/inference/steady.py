@@ -17,9 +17,8 @@ from roadmask.errors import ConfigError
 from roadmask.inference.engine import Engine
 from roadmask.inference.reading.ends import LOGITS
 from roadmask.labels.label_set import Category
-from roadmask.system.ranges import between
+from roadmask.system.ranges import STEADINESS
 
-STRENGTH = between(0.1, 0.9, "off")
 LIMIT = 5.0  # logits: of more, the new frame counts alone
 GAP_NS = 200_000_000  # between two captures: after more, the first counts alone
 _GUARDED = (Category.HUMAN, Category.VEHICLE)
@@ -40,7 +39,7 @@ class Steady:
     """
 
     def __init__(self, engine: Engine, strength: float) -> None:
-        STRENGTH.check(strength, "steady")
+        STEADINESS.check(strength, "steady")
         self.strength = strength
         spec, self._first = engine.output_spec, engine.labels.first_competing
         if engine.ends_in != LOGITS or spec.dtype != np.int8 or spec.shape[-1] < 2:

@@ -111,6 +111,7 @@ def _short(number: float) -> str:
 THREADS = between(1, 64)
 SHARE = between(0.0, 1.0)
 TEMPERATURE = between(0.01, 100.0)  # that logits are divided by
+STEADINESS = between(0.1, 0.9, "off")  # weight of the frames before
 COUNT = at_least(0)  # of frames: 0 is no limit
 SECONDS = between(0.0, 1e6)
 LATENCY_MS = between(0.0, 60_000.0)  # from exposure to arrival, as the user asserts
