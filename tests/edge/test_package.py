@@ -36,7 +36,7 @@ def test_what_comes_before_the_networks_process_loads_no_numpy() -> None:
     )
     loaded = set(result.stdout.split())
     assert "roadmask.daemon.config" in loaded
-    assert not loaded & {"numpy", "cv2", "roadmask._native", "roadmask.inference.engine"}
+    assert not loaded & {"numpy", "cv2", "roadmask.inference.engine"}
 
 
 def test_the_public_names_resolve() -> None:
