@@ -35,7 +35,8 @@ def test_the_cpp_example_reads_the_daemon(tmp_path: Path, shipped_model: Path) -
             running.communicate()
     assert reader.returncode == 0 and "Traceback" not in errors
     masks = [line for line in printed.splitlines() if line.startswith("mask")]
-    pattern = r"mask (\d+) (OK|DEGRADED) age (\d+\.\d) ms, free (\d+\.\d\d) m(, carefully)?"
+    mode = r"(OK|DEGRADED [A-Z_|]+)"  # a busy machine's rate is low
+    pattern = rf"mask (\d+) {mode} age (\d+\.\d) ms, free (\d+\.\d\d) m(, carefully)?"
     found = [re.fullmatch(pattern, line) for line in masks]
     assert len(found) == 5 and all(found)
     assert not socket.exists()
