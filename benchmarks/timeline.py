@@ -148,7 +148,7 @@ def measure(file: Path, seed: int = 1) -> dict[str, Any]:
     """
     with Recording(file) as source:
         frames, parts = source.frames, source.chunks
-        seconds = max(source.span_s(chunk)[1] for chunk in range(parts))
+        seconds = float(source.spans_s().max())
     period_s, random_places = seconds / (frames - 1), random.Random(seed)
     with _server(file) as asked:
         about = asked.step("open", asked.opened)
@@ -190,7 +190,7 @@ def measure(file: Path, seed: int = 1) -> dict[str, Any]:
 
 def _frames(file: Path, start_s: float, end_s: float) -> list[Stamped]:
     with Recording(file) as source:
-        spans = [(chunk, source.span_s(chunk)) for chunk in range(source.chunks)]
+        spans = enumerate(source.spans_s())
         near = [chunk for chunk, span in spans if span[0] <= end_s and span[1] >= start_s]
         messages = [message for chunk in near for message in source.stamped(chunk)]
     return [m for m in messages if m.topic == FRAME and start_s <= m.at_s <= end_s]

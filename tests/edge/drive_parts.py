@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
 from roadmask.recording.reader import FRAME, WELCOME, Recording
 from roadmask.recording.writer import RecordingFile
 from roadmask.stream.modes import Mode, Reason
@@ -21,6 +23,7 @@ def long_drive(
     fps: int = 30,
     trouble: Trouble | None = None,
     silent: tuple[float, float] = (0.0, 0.0),
+    picture_px: tuple[int, int] | None = None,
 ) -> Path:
     """A recording of so many seconds, of the first frame of ``short``, with trouble in it.
 
@@ -28,6 +31,7 @@ def long_drive(
         short: a recording of ``roadmask record``.
         target: the file to make.
         silent: from when to when nothing comes.
+        picture_px: width and height of a preview that no compression makes smaller; None: as it is.
         trouble: ``(from, to)`` in seconds → mode and reasons; OK everywhere else.
     """
     with Recording(short) as source:
@@ -39,6 +43,11 @@ def long_drive(
         identities = source.identities
     assert isinstance(welcome, Welcome) and isinstance(frame, FrameHeader)
     planes = frame_data[frame.length :]
+    if picture_px:
+        width, height = picture_px
+        planes = planes[: -3 * frame.preview_width * frame.preview_height]
+        planes += np.random.default_rng(1).bytes(3 * width * height)
+        frame = frame._replace(preview_width=width, preview_height=height)
     with RecordingFile(target) as out:
         welcome = welcome._replace(sent_ns=START_NS)
         out.add(welcome, encode(welcome))

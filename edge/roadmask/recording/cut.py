@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+import numpy as np
+
 from roadmask import __version__
 from roadmask.recording.reader import (
     ABOUT,
@@ -77,11 +79,10 @@ def cut(
     for mark in marks:
         writer.add_metadata(MARK, dict(mark))
     frames, told = 0, None
-    for chunk in range(recording.chunks):
-        begins, ends = recording.span_s(chunk)
-        if begins > end_s or (ends < start_s and not recording.welcomes(chunk)):
-            continue
-        for message in recording.stamped(chunk):
+    begins, ends = recording.spans_s().T
+    wanted = (begins <= end_s) & ((ends >= start_s) | recording.welcomes())
+    for chunk in np.flatnonzero(wanted):
+        for message in recording.stamped(int(chunk)):
             if message.topic not in channels or message.topic == MODE:
                 continue  # for other tools, or written anew
             inside = start_s <= message.at_s <= end_s

@@ -1,8 +1,8 @@
 """A recording as a timeline: what happened when, read part by part and never as a whole.
 
-A part (an MCAP chunk) is a megabyte of messages. The timeline keeps 29 bytes a part: the worst
-mode, all reasons, mean shares. The parts are read in an order that covers the whole file at once
-and gets finer, so that a first picture is there after some hundred of them.
+A part (an MCAP chunk) is a megabyte of messages. The timeline keeps 97 bytes a part: where and when
+it is, the worst mode, all reasons, mean shares. The parts are read in an order that covers the
+whole file at once and gets finer, so that a first picture is there after some hundred of them.
 """
 
 from __future__ import annotations
@@ -63,8 +63,7 @@ class Drive:
         if not count:
             self.recording.close()
             raise DataError(f"{path} holds no message: give another recording")
-        spans = np.array([self.recording.span_s(chunk) for chunk in range(count)])
-        self._start, self._end = spans[:, 0], spans[:, 1]
+        self._start, self._end = self.recording.spans_s().T
         self.duration_s = float(self._end.max())
         self.read = 0
         self._mode = np.full(count, UNREAD, np.uint8)
@@ -72,7 +71,7 @@ class Drive:
         self._shares = np.zeros((count, CATEGORY_COUNT), np.uint8)
         self._gap = np.zeros((count, 2))  # the longest silence inside a part
         self._changes = self.recording.mode_changes()
-        self._order = _first(_coarse_to_fine(count), self._changes or [])
+        self._order = _first(_coarse_to_fine(count), self._changes)
 
     def close(self) -> None:
         """Let the file go."""
@@ -178,12 +177,12 @@ class Drive:
             seconds: how long to look; ask again from where it ended.
         """
         deadline = time.monotonic() + seconds
-        changes = None if self._changes is None else set(self._changes)
+        changes = self._changes
         good = not self._is_bad(after_s, worse_than)
         until = after_s
         for part in self._near(after_s, forward=True):
             known = self._mode[part] != UNREAD and self._mode[part] <= worse_than
-            if (good and known) or (changes is not None and part not in changes):
+            if (good and known) or (changes is not None and not changes[part]):
                 until = float(self._end[part])
                 continue
             for message in self.recording.stamped(part):
@@ -210,10 +209,11 @@ class Drive:
         """Parts that may hold what comes after ``at_s``, or at it and before."""
         if forward:
             order = np.argsort(self._start, kind="stable")
-            yield from (int(part) for part in order if self._end[part] > at_s)
+            near = order[self._end[order] > at_s]
         else:
             order = np.argsort(self._end, kind="stable")[::-1]
-            yield from (int(part) for part in order if self._start[part] <= at_s)
+            near = order[self._start[order] <= at_s]
+        return map(int, near)
 
     def _learn(self, part: int) -> None:
         worst, reasons = 0, 0
@@ -245,11 +245,14 @@ def reason_names(bits: int) -> list[str]:
     return [reason.name or "" for reason in Reason if reason and reason & bits]
 
 
-def _first(order: npt.NDArray[np.int64], parts: list[int]) -> npt.NDArray[np.int64]:
+def _first(
+    order: npt.NDArray[np.int64], matters: npt.NDArray[np.bool_] | None
+) -> npt.NDArray[np.int64]:
     """A first look everywhere, then what matters most, then the rest."""
+    if matters is None:
+        return order
     look, rest = order[:_FIRST_LOOK], order[_FIRST_LOOK:]
-    matters = np.isin(rest, parts)
-    return np.concatenate((look, rest[matters], rest[~matters]))
+    return np.concatenate((look, rest[matters[rest]], rest[~matters[rest]]))
 
 
 def _coarse_to_fine(count: int) -> npt.NDArray[np.int64]:

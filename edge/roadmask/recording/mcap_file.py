@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
+import numpy.typing as npt
+
 from roadmask.errors import ConfigError, DataError, ProtocolError
+from roadmask.recording.mcap_index import read_index
 from roadmask.system.bounded import open_regular
 
 _MAGIC = b"\x89MCAP0\r\n"
@@ -25,15 +29,6 @@ class Stamped(NamedTuple):
     publish_ns: int
     sequence: int
     data: bytes
-
-
-class _Part(NamedTuple):
-    """Of the index, what is needed again: a long drive has some ten thousand of them."""
-
-    offset: int
-    begins_ns: int
-    ends_ns: int
-    topics: frozenset[str]
 
 
 def require_mcap() -> None:
@@ -82,36 +77,21 @@ class McapFile:
                 )
             self._file.seek(0)
             with self._named():
-                reader = SeekingReader(self._file)
-                given = reader.get_header().profile
+                given = SeekingReader(self._file).get_header().profile
             with self._named("it is cut off; 'mcap recover' of the MCAP tools saves what is whole"):
-                summary = reader.get_summary()
-                metadata = list(reader.iter_metadata()) if summary else []
+                index = read_index(self._file, _MAGIC)
             if given != profile:
                 raise DataError(f"{path} holds {given or 'other'!r} data, expected {profile!r}")
-            if summary is None:
+            if index is None:
                 raise DataError(f"{path} has no index: 'mcap recover' of the MCAP tools writes one")
+            self._index = index
+            self._start_ns = int(index.begins_ns.min()) if index.begins_ns.size else 0
+            self.counts, self.metadata = index.counts, index.metadata
             with self._named():
-                self._topics = {c.id: c.topic for c in summary.channels.values()}
-                self._chunks = self._needed(summary.chunk_indexes)
-                self._start_ns = min((part.begins_ns for part in self._chunks), default=0)
-                counts = summary.statistics.channel_message_counts if summary.statistics else {}
-                self.counts = {self._topics[channel]: n for channel, n in counts.items()}
-                self.metadata = [(entry.name, dict(entry.metadata)) for entry in metadata]
                 self._opened()
         except BaseException:
             self._file.close()
             raise
-
-    def _needed(self, indexes: Iterable[Any]) -> list[_Part]:
-        known: dict[frozenset[int], frozenset[str]] = {}  # the same few, again and again
-        parts = []
-        for index in indexes:
-            channels = frozenset(index.message_index_offsets)
-            topics = known.setdefault(channels, frozenset(self._topics[c] for c in channels))
-            times = index.message_start_time, index.message_end_time
-            parts.append(_Part(index.chunk_start_offset, *times, topics))
-        return sorted(parts)
 
     def _opened(self) -> None:
         """Read what stands in the metadata."""
@@ -134,18 +114,18 @@ class McapFile:
     @property
     def chunks(self) -> int:
         """Parts that are read one at a time, in the order of the file."""
-        return len(self._chunks)
+        return len(self._index.offsets)
 
     @property
     def start_ns(self) -> int:
         """Wall-clock time of the first message."""
         return self._start_ns
 
-    def span_s(self, chunk: int) -> tuple[float, float]:
-        """When a part begins and ends, after the recording's beginning; no pixel is read."""
-        found = self._chunks[chunk]
-        start_ns = self._start_ns
-        return (found.begins_ns - start_ns) / 1e9, (found.ends_ns - start_ns) / 1e9
+    def spans_s(self) -> npt.NDArray[np.float64]:
+        """When each part begins and ends, ``(n, 2)``, after the recording's beginning."""
+        ends = self._index.begins_ns, self._index.ends_ns
+        start_ns = np.uint64(self._start_ns)
+        return np.stack([(times - start_ns).view(np.int64) / 1e9 for times in ends], axis=1)
 
     def stamped(self, chunk: int) -> list[Stamped]:
         """The messages of a part, as they were stored.
@@ -156,23 +136,23 @@ class McapFile:
         with self._named():
             return [
                 Stamped(
-                    self._topics[message.channel_id],
+                    self._index.topics[message.channel_id],
                     (message.log_time - self._start_ns) / 1e9,
                     message.log_time,
                     message.publish_time,
                     message.sequence,
                     message.data,
                 )
-                for message in self._messages(self._chunks[chunk])
+                for message in self._messages(chunk)
             ]
 
-    def _messages(self, part: _Part) -> list[Any]:
+    def _messages(self, chunk: int) -> list[Any]:
         # Chunk by chunk: the reader of mcap 1.6 unpacks the whole file before the first message
         # when it is asked for the order of arrival.
         from mcap.records import Message, MessageIndex
         from mcap.stream_reader import StreamReader
 
-        self._file.seek(part.offset)
+        self._file.seek(int(self._index.offsets[chunk]))
         messages = []
         for record in StreamReader(self._file, skip_magic=True, validate_crcs=True).records:
             if isinstance(record, Message):

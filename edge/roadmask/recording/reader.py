@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from roadmask.arrays import U8
 from roadmask.errors import DataError
@@ -77,14 +78,14 @@ class Recording(McapFile):
         """
         start_ns = self._start_ns + int(start_s * 1e9)
         with self._named():
-            for chunk in self._chunks:
-                if chunk.ends_ns >= start_ns or WELCOME in chunk.topics:
-                    for message in self._messages(chunk):
-                        topic = self._topics[message.channel_id]
-                        if topic not in (WELCOME, FRAME, STATUS):
-                            continue  # for other tools
-                        if message.log_time >= start_ns or topic == WELCOME:
-                            yield _parse(message.data)
+            wanted = (self._index.ends_ns >= start_ns) | self.welcomes()
+            for chunk in np.flatnonzero(wanted):
+                for message in self._messages(int(chunk)):
+                    topic = self._index.topics[message.channel_id]
+                    if topic not in (WELCOME, FRAME, STATUS):
+                        continue  # for other tools
+                    if message.log_time >= start_ns or topic == WELCOME:
+                        yield _parse(message.data)
 
     def _opened(self) -> None:
         about = dict(self.metadata).get(ABOUT, {})
@@ -109,17 +110,15 @@ class Recording(McapFile):
                 )
                 self.identities[key] = IdentityKind[entry["kind"]], identity
 
-    def welcomes(self, chunk: int) -> bool:
-        """Whether a WELCOME is in that part."""
-        return WELCOME in self._chunks[chunk].topics
+    def welcomes(self) -> npt.NDArray[np.bool_]:
+        """In which parts a WELCOME is."""
+        return self._index.parts_with(WELCOME)
 
     frame_topic = FRAME
 
-    def mode_changes(self) -> list[int] | None:
-        """The parts in which mode or reasons change; None: the file is older than this index."""
-        if not self.counts.get(MODE):
-            return None
-        return [chunk for chunk in range(self.chunks) if MODE in self._chunks[chunk].topics]
+    def mode_changes(self) -> npt.NDArray[np.bool_] | None:
+        """In which parts mode or reasons change; None: the file is older than this index."""
+        return self._index.parts_with(MODE) if self.counts.get(MODE) else None
 
     def told(self, message: Stamped) -> Told | None:
         """What a message says of the mode; a WELCOME says nothing, nor one for other tools.

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TypeVar
 
 from roadmask.web.problems import ProblemError, busy
@@ -56,6 +57,11 @@ class Worker:
         future = asyncio.get_running_loop().run_in_executor(self._thread, self._timed, work)
         future.add_done_callback(lambda _: self._leave())
         return await asyncio.shield(future)
+
+    def afterwards(self, work: Callable[[], object]) -> None:
+        """Do what is short and must be done once what was asked for before is; never refused."""
+        with suppress(RuntimeError):  # the server ends, and so does all that it holds
+            self._thread.submit(work)
 
     def close(self) -> None:
         """Finish what runs, drop what waits."""

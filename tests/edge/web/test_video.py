@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,8 @@ import httpx
 import numpy as np
 import pytest
 from page_parts import Page
-from web_parts import decoded, engines_own, town_picture
+from stream_parts import wait_for
+from web_parts import decoded, engines_own, server, town_picture
 
 from roadmask.web.videos.reader import LONGEST_S, MOST_FRAMES
 
@@ -98,6 +100,21 @@ def test_a_damaged_one_spoils_nothing(client: httpx.Client, tmp_path: Path) -> N
     answer = client.post("/predict/video", files={"video": bytes(data)})
     assert answer.status_code in (200, 422)
     assert client.get("/readyz").status_code == 200
+
+
+def test_who_leaves_before_the_first_frame_keeps_no_place(tmp_path: Path) -> None:
+    data = video(tmp_path / "v.mp4", 7).read_bytes()
+    with server("--socket", tmp_path / "s") as (base, _):
+        request = httpx.Request("POST", base + "/predict/video", files={"video": data})
+        head = [f"{name}: {value}" for name, value in request.headers.items()]
+        sent = "\r\n".join(("POST /predict/video HTTP/1.1", *head, "", "")).encode()
+        address = ("127.0.0.1", int(base.rpartition(":")[2]))
+        for _ in range(4):
+            with socket.create_connection(address) as connection:
+                connection.sendall(sent + request.read())
+            wait_for(lambda: "roadmask_upload_bytes 0.0" in httpx.get(base + "/metrics").text, "")
+        answer = httpx.post(base + "/predict/video", files={"video": data}, timeout=60)
+        assert answer.status_code == 200, answer.text
 
 
 def test_a_page_shows_it(page: Page, tmp_path: Path) -> None:

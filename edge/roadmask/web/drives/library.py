@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -13,10 +15,11 @@ from roadmask.errors import ConfigError, DataError
 from roadmask.recording.drive import Drive
 from roadmask.system.files import write_text
 from roadmask.web.drives.schemas import DriveFile, Mark, Marks, NewMark
-from roadmask.web.problems import ProblemError
+from roadmask.web.problems import ProblemError, busy
 from roadmask.web.worker import Worker
 
 _OPEN = 2
+_EXPORTS = 4
 _MARKS = 1000
 _SUFFIX = ".mcap"
 
@@ -38,6 +41,7 @@ class Library:
             raise ConfigError(f"--drives {place}: there is no such file or folder")
         self.worker = Worker("the timeline", queue)
         self._open: OrderedDict[tuple[str, int, int], Drive] = OrderedDict()
+        self._exports = 0
 
     def files(self) -> list[DriveFile]:
         """The newest first."""
@@ -76,6 +80,21 @@ class Library:
                 self._open.popitem(last=False)[1].close()
         self._open.move_to_end(key)
         return self._open[key]
+
+    @contextmanager
+    def export(self) -> Iterator[None]:
+        """The place of one range that is being sent: each keeps a file open, and its index.
+
+        Raises:
+            ProblemError: 503, there are too many.
+        """
+        if self._exports >= _EXPORTS:
+            raise busy(f"{self._exports} ranges are being exported", 5)
+        self._exports += 1
+        try:
+            yield
+        finally:
+            self._exports -= 1
 
     def marks(self, name: str) -> Marks:
         """What was noted of it.

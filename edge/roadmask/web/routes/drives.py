@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Response
-from fastapi.responses import StreamingResponse
 
 from roadmask.labels.label_set import CATEGORY_NAMES
 from roadmask.recording.cut import cut
-from roadmask.recording.drive import SILENT, UNREAD, Drive, Shown, reason_names
+from roadmask.recording.drive import SILENT, UNREAD, Shown, reason_names
 from roadmask.recording.flight_file import FlightFile
 from roadmask.recording.reader import Recording
 from roadmask.stream.modes import Mode
@@ -21,6 +21,7 @@ from roadmask.web.drives.schemas import DriveInfo, Drives, Found, Marks, NewMark
 from roadmask.web.live.frame import about_frame, pack_frame
 from roadmask.web.problems import ProblemError, describe
 from roadmask.web.state import State
+from roadmask.web.streamed import Streamed
 
 _LOOK_S = 0.15  # a request reads on for so long
 _FIRST_S = 0.7
@@ -154,28 +155,31 @@ async def export(state: State, name: str, start: Seconds, end: Seconds) -> Respo
     if end < start:
         raise ProblemError(422, f"the range ends at {end:g} s, before it begins at {start:g} s")
 
-    def prepared() -> tuple[Drive, list[dict[str, str]]]:
-        marks = [m for m in state.drives.marks(name).marks if start <= m.at_s <= end]
+    library = state.drives
+
+    def prepared() -> tuple[Recording, list[dict[str, str]]]:
+        marks = [m for m in library.marks(name).marks if start <= m.at_s <= end]
         entries = [{key: str(value) for key, value in m.model_dump().items()} for m in marks]
-        if isinstance(state.drives.drive(name).recording, FlightFile):
+        if isinstance(library.drive(name).recording, FlightFile):
             raise ProblemError(422, "a flight recorder's file is a minute: take it as it is")
         # A file of its own: others may close the shared one while this goes on.
-        return Drive(state.drives.path(name)), entries
+        return Recording(library.path(name)), entries
 
-    opened, marks = await state.drives.worker.run(prepared)
-    assert isinstance(opened.recording, Recording)
-    parts = cut(opened.recording, start, end, marks)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(library.export())
+        opened, marks = await library.worker.run(prepared)
+        # In the thread, which may be reading it for somebody who left.
+        stack.callback(library.worker.afterwards, opened.close)
+        parts = cut(opened, start, end, marks)
+        held = stack.pop_all()
 
     async def sent() -> AsyncIterator[bytes]:
-        try:
-            while (part := await state.drives.worker.run(lambda: next(parts, None))) is not None:
-                yield part
-        finally:
-            opened.close()
+        while (part := await library.worker.run(lambda: next(parts, None))) is not None:
+            yield part
 
     file = quote(f"{name.removesuffix('.mcap')}-{start:.0f}-{end:.0f}.mcap")
     headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{file}"}
-    return StreamingResponse(sent(), 200, headers, "application/octet-stream")
+    return Streamed(sent(), held.aclose, headers)
 
 
 @router.get("/{name}/marks")

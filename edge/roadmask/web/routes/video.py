@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack
 
 import numpy as np
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import StreamingResponse
 
 from roadmask.arrays import U8
 from roadmask.web.live.frame import pack_frame
@@ -17,6 +16,7 @@ from roadmask.web.networks.outcome import Outcome
 from roadmask.web.problems import ProblemError, busy
 from roadmask.web.routes.predict import FILE, UPLOAD_PROBLEMS, ModelName, files, uploaded
 from roadmask.web.state import State
+from roadmask.web.streamed import Streamed
 from roadmask.web.videos.reader import VideoFrame, frames_of
 
 _LENGTH = struct.Struct("<I")
@@ -92,12 +92,11 @@ async def predict_video(request: Request, state: State, model: ModelName = None)
         held = stack.pop_all()  # the upload's memory, until the last frame is sent
 
     async def sent() -> AsyncIterator[bytes]:
-        async with held:
-            yield first
-            async for message in masks:
-                yield message
+        yield first
+        async for message in masks:
+            yield message
 
-    return StreamingResponse(sent(), media_type="application/octet-stream")
+    return Streamed(sent(), held.aclose)
 
 
 def _leave(state: State) -> None:

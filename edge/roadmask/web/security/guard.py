@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from roadmask.web.problems import ProblemError
 from roadmask.web.security.access import Access, address_of
+from roadmask.web.streamed import HEAD_ONLY
 
 _OPEN = frozenset({"/healthz", "/readyz", "/login", "/favicon.ico"})
 _OPEN_FOLDERS = ("/static/", "/docs/files/")
@@ -91,7 +92,8 @@ class HeadAsGet:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on."""
         head = scope["type"] == "http" and scope["method"] == "HEAD"
-        await self._app({**scope, "method": "GET"} if head else scope, receive, send)
+        as_get = {**scope, "method": "GET", HEAD_ONLY: True}
+        await self._app(as_get if head else scope, receive, send)
 
 
 def _with_headers(send: Send) -> Send:
