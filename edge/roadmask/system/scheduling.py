@@ -11,12 +11,15 @@ import mmap
 import os
 import resource
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from roadmask.errors import ConfigError
 from roadmask.system.forms import CORES
 
+_GONE_S = 2.0  # more than a busy system takes; without /proc there is nothing to wait for
 _OWN_THREADS = 4  # capture, publication, heartbeat, one to spare
 _SOME_BYTES = 64 << 20
 _STACK_BYTES = 8 << 20  # of a thread, unless its limit says otherwise
@@ -104,6 +107,16 @@ def require_threads(count: int) -> None:
         let_go.set()
         for thread in started:
             thread.join()
+        _until_gone(started)
+
+
+def _until_gone(threads: list[threading.Thread]) -> None:
+    """A thread that was joined counts as a task until the system has seen to its end as well."""
+    end_s = time.monotonic() + _GONE_S
+    for thread in threads:
+        task = Path(f"/proc/self/task/{thread.native_id}")
+        while task.exists() and time.monotonic() < end_s:
+            time.sleep(0.0005)
 
 
 def what_lacks() -> str:

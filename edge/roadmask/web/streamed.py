@@ -13,8 +13,8 @@ HEAD_ONLY = "roadmask.head_only"  # in the scope: nobody reads the body
 class Streamed(StreamingResponse):
     """Parts of octets; ``done`` is called once they are sent, or will never be.
 
-    A generator's own ``finally`` is not enough: who left before the first part leaves a generator
-    that never began, and its end never comes.
+    A generator's own ``finally`` is not enough: one that never began has none, and one
+    that was left between two parts comes to its end when somebody collects it.
     """
 
     def __init__(

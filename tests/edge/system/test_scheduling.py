@@ -169,6 +169,16 @@ def test_threads_that_cannot_be_started_are_refused_before_native_code_crashes()
     assert left == "1"
 
 
+def test_threads_that_were_tried_are_gone() -> None:
+    """They were joined and still counted: the network's own came on top, or a limit had room."""
+    body = (
+        "for _ in range(50):\n"
+        "    require_threads(60)\n"
+        "    print(len(os.listdir('/proc/self/task')))"
+    )
+    assert set(in_child(body).split()) == {"1"}
+
+
 @pytest.mark.parametrize("tasks", [2, 6, 12])
 def test_a_limit_of_tasks_is_not_called_memory(tasks: int) -> None:
     """It was: 'raise the limit of tasks or of memory', 'try again with more memory'."""
