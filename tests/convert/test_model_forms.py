@@ -118,9 +118,8 @@ def two_ways(image: tuple[int, ...], axis: int) -> Keras:
 def nested() -> Keras:
     import keras
 
-    inner = built(None)
     given = keras.Input(IMAGE)
-    return keras.Model(given, inner(given))
+    return keras.Model(given, built(None)(given))
 
 
 def own(name: str) -> Any:

@@ -203,8 +203,7 @@ class Publisher:
             self._past.append(bytes(self._message))
             if self.trace is not None:
                 self.trace.append(self._past[-1])
-        if self._mode_bits != self._told_bits:
-            self._tell_mode(self._mode_bits)
+        self._tell_mode(self._mode_bits)
         # After the others have their frame, and outside the lock: this takes longer than sending.
         if self._listener.waiting:
             self._let_in(PER_FRAME)
@@ -312,13 +311,9 @@ class Publisher:
         Raises:
             PublishError: the table is full.
         """
-        return Indices(
-            *(
-                self.add_identity(kind, getattr(identity, kind.name.lower()))
-                for kind in IdentityKind
-                if kind is not IdentityKind.EMPTY
-            )
-        )
+        kinds = [kind for kind in IdentityKind if kind is not IdentityKind.EMPTY]
+        told = [getattr(identity, kind.name.lower()) for kind in kinds]
+        return Indices(*map(self.add_identity, kinds, told))
 
     def close(self) -> None:
         """Say BYE, remove the socket, let go of the ring. Safe to call twice."""
