@@ -62,7 +62,7 @@ def _boot(options: argparse.Namespace, folder: Path) -> int:
     kernel = fetch_kernel(options.cache.resolve())
     script, archive = folder / "guest.sh", folder / "initramfs.gz"
     write_frames(folder / "frames")
-    script.write_text(_guest_script(folder / "frames", options.pytest))
+    script.write_text(_guest_script(folder / "frames", kernel.webcam_driver, options.pytest))
     write_initramfs(archive, kernel, script)
     # Not chosen by itself: in a nested machine /dev/kvm may be there and hang.
     kvm = options.kvm
@@ -110,10 +110,11 @@ def _follow(machine: subprocess.Popen[str], limit_s: float) -> int:
     return code
 
 
-def _guest_script(frames: Path, arguments: list[str]) -> str:
+def _guest_script(frames: Path, driver: Path, arguments: list[str]) -> str:
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     kept |= {"HOME": "/run", "TMPDIR": "/run/tmp", "PYTHONDONTWRITEBYTECODE": "1"}
-    kept |= {"ROADMASK_WEBCAM_FRAMES": str(frames), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    kept |= {"ROADMASK_WEBCAM_FRAMES": str(frames), "ROADMASK_WEBCAM_DRIVER": str(driver)}
+    kept |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     kept["PYTHONPATH"] = os.pathsep.join(
         part for part in (str(PROJECT), kept.get("PYTHONPATH", "")) if part
     )

@@ -6,18 +6,22 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import FPS, Webcam, wait_for
+from conftest import CARD, FPS, Driver, Webcam, nodes, now_s, wait_for
 
 from roadmask.stream.modes import Mode, Reason
+from roadmask.stream.protocol import FrameHeader
 from roadmask.stream.subscribe.subscriber import Subscriber
 
 SOCKET = Path(os.environ.get("TMPDIR", "/run/tmp")) / "masks.sock"
 MAX_AGE_MS = 60_000  # the emulated network takes its time
 READ_TIMEOUT_S, HEART_BEAT_S = 0.5, 0.05
 EMULATION_S = 5.0  # a stutter of the emulated machine; what was measured is in the log
+ABSENT_S = 10.0  # a driver that is late is not loaded for so long
+LATE_MASK_S = 90.0  # after it was: the network of the emulated machine has to load meanwhile
 _PACE_FRAMES = 8
 
 
@@ -42,6 +46,12 @@ class Daemon:
         wait_for("masks", look)
         (begin_s, first), (end_s, last) = frames[0], frames[-1]
         return (end_s - begin_s) / (last - first), max(ages)
+
+    def told(self) -> FrameHeader | None:
+        """What a stream without masks says; None while there is none."""
+        assert self._process.poll() is None, "the daemon died"
+        assert self._subscriber.receive(timeout_s=0.05) is None
+        return self._subscriber.status
 
     def free_of(self, reason: Reason) -> None:
         """Wait until the stream does not say so."""
@@ -92,10 +102,9 @@ class Daemon:
         assert self._subscriber.latest() is not None
 
 
-@pytest.fixture(scope="module")
-def daemon(_webcam: Webcam) -> Iterator[Daemon]:
-    _webcam.tell("ok")
-    device = _webcam.plug()
+@contextmanager
+def running(device: str) -> Iterator[Daemon]:
+    """A daemon on this device, which need not be there yet, and a subscriber of it."""
     source = f"v4l2:{device}?width=1280&height=720&fps={FPS}&format=MJPG"
     command = [sys.executable, "-m", "roadmask", "run", "--source", source]
     command += ["--socket", str(SOCKET), "--max-age-ms", str(MAX_AGE_MS)]
@@ -105,13 +114,60 @@ def daemon(_webcam: Webcam) -> Iterator[Daemon]:
         Subscriber(SOCKET, max_age_ms=MAX_AGE_MS) as subscriber,
     ):
         try:
-            daemon = Daemon(device, subscriber, process)
-            daemon.masks_again(0.0)
-            yield daemon
+            yield Daemon(device, subscriber, process)
         finally:
             process.terminate()
             assert process.wait(60) == 0
-            _webcam.tell("unplug")
+
+
+@pytest.fixture(scope="module")
+def daemon(_webcam: Webcam) -> Iterator[Daemon]:
+    _webcam.tell("ok")
+    with running(_webcam.plug()) as daemon:
+        daemon.masks_again(0.0)
+        yield daemon
+        _webcam.tell("unplug")
+
+
+@pytest.fixture
+def late_driver(webcam: Webcam) -> Iterator[Driver]:
+    """That of a webcam which is plugged in, out of the kernel; back in it afterwards."""
+    driver = Driver(webcam)
+    driver.unload()
+    yield driver
+    driver.load()
+
+
+def test_a_driver_that_is_late_is_waited_for(late_driver: Driver) -> None:
+    device = late_driver.device
+    began_s = now_s()
+    with running(device) as daemon:
+        first = wait_for("the stream", daemon.told)
+        heard_s = first.sent_ns * 1e-9 - began_s
+        told = [first]
+
+        def absent() -> bool:
+            status = daemon.told()
+            if status is not None and status.sent_ns > told[-1].sent_ns:
+                told.append(status)
+            return (told[-1].sent_ns - first.sent_ns) * 1e-9 > ABSENT_S
+
+        wait_for("heartbeats", absent)
+        assert {status.mode for status in told} == {Mode.FAULT}
+        assert {status.reasons for status in told} <= {Reason.CAMERA_LOST, Reason.STARTING}
+        assert told[-1].reasons == Reason.CAMERA_LOST and not first.sequence
+        assert nodes(CARD) == []
+        late_driver.load()
+        assert wait_for("device node", lambda: nodes(CARD)) == [device]
+        there_s = now_s()
+        daemon.masks_again(there_s)
+        took_s = now_s() - there_s
+    print(
+        f"\n  {first.reasons.name}: told {heard_s:.2f} s after the daemon's start, "
+        f"{len(told)} times in {ABSENT_S:.0f} s; "
+        f"the first mask {took_s:.2f} s after the device was there"
+    )
+    assert took_s < LATE_MASK_S
 
 
 def test_masks_come_from_the_camera(daemon: Daemon) -> None:

@@ -29,6 +29,11 @@ def wait_for(what: str, look: Callable[[], T | None]) -> T:
     raise AssertionError(f"{what}: not within {WAIT_S:.0f} s")
 
 
+def now_s() -> float:
+    """CLOCK_BOOTTIME, which the stream's times are of."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 def nodes(card: str) -> list[str]:
     """The device names of the cameras that have this in their name."""
     found = []
@@ -60,7 +65,7 @@ class Webcam:
         self._process.stdin.write(command + "\n")
         self._process.stdin.flush()
         assert self._process.stdout.readline().strip() == command
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
+        return now_s()
 
     def plug(self) -> str:
         """Plug it in, and return its device name."""
@@ -76,6 +81,31 @@ class Webcam:
         """End the process."""
         self._process.kill()
         self._process.wait()
+
+
+class Driver:
+    """That of a webcam which is plugged in, a module of the guest's kernel.
+
+    Attributes:
+        device: the name that the webcam has under it.
+    """
+
+    def __init__(self, webcam: Webcam) -> None:
+        self.device = webcam.plug()
+        self._file = Path(os.environ["ROADMASK_WEBCAM_DRIVER"])
+        self._loaded = True
+
+    def load(self) -> None:
+        """Put it into the kernel, which finds the webcam at once."""
+        if not self._loaded:
+            subprocess.run(["busybox", "insmod", self._file], check=True)
+            self._loaded = True
+
+    def unload(self) -> None:
+        """Take it out of the kernel; nobody may hold its device."""
+        subprocess.run(["busybox", "rmmod", self._file.name.split(".")[0]], check=True)
+        self._loaded = False
+        wait_for("device node gone", lambda: not nodes(CARD))
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ MODULES = (
     # A virtual camera with one capture node, stamped when a frame is done as real drivers do.
     "vivid n_devs=1 node_types=0x1 input_types=0x0 num_inputs=1",
     "vhci_hcd",
-    "uvcvideo",
+    "uvcvideo",  # the last one, see Kernel.webcam_driver
 )
 
 
@@ -40,6 +40,11 @@ class Kernel:
 
     image: Path
     modules: list[tuple[Path, str]]
+
+    @property
+    def webcam_driver(self) -> Path:
+        """The last of the modules: nothing needs it."""
+        return self.modules[-1][0]
 
 
 def fetch_kernel(cache: Path) -> Kernel:
