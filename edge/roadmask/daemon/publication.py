@@ -92,7 +92,7 @@ class Publication:
         self._output_bytes = flat_bytes(self._output)
         self._engine_bytes = flat_bytes(output)
         self._error: Exception | None = None
-        self._closed = False
+        self._closed = self._failed = False
         self._thread = threading.Thread(target=self._run, name="publication", daemon=True)
 
     def __enter__(self) -> Publication:
@@ -116,6 +116,14 @@ class Publication:
         """Another one in this one's place, for what another network infers."""
         looks = self._looks._replace(mask=network.check)
         return Publication(self._publisher, network, self._kind, looks, self._health, self._times)
+
+    def fail(self) -> None:
+        """Say that the network failed on the frame after those of ``put``, until the next one.
+
+        A frame that is still on its way out would take that back.
+        """
+        self._failed = True
+        self._tell_failure()
 
     def put(
         self,
@@ -141,6 +149,7 @@ class Publication:
                 self._change.wait_for(lambda: self._pending is None)
         if self._error is not None:
             raise self._error
+        self._failed = False
         done = _Inferred(frame, taken_ns, inferred_ns)
         if not beside:
             self._publish(done, self._engine.output)
@@ -160,11 +169,16 @@ class Publication:
                 return
             try:
                 self._publish(pending, self._output)
+                if self._failed:
+                    self._tell_failure()
             except Exception as error:  # raised where the loop, or the end, will see it
                 self._error = error
             with self._change:
                 self._pending = None
                 self._change.notify_all()
+
+    def _tell_failure(self) -> None:
+        self._publisher.set_mode(Mode.FAULT, Reason.INFERENCE_FAILED)
 
     def _draw_preview(self, tensor: Tensor, out: U8) -> None:
         if self._field is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from functools import partial
 from types import TracebackType
 
 from roadmask.daemon.frame_slot import Captured
@@ -13,7 +12,6 @@ from roadmask.daemon.network import Network
 from roadmask.daemon.outlet import identity_of, preview_of
 from roadmask.daemon.publication import Publication
 from roadmask.daemon.swap import Swap
-from roadmask.stream.modes import Mode, Reason
 from roadmask.stream.publish.publisher import Publisher
 
 _log = logging.getLogger(__name__)
@@ -39,7 +37,7 @@ class Works:
         self._intake, self._publisher, self._swap = intake, publisher, swap
         self.network, self.publication = intake.network, publication
         self.refused: Network | None = None
-        self._listen(self.network)
+        self.network.engine.late = publication.fail
 
     def __enter__(self) -> Works:
         self.publication.__enter__()
@@ -79,7 +77,7 @@ class Works:
 
     def lost(self, frame: Captured, stop: threading.Event) -> None:
         """The engine was lost over ``frame``: the network before, or a fresh engine."""
-        self._publisher.set_mode(Mode.FAULT, Reason.INFERENCE_FAILED)
+        self.publication.fail()
         before = self._swap.give_up(self.network)
         if before is not None:
             self.refused, self._intake.network = self.network, before
@@ -97,10 +95,6 @@ class Works:
         self.publication = old.of(network)
         self.publication.identity = publisher.identify(identity_of(network, self._swap.seen_camera))
         self.publication.__enter__()
-        self._listen(network)
-        self.network = network
-        engine = network.engine
+        self.network, engine = network, network.engine
+        engine.late = self.publication.fail
         _log.info("model %s, %s, took over", engine.name, engine.digest[:12])
-
-    def _listen(self, network: Network) -> None:
-        network.engine.late = partial(self._publisher.set_mode, Mode.FAULT, Reason.INFERENCE_FAILED)

@@ -97,7 +97,8 @@ class ProcessEngine(Engine):
         if self._places:
             os.close(self._memory)
             self._places = []
-        self.ask_again = None  # it knows this engine, whose memory would wait for the collector
+        # Both know this engine, whose memory would wait for the collector.
+        self.ask_again, self.late = None, lambda: None
 
     def load(self, stop: threading.Event) -> None:
         """Wait until the network is loaded and warm, or told to stop; before anything else.
