@@ -41,6 +41,7 @@ from roadmask.system.files import atomic_path, check_writable, write_json
 from roadmask.system.hardware import read_device
 from roadmask.system.percentiles import percentiles
 from roadmask.system.ranges import COUNT, at_least
+from roadmask.tools.faults.processes import engines
 
 MOST_MIB = 1.0  # in 100,000 frames
 _SOURCE = "synthetic:town?seed=1&width=640&height=360&prerender=64&realtime=0"
@@ -121,7 +122,7 @@ def soak(
 
 def _look(pid: int, seconds: float, frames: int, ages_ms: list[float]) -> Sample:
     status, ages = _status(pid), percentiles(ages_ms)
-    network = max(engines(pid), default=0)
+    network = [0, *engines(pid)][-1]  # the newest
     return Sample(
         round(seconds, 1),
         frames,
@@ -149,20 +150,6 @@ def _status(pid: int) -> dict[str, str]:
 
 def _mib(status: dict[str, str], key: str) -> float:
     return int(status.get(key, 0)) / 1024
-
-
-def engines(pid: int) -> list[int]:
-    """The processes of a daemon's networks."""
-    lists = Path(f"/proc/{pid}/task").glob("*/children")
-    children = [int(child) for path in lists for child in path.read_text().split()]
-    return [child for child in children if "engine_worker" in _command(child)]
-
-
-def _command(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text()
-    except OSError:  # ended meanwhile
-        return ""
 
 
 def _to_engine(number: int) -> Callable[[int, str], None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -32,6 +33,33 @@ def test_the_table_has_forty_faults_of_all_groups() -> None:
         "machine",
         "settings",
     }
+
+
+# In namespaces of its own, where the next process's number can be chosen.
+_NUMBERED = """
+import os, subprocess
+from pathlib import Path
+from roadmask.tools.faults.processes import children
+started = []
+for number in (30000, 300):
+    Path("/proc/sys/kernel/ns_last_pid").write_text(str(number))
+    started.append(subprocess.Popen(["sleep", "60"]).pid)
+    begun = Path("/proc/uptime").read_text()
+    while Path("/proc/uptime").read_text() == begun: pass
+print(started == children(os.getpid()), started[0] > started[1])
+"""
+
+
+def test_the_older_process_is_the_one_that_began_before() -> None:
+    enter = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc"]
+    enter += ["--kill-child", sys.executable, "-c", _NUMBERED]
+    try:
+        result = subprocess.run(enter, capture_output=True, text=True)
+    except OSError:
+        pytest.skip("no unshare")
+    if "unshare:" in result.stderr:
+        pytest.skip(result.stderr.strip())
+    assert result.stdout.split() == ["True", "True"], result.stderr
 
 
 def test_a_fault_is_named_and_over(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from roadmask.stream.subscribe.subscriber import Subscriber
 from roadmask.tools.faults.camera import Camera
 from roadmask.tools.faults.holdings import holdings, more_than
 from roadmask.tools.faults.judges import CppJudge, PythonJudge
-from roadmask.tools.faults.processes import children, command
+from roadmask.tools.faults.processes import engines
 
 _MAX_AGE_MS = 1000  # of masks; machines that run tests beside are slow
 _FOREVER_S, _AFTERMATH_S = 60.0, 3.0
@@ -151,11 +151,11 @@ class Patient:
         found = self.engines()
         if not found:
             raise NotSeenError("the daemon has no network's process")
-        return max(found)
+        return found[-1]
 
     def engines(self) -> list[int]:
-        """The processes of its networks."""
-        return [pid for pid in children(self.process.pid) if "engine_worker" in command(pid)]
+        """The processes of its networks, the oldest first."""
+        return engines(self.process.pid)
 
     def signal(self, number: int) -> None:
         """Send the daemon a signal."""
