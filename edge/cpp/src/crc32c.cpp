@@ -4,6 +4,7 @@
 #include <cstring>
 
 #if defined(__x86_64__)
+#include <cpuid.h>
 #include <nmmintrin.h>
 #elif defined(__aarch64__)
 #include <arm_acle.h>
@@ -47,7 +48,11 @@ ROADMASK_CRC_TARGET inline std::uint32_t step8(std::uint32_t crc, std::uint64_t 
 ROADMASK_CRC_TARGET inline std::uint32_t step1(std::uint32_t crc, unsigned char v) noexcept {
   return _mm_crc32_u8(crc, v);
 }
-bool has_instruction() noexcept { return __builtin_cpu_supports("sse4.2"); }
+// Not __builtin_cpu_supports: Zig's library behind it says no to everything.
+bool has_instruction() noexcept {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  return __get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & bit_SSE4_2);
+}
 #elif defined(__aarch64__)
 #if defined(__clang__)
 #define ROADMASK_CRC_TARGET __attribute__((target("crc")))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -127,6 +129,18 @@ def test_nearest_map_refuses() -> None:
         _native.nearest_map(np.zeros((1, 2, 2), np.int64), out, EIGHT)
     with pytest.raises(ValueError, match=r"ids: given \(0, 2\)"):
         _native.nearest_map(np.zeros((0, 2), np.int64), out, EIGHT)
+
+
+def test_the_levels_are_those_of_the_processor() -> None:
+    flags = set(Path("/proc/cpuinfo").read_text().split())
+    expected = ["scalar"]
+    if platform.machine() == "aarch64":
+        expected.append("neon")
+    if "avx2" in flags:
+        expected.append("avx2")
+        if {"avx512f", "avx512bw", "avx512vl", "avx512dq"} <= flags:
+            expected.append("avx512")
+    assert _native.kernel_levels() == expected
 
 
 def test_levels() -> None:
