@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -60,6 +61,20 @@ class TimedProtocol(H11Protocol):
         return self.cycle is not None and not self.cycle.response_complete
 
 
+class _Server(uvicorn.Server):
+    """Says where it listens once it does, and once a signal ends it in order."""
+
+    def __init__(self, settings: uvicorn.Config, where: str, stop: threading.Event) -> None:
+        super().__init__(settings)
+        self._where, self._stop = where, stop
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """By now uvicorn listens to signals; one that came a moment before counts too."""
+        await super().startup(sockets)
+        complain(self._where)
+        self.should_exit = self.should_exit or self._stop.is_set()
+
+
 def serve(config: ServeConfig) -> int:
     """Serve until SIGINT or SIGTERM.
 
@@ -70,7 +85,7 @@ def serve(config: ServeConfig) -> int:
     listener = _listen(config)
     port = listener.getsockname()[1]
     shown = f"[{config.host}]" if ":" in config.host else config.host
-    complain(f"http://{shown}:{port}/ (API: /docs)")
+    where = f"http://{shown}:{port}/ (API: /docs)"
     settings = uvicorn.Config(
         app,
         loop="asyncio",
@@ -88,8 +103,7 @@ def serve(config: ServeConfig) -> int:
         timeout_graceful_shutdown=5,
     )
     # uvicorn raises the signal that ended it once more; ours makes that a plain end.
-    stop_on_signal()
-    uvicorn.Server(settings).run(sockets=[listener])
+    _Server(settings, where, stop_on_signal()).run(sockets=[listener])
     return EXIT_DONE
 
 

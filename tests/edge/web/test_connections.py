@@ -27,6 +27,25 @@ def test_head_is_get_without_the_body(client: httpx.Client, path: str) -> None:
     assert head.headers["content-length"] == get.headers["content-length"]
 
 
+ENDED = """
+import os, signal, sys
+from roadmask.cli.main import main
+from roadmask.web import server
+told = server.complain
+def told_and_ended(text):
+    told(text)
+    os.kill(os.getpid(), signal.SIGTERM)
+server.complain = told_and_ended
+sys.exit(main(["serve", "--port", "0", "--socket", "/nonexistent/s"]))
+"""
+
+
+def test_a_server_that_is_ended_as_soon_as_it_speaks_ends_in_order() -> None:
+    """It spoke before it listened to signals."""
+    with server(script=ENDED) as (_, process):  # which asserts the exit code
+        process.wait(20)
+
+
 def test_silent_uploads_take_no_room_and_half_sent_ones_no_log(tmp_path: Path) -> None:
     head = "POST {} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {}\r\nContent-Type: {}\r\n\r\n"
     form = "multipart/form-data; boundary=x"
