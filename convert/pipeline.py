@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from benchmarks.model.flicker import measure_flicker
+from benchmarks.model.flicker import compare_flicker
 from convert.calibration.frames import Calibration, check_calibration, read_calibration
 from convert.forms.load import check_form, load
 from convert.judge.certificate import CERTIFICATE_NAME, certificate_bytes, certify
@@ -44,6 +44,7 @@ from roadmask.inference.preprocess import Preprocess
 from roadmask.labels.catalogue import LABEL_SETS
 from roadmask.labels.label_set import CATEGORY_COUNT, LabelSet
 from roadmask.labels.lookup import label_set
+from roadmask.sources import open_source
 from roadmask.system.files import json_ready
 from roadmask.system.progress import part, say, track
 from roadmask.system.terminal import quiet
@@ -87,6 +88,8 @@ def convert(plan: ConversionPlan) -> Conversion:
     )
     check_form(plan)
     check_calibration(plan.calibration)
+    with open_source(plan.video):  # it is needed last, and only by what is accepted
+        pass
     if plan.labels:
         label_set(plan.labels)
     with part("loading TensorFlow and the network"):
@@ -128,7 +131,6 @@ def convert(plan: ConversionPlan) -> Conversion:
             plan,
             last_accuracy(history, frames),
         )
-        flicker = measure_flicker(bench.reference, plan.video, _VIDEO_FRAMES)
         outcome = _quantise(plan, quantiser, bench)
         trial, path = outcome.trial, folder / "model.tflite"
         info = replace(
@@ -148,22 +150,25 @@ def convert(plan: ConversionPlan) -> Conversion:
         missed, warnings = _judged(plan, trial)
         failed = [verdict.name for verdict in checked if not verdict.passed]
         missed += [f"golden frame {name} comes out otherwise here" for name in failed]
-        # What is rejected anyway need not be timed, which takes most of a trial.
-        latency = None
+        # What is rejected anyway need neither flicker nor be timed, which takes most of a trial.
+        latency, skipped = None, f"not measured: {missed[0]}" if missed else None
+        if not missed:
+            trial.before["flicker"], trial.after["flicker"] = compare_flicker(
+                [bench.reference, engine], plan.video, _VIDEO_FRAMES
+            )
         if plan.time and not missed:
             latency = {
                 title: measure(each, plan, title, bench)
                 for title, each in (("float", float_path), (plan.mode, path))
             }
             missed += missed_latency(plan.gates, latency[plan.mode])
-        trial.before["flicker"] = flicker
-        trial.after["flicker"] = measure_flicker(engine, plan.video, _VIDEO_FRAMES)
         model = path.read_bytes()
     report = {
         "kind": "conversion",
         "mode": plan.mode,
         "accepted": not missed,
         "missed": missed,
+        "skipped": skipped,
         "warnings": warnings,
         "input": found,
         "understood": understood,

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.model.flicker import FlickerMeter
+from benchmarks.model.flicker import FlickerMeter, Motion, Step
 from benchmarks.results import table
 from roadmask.arrays import U8
 from roadmask.data.datasets import open_dataset
@@ -54,9 +54,9 @@ class Side:
         self._last: tuple[U8, U8] | None = None  # mask and truth
         self._counts = dict.fromkeys(("changed", "came", "went"), np.zeros(2, np.int64))
 
-    def update(self, image: U8, mask: U8, truth: U8 | None) -> None:
-        """Add the next frame; ``truth`` is of the mask's size."""
-        self._flicker.update(image, mask, truth)
+    def update(self, mask: U8, step: Step | None, truth: U8 | None) -> None:
+        """Add the next mask; ``truth`` is of its size."""
+        self._flicker.update(mask, step)
         if truth is None:
             return
         self._matrix.update(truth, mask)
@@ -97,7 +97,7 @@ def measure_steadiness(
         strength: of ``Steady``.
     """
     predictor, steady = Predictor(engine), Steady(engine, strength)
-    alone, steadied = Side(), Side()
+    alone, steadied, motion = Side(), Side(), Motion()
     lost = count = 0
     for count, (image, whole) in enumerate(frames, 1):
         truth = None if whole is None else nearest(whole, engine.input_size)
@@ -105,8 +105,9 @@ def measure_steadiness(
         logits = steady.of(engine.output, count, count * _PERIOD_NS)
         filtered = predictor.draw(logits, engine.input_size)
         lost += int((np.isin(mask, _MOVING) & (filtered != mask)).sum())
-        alone.update(image, mask, truth)
-        steadied.update(image, filtered, truth)
+        step = motion.update(image, engine.input_size, truth)
+        alone.update(mask, step, truth)
+        steadied.update(filtered, step, truth)
     if count < 2:
         raise ConfigError(f"given {count} frames, steadiness needs two or more")
     return {"frames": count, "lost": lost, "off": alone.report(), "on": steadied.report()}

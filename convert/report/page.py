@@ -147,14 +147,18 @@ def _accuracy(report: dict[str, Any]) -> Section:
     rows += [
         (f"{key} of a drive", before["flicker"][key], after["flicker"][key], None)
         for key in ("flicker", "consistency")
+        if after["flicker"] is not None
     ]
     cells = [
         (name, points(x), points(y), _points_lost(x, y), points(z) if z is not None else "-")
         for name, x, y, z in rows
     ]
+    flicker = "flicker and latency were not measured, for it is rejected"
+    if after["flicker"] is not None:
+        flicker = f"flicker, of which less is better, over {after['flicker']['source']}"
     note = (
         f"Points of IoU over {after['images']} frames of {after['dataset']}/{after['split']}; "
-        f"flicker, of which less is better, over {after['flicker']['source']}."
+        f"{flicker}."
     )
     header = ("", "float", report["mode"], "lost", "last accepted")
     return Section("Accuracy", [header, *cells], notes=[note])

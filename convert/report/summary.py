@@ -19,7 +19,8 @@ def summary(report: dict[str, Any]) -> str:
     before, after = report["accuracy"]["float"], report["accuracy"][mode]
     pairs = [(name, before["iou"][name], after["iou"][name]) for name in before["iou"]]
     pairs.append(("mean IoU", before["miou"], after["miou"]))
-    pairs.append(("flicker", before["flicker"]["flicker"], after["flicker"]["flicker"]))
+    if after["flicker"] is not None:
+        pairs.append(("flicker", before["flicker"]["flicker"], after["flicker"]["flicker"]))
     rows: list[tuple[str, ...]] = [
         (name, points(x), points(y), "-" if x is None or y is None else f"{100 * (y - x):+.2f}")
         for name, x, y in pairs
@@ -44,6 +45,11 @@ def summary(report: dict[str, Any]) -> str:
             table(rows, (frames, "float", mode, "change")),
             f"operators: {operators}; {len(report['float_operators'])} in float",
             f"layers kept in float: {kept}",
+            *(
+                ["flicker and latency: not measured of what is rejected"]
+                if report["skipped"]
+                else []
+            ),
             *(f"warning: {text}" for text in report["warnings"]),
             f"calibration: {calibration['name']}, {calibration['frames']} frames; "
             f"{100 * report['pixel_agreement']:.2f} % of the pixels agree",

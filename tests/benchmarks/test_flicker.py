@@ -5,13 +5,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 
-from benchmarks.model.flicker import FlickerMeter, measure_flicker
-from roadmask.arrays import U8
+from benchmarks.model.flicker import FlickerMeter, Motion, compare_flicker, measure_flicker
+from roadmask.arrays import F32, U8
 from roadmask.errors import CaptureError, ConfigError, DataError
 from roadmask.inference.engine import Engine
-from roadmask.town.town import Town
+from roadmask.town.town import Town, TownFrame
 
 FRAMES = 6
 
@@ -24,9 +25,10 @@ def drive() -> list[tuple[U8, U8]]:
 
 
 def measure(drive: list[tuple[U8, U8]], masks: list[U8], *, truth: bool) -> dict[str, float]:
-    meter = FlickerMeter()
+    meter, motion = FlickerMeter(), Motion()
     for (image, categories), mask in zip(drive, masks, strict=True):
-        meter.update(image, mask, categories if truth else None)
+        size = (mask.shape[1], mask.shape[0])
+        meter.update(mask, motion.update(image, size, categories if truth else None))
     return meter.report()
 
 
@@ -92,6 +94,28 @@ def test_a_network_on_the_town_and_on_a_folder(int8_file: Path, tmp_path: Path) 
     folder = measure_flicker(engine, str(tmp_path), 50, progress=False)
     assert not folder["truth_known"] and folder["pairs"] == 2
     assert folder["compared"] <= 1
+
+
+def test_two_networks_share_each_frame_and_its_motion(
+    int8_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = {"frames": 0, "steps": 0}
+    draw, follow = Town.frame, Motion._follow
+
+    def frame(town: Town, index: int) -> TownFrame:
+        counts["frames"] += 1
+        return draw(town, index)
+
+    def counted(motion: Motion, before: U8, after: U8) -> tuple[F32, npt.NDArray[np.bool_]]:
+        counts["steps"] += 1
+        return follow(motion, before, after)
+
+    monkeypatch.setattr(Town, "frame", frame)
+    monkeypatch.setattr(Motion, "_follow", counted)
+    engine, uri = Engine(int8_file), "synthetic:town?seed=3&width=160&height=96"
+    both = compare_flicker([engine, Engine(int8_file)], uri, 5, progress=False)
+    assert counts == {"frames": 5, "steps": 4}  # picture and truth of one drawing
+    assert both == [measure_flicker(engine, uri, 5, progress=False)] * 2
 
 
 def test_unusable_videos(int8_file: Path, tmp_path: Path) -> None:

@@ -110,6 +110,7 @@ def test_bad_input_is_one_line_and_2_and_leaves_nothing(
         ([model, *camvid, "--calibration", str(inputs / "twice")], "same picture"),
         ([model, *camvid, "--calibration", str(inputs / "manifest.toml")], "manifest.toml"),
         ([model, *camvid, "--calibration", str(camvid_folder / "val")], "evaluation split"),
+        ([model, *camvid, "--calibration", train, "--video", "/nowhere.mp4"], "/nowhere.mp4"),
         ([model, "--eval-dataset", "kitti", "--calibration", train], "kitti"),
         ([model, *camvid, "--eval-split", "night", "--calibration", train], "night"),
     ]

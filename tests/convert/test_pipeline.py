@@ -7,12 +7,19 @@ import numpy as np
 import pytest
 
 from convert.__main__ import main
+from roadmask.town.town import Town
 from tests.convert.conftest import Converted
 
 
 def test_a_missed_gate_quarantines_the_same_bytes_and_leaves_out_alone(
-    converted: Converted, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    converted: Converted,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    drawn: list[int] = []
+    draw = Town.frame
+    monkeypatch.setattr(Town, "frame", lambda town, n: drawn.append(n) or draw(town, n))
     out = tmp_path / "other-name.tflite"
     out.write_bytes(b"the model of last week")
     # A gate of accuracy, so that nothing is timed: test_gates.py has that of latency.
@@ -22,7 +29,10 @@ def test_a_missed_gate_quarantines_the_same_bytes_and_leaves_out_alone(
     assert out.read_bytes() == b"the model of last week"
     report = json.loads((tmp_path / "other-name.rejected.json").read_text())
     assert not report["accepted"] and "the gate is 100" in report["missed"][0]
-    assert report["latency"] is None
+    # Of what is rejected no drive is drawn; the report says why.
+    assert report["latency"] is None and report["skipped"] == f"not measured: {report['missed'][0]}"
+    assert report["accuracy"]["float"]["flicker"] is report["accuracy"]["int8"]["flicker"] is None
+    assert len(drawn) == 3, "the golden frames alone"
     # The same input a second time: the same bytes.
     quarantined = tmp_path / "other-name.rejected.tflite"
     assert quarantined.read_bytes() == converted.model.read_bytes()

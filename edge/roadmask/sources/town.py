@@ -8,7 +8,7 @@ from roadmask.sources.pace import Pace
 from roadmask.sources.source import EndOfStream, Frame, Source, SourceKind
 from roadmask.sources.uri import SourceUri, nearest
 from roadmask.system.clock import now_ns
-from roadmask.town.town import WEATHERS, Town
+from roadmask.town.town import WEATHERS, Town, TownFrame
 
 WORLDS = ("town",)
 
@@ -43,6 +43,7 @@ class TownSource(Source):
         self._count = options.integer("count", 0, 0, 2**31 - 1)
         self._town = Town(self._seed, width, height, self.fps, weather=weather)
         self._pace = Pace(self.fps, self.realtime)
+        self._drawn: TownFrame | None = None  # the last one, whose truth is asked for next
         prerender = options.integer("prerender", 0, 0, 1024)
         self._rendered: list[Image] = [self._town.frame(i).image for i in range(prerender)]
 
@@ -56,13 +57,19 @@ class TownSource(Source):
         if self._rendered:
             image = self._rendered[index % len(self._rendered)]
         else:
-            image = self._town.frame(index).image
+            image = self._frame(index).image
         return Frame(image, now_ns(), index)  # drawing is no exposure: it does not count as age
 
     def truth(self, frame_id: int) -> Image:
         """``(H, W) uint8`` categories of that frame."""
         index = frame_id % len(self._rendered) if self._rendered else frame_id
-        return self._town.frame(index).category_mask
+        return self._frame(index).category_mask
+
+    def _frame(self, index: int) -> TownFrame:
+        drawn = self._drawn
+        if drawn is None or drawn.index != index:
+            drawn = self._drawn = self._town.frame(index)
+        return drawn
 
     def describe(self) -> str:
         """Seed, size, rate."""
