@@ -149,6 +149,14 @@ def _add_quantisation(parser: argparse.ArgumentParser) -> None:
         help="layers of int8 that stay in float, by their Keras names",
     )
     group.add_argument(
+        "--recover",
+        type=at_least(1),
+        default=0,
+        metavar="EPOCHS",
+        help="where a gate of accuracy is missed, train the network of a Keras file to say in INT8 "
+        "what it says in float, for so many passes over the calibration frames; before --repair",
+    )
+    group.add_argument(
         "--repair",
         action="store_true",
         help="where a gate of accuracy is missed, keep the fewest layers in float that pass it",
@@ -253,6 +261,7 @@ def _convert(options: argparse.Namespace) -> int:
         channels=options.channels or "",
         mode=options.mode,
         float_layers=options.float_layers,
+        recover=options.recover,
         repair=options.repair,
         allow_float=options.allow_float,
         temperature=options.temperature,
@@ -276,7 +285,7 @@ def _convert(options: argparse.Namespace) -> int:
     print(summary(conversion.report))
     if conversion.missed:
         missed = "; ".join(conversion.missed)
-        hint = "" if not conversion.repairable or plan.repair else "; try --repair"
+        hint = f"; {conversion.advice}" if conversion.advice else ""
         print(f"roadmask: rejected: {missed}{hint}; see {web_page}", file=sys.stderr)
         return EXIT_GATE
     if plan.history is not None:

@@ -20,11 +20,10 @@ from convert.judge.foreign import fit_input
 from convert.judge.gates import missed_latency
 from convert.judge.golden_frames import make_golden
 from convert.judge.history import LOCAL, last_accuracy, read_history
+from convert.judge.outcome import find_outcome
 from convert.judge.trial import Bench, Trial, open_engine
 from convert.plan import ConversionPlan
 from convert.quantise.converter import Graph, Quantiser, to_float
-from convert.quantise.operators import float_operators, read_operators
-from convert.quantise.repair import rank_layers, ranking_json, repair
 from convert.tensorflow_import import import_tensorflow
 from convert.timing import latency_change, measure
 from roadmask.arrays import U8, Image
@@ -63,14 +62,14 @@ class Conversion:
         report: measurements of both models, operators, digests, gates.
         missed: the gates that it missed, a sentence each.
         pictures: of the frames on which both models agree least.
-        repairable: what was missed is what int8 cost.
+        advice: what was tried against what int8 cost, and what is left to try.
     """
 
     model: bytes
     report: dict[str, Any]
     missed: list[str]
     pictures: list[Picture]
-    repairable: bool = False
+    advice: str = ""
 
 
 def convert(plan: ConversionPlan) -> Conversion:
@@ -131,7 +130,7 @@ def convert(plan: ConversionPlan) -> Conversion:
             plan,
             last_accuracy(history, frames),
         )
-        outcome = _quantise(plan, quantiser, bench)
+        outcome = find_outcome(plan, quantiser, bench)
         trial, path = outcome.trial, folder / "model.tflite"
         info = replace(
             info,
@@ -141,7 +140,11 @@ def convert(plan: ConversionPlan) -> Conversion:
             extra=outcome.metadata(plan.mode),
         )
         with part("certificate"), quiet(not plan.verbose):
-            certificate = certify(float32, trial.model, graph, calibration, trial.evaluation)
+            same = outcome.quantiser.graph is graph
+            own = float32 if same else to_float(outcome.quantiser.graph)
+            certificate = certify(own, trial.model, graph, calibration, trial.evaluation)
+            if outcome.recovered:
+                certificate["recover"] = outcome.recovered
         engine = open_engine(_write(path, trial.model, info), labels, verbose=plan.verbose)
         with part("golden frames"), quiet(not plan.verbose):
             golden = make_golden(engine)
@@ -189,51 +192,8 @@ def convert(plan: ConversionPlan) -> Conversion:
         "model_digest": digest(model),
         "model": json.loads(info.to_json()),
     }
-    repairable = bool(trial.missed) and not trial.floor and plan.mode == "int8"
-    return Conversion(model, json_ready(report), missed, trial.evaluation.pictures, repairable)
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    """The model that is kept, and how it came about."""
-
-    trial: Trial
-    float_layers: tuple[str, ...] = ()
-    repair: dict[str, Any] | None = None
-
-    def metadata(self, mode: str) -> dict[str, Any]:
-        return {"quantisation": {"mode": mode, "float_layers": list(self.float_layers)}}
-
-    def to_json(self) -> dict[str, Any]:
-        return {"float_layers": list(self.float_layers), "repair": self.repair}
-
-
-def _quantise(plan: ConversionPlan, quantiser: Quantiser, bench: Bench) -> _Outcome:
-    with part(f"conversion to {plan.mode}"):
-        model = quantiser.convert(plan.mode, plan.float_layers)
-    exceptions = float_operators(read_operators(model))
-    if exceptions and plan.mode == "int8" and not (plan.float_layers or plan.allow_float):
-        raise ModelError(
-            f"model {plan.model}: {len(exceptions)} operators stay in float, such as "
-            f"{exceptions[0].name} ({exceptions[0].tensor}): build it without them, or let them "
-            "with --allow-float"
-        )
-    trial = bench.measure(model)
-    if not (plan.repair and trial.missed) or trial.floor:
-        return _Outcome(trial, plan.float_layers)
-    found = repair(
-        rank_layers(quantiser),
-        lambda layers: bench.measure(
-            quantiser.convert("int8", layers), f"{len(layers)} layers in float"
-        ),
-        lambda attempt: not attempt.missed,
-    )
-    record = {
-        "missed_before": trial.missed,
-        "attempts": found.attempts,
-        "ranking": ranking_json(found.ranking),
-    }
-    return _Outcome(found.trial, tuple(found.layers), record)
+    pictures = trial.evaluation.pictures
+    return Conversion(model, json_ready(report), missed, pictures, outcome.advice(plan))
 
 
 def _judged(plan: ConversionPlan, trial: Trial) -> tuple[list[str], list[str]]:

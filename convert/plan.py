@@ -30,6 +30,7 @@ class ConversionPlan:
         input_range, channels: what the network takes for pixels; found out where not told.
         mode: of ``convert.quantise.converter.MODES``.
         float_layers: that int8 leaves in float.
+        recover: epochs of a fine-tune on the calibration frames where they are missed; 0: none.
         repair: let layers go to float until the gates of accuracy are passed.
         allow_float: let operators without an INT8 form stay in float.
         temperature: of the confidences, written into the file.
@@ -59,6 +60,7 @@ class ConversionPlan:
     channels: str = ""
     mode: str = "int8"
     float_layers: tuple[str, ...] = ()
+    recover: int = 0
     repair: bool = False
     allow_float: bool = False
     temperature: float = 1.0
@@ -74,10 +76,13 @@ class ConversionPlan:
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise ConfigError(f"--mode {self.mode}: expected one of {', '.join(MODES)}")
-        if self.mode != "int8" and (self.float_layers or self.repair):
-            option = "--repair" if self.repair else "--float-layers"
+        if self.mode != "int8" and (self.float_layers or self.recover or self.repair):
+            option = "--float-layers" if self.float_layers else "--recover"
+            option = "--repair" if self.repair else option
             raise ConfigError(f"{option} goes with --mode int8, not with {self.mode}")
         if not self.time and self.gates.max_latency_ms is not None:
             raise ConfigError("give --max-latency-ms or --no-latency, not both")
         if self.float_layers and self.repair:
             raise ConfigError("give --float-layers or --repair, not both: repair picks them")
+        if self.float_layers and self.recover:
+            raise ConfigError("give --float-layers or --recover, not both: it trains all in INT8")

@@ -27,6 +27,10 @@ def check_form(plan: ConversionPlan) -> None:
     form = model_form(plan.model)
     if form not in (SAVED_MODEL, ONNX, TFLITE):
         return check_keras(plan.model)
+    if plan.recover:
+        raise ConfigError(
+            f"--recover goes with a Keras file, whose layers can be trained: {plan.model} is {form}"
+        )
     if plan.custom_objects:
         raise ConfigError(f"--custom-objects goes with a Keras file, {plan.model} is {form}")
     if form == TFLITE:

@@ -52,13 +52,17 @@ class ExportGraph:
 
     def network(self, image: Any) -> Any:
         """Logits of a batch of normalised pictures, ``tf.Tensor`` to ``tf.Tensor``."""
+        return self.model(self.mixed(image), training=False)
+
+    def mixed(self, image: Any) -> Any:
+        """The pictures as ``model`` takes them."""
         import tensorflow as tf
 
-        if self.mixing is not None:
-            kernel, bias = self.mixing
-            mixed = tf.nn.conv2d(image, kernel[None, None], 1, "VALID", name="input_channels")
-            image = tf.nn.bias_add(mixed, bias, name="input_channels")
-        return self.model(image, training=False)
+        if self.mixing is None:
+            return image
+        kernel, bias = self.mixing
+        mixed = tf.nn.conv2d(image, kernel[None, None], 1, "VALID", name="input_channels")
+        return tf.nn.bias_add(mixed, bias, name="input_channels")
 
     @property
     def name(self) -> str:

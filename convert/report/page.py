@@ -25,6 +25,7 @@ _LAYERS = (
 def page(report: dict[str, Any], frames: Sequence[Frame]) -> str:
     """The report as HTML; it loads nothing from anywhere."""
     sections = [
+        *_recover(report),
         *_repair(report),
         _lost(report),
         _accuracy(report),
@@ -92,6 +93,29 @@ def _tiles(report: dict[str, Any]) -> list[tuple[str, str, str]]:
         ("file", f"{size:.0f} KiB", f"float {float_size:.0f} KiB"),
         ("float operators", str(len(report["float_operators"])), report["mode"]),
     ]
+
+
+def _recover(report: dict[str, Any]) -> list[Section]:
+    record = report["recover"]
+    if record is None:
+        return []
+    rows = [
+        ("loss, nats a pixel", *(f"{record['loss'][when]:.4f}" for when in ("before", "after"))),
+        *(
+            (title, *(points(values[when]) for when in ("before", "after")))
+            for title, values in (
+                ("mean IoU in INT8", record["miou"]["int8"]),
+                ("pixels that agree, %", record["agreement"]),
+                ("mean IoU in float", record["miou"]["float"]),
+            )
+        ),
+    ]
+    note = (
+        f"{record['epochs']} epochs over {record['frames']} calibration frames, learning rate "
+        f"{record['learning_rate']:g}; the weights are {'kept' if record['kept'] else 'not kept'}. "
+        "All is judged against the network as it came."
+    )
+    return [Section("Recovered weights", [("", "before", "after"), *rows], notes=[note])]
 
 
 def _repair(report: dict[str, Any]) -> list[Section]:

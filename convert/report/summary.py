@@ -45,6 +45,7 @@ def summary(report: dict[str, Any]) -> str:
             table(rows, (frames, "float", mode, "change")),
             f"operators: {operators}; {len(report['float_operators'])} in float",
             f"layers kept in float: {kept}",
+            *_recovered(report["recover"]),
             *(
                 ["flicker and latency: not measured of what is rejected"]
                 if report["skipped"]
@@ -55,6 +56,17 @@ def summary(report: dict[str, Any]) -> str:
             f"{100 * report['pixel_agreement']:.2f} % of the pixels agree",
         ]
     )
+
+
+def _recovered(record: dict[str, Any] | None) -> list[str]:
+    if record is None:
+        return []
+    loss, kept = record["loss"], "kept" if record["kept"] else "not kept"
+    return [
+        f"recovery: {record['epochs']} epochs, loss {loss['before']:.4f} to {loss['after']:.4f}, "
+        f"mean IoU in float {points(record['miou']['float']['before'])} to "
+        f"{points(record['miou']['float']['after'])}; {kept}"
+    ]
 
 
 def _times(name: str, x: float, y: float) -> tuple[str, str, str, str]:

@@ -68,6 +68,7 @@ def test_bad_input_is_one_line_and_2_and_leaves_nothing(
     (inputs / "graph").mkdir()
     (inputs / "graph" / "saved_model.pb").write_bytes(b"graph")
     (inputs / "net.onnx").write_bytes(b"\x08\x07")
+    (inputs / "net.tflite").write_bytes(b"\x1c\0\0\0TFL3" + bytes(64))
     (inputs / "corrupt" / "a.png").write_bytes(b"no picture")
     picture = next((camvid_folder / "train").iterdir()).read_bytes()
     for name in ("a.png", "b.png"):
@@ -103,6 +104,11 @@ def test_bad_input_is_one_line_and_2_and_leaves_nothing(
         ([model, *camvid, "--calibration", train, "--float-layers", "conv9"], "conv9"),
         ([model, *camvid, "--mode", "float16", "--repair"], "--repair goes with --mode int8"),
         ([model, *camvid, "--repair", "--float-layers", "logits"], "not both"),
+        ([model, *camvid, "--recover", "2", "--float-layers", "logits"], "not both"),
+        ([model, *camvid, "--mode", "int16x8", "--recover", "2"], "--recover goes with --mode"),
+        ([str(inputs / "graph"), *camvid, "--recover", "2"], "--recover goes with a Keras file"),
+        ([str(inputs / "net.onnx"), *camvid, "--recover", "2"], "--recover goes with a Keras file"),
+        ([str(inputs / "net.tflite"), *camvid, "--recover", "2"], "goes with a Keras file"),
         ([model, *camvid, "--calibration", train, *history], "roadnet-96x64.json"),
         ([model, *camvid, "--calibration", str(inputs / "nowhere")], "is missing"),
         ([model, *camvid, "--calibration", str(inputs / "empty")], "holds no picture"),
@@ -164,6 +170,7 @@ def test_calibrate_writes_a_manifest_that_convert_refuses_when_a_frame_changed(
     [
         ["net.keras", "--latency-frames=19"],  # was refused after the quantisation, minutes later
         ["net.keras", "--eval-count=0"],
+        ["net.keras", "--recover=0"],
         ["net.keras", "--threads=0"],
         ["calibrate", "--dataset", "town", "--count=0"],
         ["calibrate", "--dataset", "town", "--count=8", "--seed=-1"],

@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from convert.__main__ import main
+from convert.quantise.equalise import equalise, factors, joints
+from convert.quantise.graph import ExportGraph
+from roadmask.arrays import F32, U8
+from roadmask.inference.model_file import read_metadata
+
+
+def network(wild_by: float = 256, *, forked: bool = False) -> Any:
+    """A small one, whose every second channel is so much smaller and met by large weights.
+
+    ``forked``: its tensor is also added to another, so that no channel can be scaled.
+    """
+    from convert.tensorflow_import import import_tensorflow
+
+    import_tensorflow()
+    import keras
+    from keras import layers
+
+    from train.loop.backend import prepare_backend
+
+    prepare_backend(4, 1)
+    image = keras.Input((64, 96, 3))
+    x = layers.Rescaling(1 / 127.5, offset=-1)(image)
+    x = layers.Conv2D(16, 3, strides=2, padding="same", use_bias=False, name="first")(x)
+    x = wild = layers.ReLU(6.0)(layers.BatchNormalization(name="norm")(x))
+    x = layers.Conv2D(16, 3, strides=2, padding="same", name="second")(x)
+    if forked:
+        x = layers.Add()([x, layers.AveragePooling2D(2)(wild)])
+    logits = layers.Conv2D(8, 1, name="logits")(layers.ReLU()(x))
+    model = keras.Model(image, logits, name="wild")
+    factor = np.where(np.arange(16) % 2, wild_by, 1).astype(np.float32)
+    gamma, beta, *rest = model.get_layer("norm").get_weights()
+    model.get_layer("norm").set_weights([gamma / factor, beta / factor, *rest])
+    kernel, bias = model.get_layer("second").get_weights()
+    model.get_layer("second").set_weights([kernel * factor[:, None], bias])
+    return model
+
+
+@pytest.fixture(scope="module")
+def frames(camvid_folder: Path) -> list[U8]:
+    from roadmask.imaging.nearest import nearest
+    from roadmask.town.town import Town
+
+    town = Town(11, 96, 72)
+    pictures = [town.frame(40 * number).image[..., ::-1] for number in range(6)]
+    return [np.stack([nearest(p[..., c].copy(), (96, 64)) for c in range(3)], -1) for p in pictures]
+
+
+def graph_of(model: Any) -> ExportGraph:
+    from convert.quantise.graph import export_graph
+
+    return export_graph(model)
+
+
+def test_a_small_channel_is_raised_as_far_as_its_tensor_and_weights_allow() -> None:
+    peak, reach = np.float32([4, 4 / 64, 0]), np.float32([1 / 64, 1, 1])
+    assert factors(peak, reach) == pytest.approx([1, 64, 1])
+    # ReLU6: beyond 6 a channel would be clipped, and one that is clipped already must stay so.
+    assert factors(np.float32([6, 1, 3]), np.float32([1, 1, 1]), 6) == pytest.approx(
+        [1, 6**0.5, 2**0.5]
+    )
+    assert factors(np.float32([5, 1e-9]), np.float32([1, 1]), 6)[1] == 1024
+
+
+def test_equalised_channels_change_nothing_in_float(frames: list[U8]) -> None:
+    graph = graph_of(network())
+    pictures = np.stack(frames) * np.float32(1 / 127.5) - 1
+    before = np.asarray(graph.model(pictures))
+    assert [joint.maker.name for joint in joints(graph.model)] == ["norm", "second"]
+    assert equalise(graph.model, list(pictures)) == 2
+    gamma = graph.model.get_layer("norm").get_weights()[0]
+    assert gamma.max() / gamma.min() < 8  # they were apart by 256
+    assert np.asarray(graph.model(pictures)) == pytest.approx(before, abs=1e-4)
+    assert [joint.maker.name for joint in joints(graph_of(network(forked=True)).model)] == []
+
+
+def test_the_rounding_network_errs_as_int8_does(frames: list[U8], tmp_path: Path) -> None:
+    from convert.quantise.converter import Quantiser
+    from convert.quantise.fake_quant import rounding_network
+    from roadmask.inference.engine import Engine
+
+    graph, path = graph_of(network()), tmp_path / "m.tflite"
+    path.write_bytes(Quantiser(graph, frames[:1]).convert("int8"))
+    engine = Engine(path, labels="cityscapes-8")
+    engine.input[:] = frames[0]
+    engine.invoke()
+    spec = engine.output_spec
+    int8: F32 = np.float32(spec.scale) * (engine.output.astype(np.float32) - spec.zero_point)
+    picture = frames[0][None] * np.float32(1 / 127.5) - 1
+    real = np.asarray(graph.model(picture))[0]
+    rounded = np.asarray(rounding_network(graph.model)(picture))[0]
+    assert np.abs(rounded - int8).mean() < 0.3 * np.abs(real - int8).mean()
+
+
+def test_every_kind_of_network_is_rounded_where_its_operators_end() -> None:
+    import keras
+    from keras import layers
+
+    from convert.quantise.fake_quant import kernels, rounding_network
+
+    inner = keras.Sequential([keras.Input((8, 8, 4)), layers.DepthwiseConv2D(3, padding="same")])
+    image = keras.Input((8, 8, 3))
+    x = layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(4, 1)(image)))
+    x = layers.SeparableConv2D(4, 3, padding="same")(inner(layers.MaxPooling2D(1)(x)))
+    outer = keras.Model(image, layers.Dense(8)(layers.Conv2DTranspose(4, 1)(x)))
+    assert [axes for _, axes in kernels(outer)] == [
+        (0, 1, 2), (0, 1), (0, 1), (0, 1, 2), (0, 1, 3), (0,)
+    ]  # fmt: skip
+    picture = np.random.default_rng(1).normal(size=(1, 8, 8, 3)).astype(np.float32)
+    real, said = np.asarray(outer(picture)), np.asarray(rounding_network(outer)(picture))
+    assert 0 < np.abs(real - said).max() < 0.2 * np.abs(real).max()
+    assert len(np.unique(said)) <= 256
+
+
+def test_training_helps_what_cannot_be_equalised_and_repeats(
+    frames: list[U8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from convert.quantise import recover as module
+    from convert.quantise.recover import recover
+
+    monkeypatch.setattr(module, "LEARNING_RATE", 3e-4)  # there are but 20 steps
+    graph = graph_of(network(32, forked=True))
+    weights = graph.model.get_weights()
+    # As in a process of its own: what ran in this one before may move the first one's last bits.
+    recover(graph, frames, 1)
+    made = [recover(graph, frames, 10) for _ in range(2)]
+    before, even, after = made[0].loss
+    assert made[0].equalised == 0 and even == before and made[0].best > 0
+    assert after < 0.9 * before
+    assert made[0].digest == made[1].digest and made[0].loss == made[1].loss
+    for mine, given in zip(graph.model.get_weights(), weights, strict=True):
+        assert np.array_equal(mine, given)  # the network itself is as it was
+
+
+def test_a_missed_gate_is_passed_by_recovered_weights_and_the_file_says_so(
+    camvid_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hard, out = tmp_path / "wild.keras", tmp_path / "m.tflite"
+    network().save(hard)
+    arguments = [
+        *(str(hard), "--out", str(out), "--calibration", str(camvid_folder / "train")),
+        *("--eval-dataset", "camvid", "--eval-root", str(camvid_folder)),
+        *("--video", "synthetic:town?seed=1&width=160&height=96", "--no-latency", "--no-history"),
+        *("--max-miou-drop", "100", "--max-category-drop", "100", "--min-miou", "0"),
+    ]
+    assert main([*arguments, "--min-agreement", "95"]) == 1
+    assert "; try --recover 10 or --repair; see" in capsys.readouterr().err
+    assert main([*arguments, "--min-agreement", "95", "--recover", "1"]) == 0
+    assert "recovery: 1 epochs" in capsys.readouterr().out
+    report = json.loads(out.with_suffix(".json").read_text())
+    record = report["recover"]
+    assert record["kept"] and record["missed_before"] and record["equalised"] == 2
+    assert record["agreement"]["after"] >= 0.95 > record["agreement"]["before"]
+    assert record["loss"]["after"] <= record["loss"]["equalised"] < record["loss"]["before"]
+    info = read_metadata(out.read_bytes())
+    assert info is not None
+    told = info.extra["quantisation"]["recover"]
+    assert told == report["certificate"]["recover"] and "kept" not in told
+    assert "Recovered weights" in out.with_suffix(".html").read_text()
+
+    assert main([*arguments, "--min-agreement", "100", "--recover", "1"]) == 1
+    error = capsys.readouterr().err
+    assert "--recover 1 brought mean IoU from" in error and "try --repair; see" in error
