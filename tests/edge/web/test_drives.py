@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,12 @@ def drives(tmp_path_factory: pytest.TempPathFactory) -> Path:
     long_drive(short, folder / "half a minute.mcap", 30, 30, TROUBLE)
     (folder / "broken.mcap").write_bytes(b"\x89MCAP0\r\n" + bytes(100))
     (folder / "now.mcap.partial").write_bytes(b"")
+    # None of these is a recording, and none may spoil the list.
+    (folder / "dangling.mcap").symlink_to("nothing")
+    (folder / "loop.mcap").symlink_to("loop.mcap")
+    os.mkfifo(folder / "pipe.mcap")
+    (folder / "folder.mcap").mkdir()
+    (folder / os.fsdecode(b"not \xff text.mcap")).write_bytes(b"")
     return folder
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -45,7 +45,10 @@ class Library:
 
     def files(self) -> list[DriveFile]:
         """The newest first."""
-        found = [(path, path.stat()) for path in self._paths().values()]
+        found = []
+        for path in self._paths().values():
+            with suppress(OSError):  # removed just now
+                found.append((path, path.stat()))
         found.sort(key=lambda entry: -entry[1].st_mtime)
         return [
             DriveFile(name=path.name, bytes=stat.st_size, modified=utc(stat.st_mtime))
@@ -72,7 +75,10 @@ class Library:
             DataError: it cannot be read.
         """
         path = self.path(name)
-        stat = path.stat()
+        try:
+            stat = path.stat()
+        except OSError as error:
+            raise ProblemError(404, f"recording {name[:80]!r} is gone: see /drives") from error
         key = (name, stat.st_mtime_ns, stat.st_size)
         if key not in self._open:
             self._open[key] = Drive(path)
@@ -137,12 +143,17 @@ class Library:
         if self.place is None:
             return {}
         files = self.place.glob(f"*{_SUFFIX}") if self.place.is_dir() else [self.place]
-        return {path.name: path for path in files if path.is_file()}
+        # A name that is no text (ext4 takes any bytes) can be neither listed nor asked for.
+        return {path.name: path for path in files if path.is_file() and _is_text(path.name)}
 
 
 def utc(seconds: float) -> str:
     """A Unix time as ISO 8601."""
     return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds")
+
+
+def _is_text(name: str) -> bool:
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def _notes(path: Path) -> Path:
