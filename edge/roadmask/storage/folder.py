@@ -7,7 +7,10 @@ from pathlib import Path, PurePosixPath
 from roadmask.errors import ConfigError, DataError
 from roadmask.storage.address import is_address, parse_address
 from roadmask.storage.stores import open_store, store_errors
-from roadmask.system.files import write_bytes
+from roadmask.system.bounded import read_bounded
+from roadmask.system.files import is_text, write_bytes
+
+_MOST_BYTES = 1 << 26  # a result of some thousand frames has a megabyte
 
 
 class Folder:
@@ -59,7 +62,7 @@ class Folder:
         if self._address is None:
             path = Path(self.location) / name
             try:
-                return path.read_bytes()
+                return read_bounded(path, _MOST_BYTES)
             except OSError as error:
                 raise DataError(f"{path} cannot be read: {error.strerror}") from error
         with store_errors(self._address, "read"):
@@ -74,11 +77,12 @@ class Folder:
             DataError: the store does not answer.
         """
         if self._address is None:
-            return sorted(path.parent.name for path in Path(self.location).glob(f"*/{file}"))
+            found = [path.parent.name for path in Path(self.location).glob(f"*/{file}")]
+            return sorted(name for name in found if is_text(name))
         with store_errors(self._address, "listed"):
             files, root = open_store(self._address)
-            found = files.glob(f"{root.rstrip('/')}/*/{file}")
-            return sorted(PurePosixPath(path).parent.name for path in found)
+            paths = files.glob(f"{root.rstrip('/')}/*/{file}")
+            return sorted(PurePosixPath(path).parent.name for path in paths)
 
 
 def _inside(name: str) -> str:

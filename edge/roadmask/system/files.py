@@ -196,3 +196,8 @@ def _open_stream(path: Path) -> int:
         else:
             os.set_blocking(descriptor, True)
             return descriptor
+
+
+def is_text(name: str) -> bool:
+    """Whether a file's name can be told to anybody: a file system takes any bytes for one."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)

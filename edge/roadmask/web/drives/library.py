@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from roadmask.errors import ConfigError, DataError
 from roadmask.recording.drive import Drive
-from roadmask.system.files import write_text
+from roadmask.system.files import is_text, write_text
 from roadmask.web.drives.schemas import DriveFile, Mark, Marks, NewMark
 from roadmask.web.problems import ProblemError, busy
 from roadmask.web.worker import Worker
@@ -143,17 +143,13 @@ class Library:
         if self.place is None:
             return {}
         files = self.place.glob(f"*{_SUFFIX}") if self.place.is_dir() else [self.place]
-        # A name that is no text (ext4 takes any bytes) can be neither listed nor asked for.
-        return {path.name: path for path in files if path.is_file() and _is_text(path.name)}
+        # What is no text can be neither listed nor asked for.
+        return {path.name: path for path in files if path.is_file() and is_text(path.name)}
 
 
 def utc(seconds: float) -> str:
     """A Unix time as ISO 8601."""
     return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds")
-
-
-def _is_text(name: str) -> bool:
-    return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def _notes(path: Path) -> Path:
