@@ -25,14 +25,16 @@ from roadmask.inference.engine import Engine, EngineLostError
 from roadmask.inference.engine_order import EngineOrder
 from roadmask.inference.engine_worker import (
     FAILED,
+    HERE,
     LOADED,
     MESSAGE_BYTES,
     MOVED,
     READY,
 )
-from roadmask.inference.own_time import OwnTime
+from roadmask.inference.own_time import OwnTime, ran_s
 from roadmask.inference.patience import Patience
 from roadmask.inference.shared_tensors import Place, SharedTensors, new_memory
+from roadmask.inference.standby import Standby
 from roadmask.inference.worker_process import WorkerProcess
 from roadmask.system.clock import now_ns
 
@@ -41,6 +43,8 @@ _SLICE_S = 0.1  # between two looks whether to stop
 _LOOK_S = 0.01  # between two looks whether the process that should answer is there
 _LATE_LOAD = 10  # slices after which a load is told
 _LOAD_S = 30.0  # a board's first load from a slow card; a hang in there is one too
+_TIMES_FIRST = 4  # what it cost the first engine, a standby may take
+_TAKES_OVER_S = 0.5  # at least: a fresh one is there soon after
 _STEADY_NS = 10_000_000_000  # an engine that lived so long does not belong to a crash loop
 _PAUSE_S, _LONGEST_PAUSE_S = 0.05, 2.0
 _LAST_CHANCE = 2  # losses with an accelerator, then the processor takes over
@@ -72,13 +76,15 @@ class ProcessEngine(Engine):
         worker: WorkerProcess | None = None,
         standby: bool = False,
     ) -> None:
-        self._standby = standby and not order.accelerator.name
-        self._spare: WorkerProcess | None = None
+        self._standby: Standby | None = None
+        if standby and not order.accelerator.name:
+            self._standby = Standby(order, _LOAD_S)
         self._order, self._patience = order, Patience(max_age_ms / 1000)
         self._fallback, self._span = "", b""
         self._placed: Placement
         self._places: list[Place] = []  # of the tensors in the shared memory
         self._operators: dict[str, int] = {}
+        self._first_s: dict[bytes, float] = {}  # what it cost the first engine to say this
         self._stop = threading.Event()
         self._ready_ns = 0
         self._losses = self._in_a_row = self.restarts = 0
@@ -92,8 +98,8 @@ class ProcessEngine(Engine):
 
     def __exit__(self, *_: object) -> None:
         self._end()
-        if self._spare is not None:
-            self._spare.end()
+        if self._standby is not None:
+            self._standby.end()
         if self._places:
             os.close(self._memory)
             self._places = []
@@ -108,7 +114,7 @@ class ProcessEngine(Engine):
         """
         self._stop = stop
         self._finish(stop)
-        self._have_spare()
+        self._have_standby()
 
     def timed(self) -> tuple[int, int]:
         """Run the network on what ``direct_input`` holds.
@@ -125,6 +131,8 @@ class ProcessEngine(Engine):
         if told and (wrong := self._hear_of_move()):
             raise self._lost(f"is on the processor: {wrong}")
         self._patience.learn(ended_ns - began_ns)
+        if self._standby is not None:
+            self._standby.look()
         return began_ns, ended_ns
 
     def invoke_direct(self) -> None:
@@ -162,9 +170,9 @@ class ProcessEngine(Engine):
                 return
             try:
                 self._give_up_accelerator()
-                worker, self._spare = self._spare or WorkerProcess(), None
-                self._begin(worker)
-                self._finish(stop)
+                spare = self._standby.take() if self._standby is not None else None
+                self._begin(spare or WorkerProcess())
+                self._finish(stop, hurried=spare is not None)
                 self._prove_again()
             except RoadmaskError as error:
                 _log.error("%s; again in %.1f s", error, min(2 * pause_s, _LONGEST_PAUSE_S))
@@ -172,7 +180,7 @@ class ProcessEngine(Engine):
                 self._end()
                 continue
             self.restarts += 1
-            self._have_spare()
+            self._have_standby()
             _log.warning("%s: engine started anew, the %d. time", self.name, self.restarts)
             return
 
@@ -205,20 +213,19 @@ class ProcessEngine(Engine):
         if not worker.ordered:
             worker.load(self._order)
 
-    def _have_spare(self) -> None:
-        if self._standby and not self._stop.is_set():
-            self._spare = WorkerProcess()
-            self._spare.load(self._order)
+    def _have_standby(self) -> None:
+        if self._standby is not None and not self._stop.is_set():
+            self._standby.renew()
 
-    def _finish(self, stop: threading.Event) -> None:
+    def _finish(self, stop: threading.Event, hurried: bool = False) -> None:
         try:
-            loaded = self._wait(LOADED, stop)
+            loaded = self._worker.loaded[1:] or self._wait(LOADED, stop, hurried)
             if loaded is None:
                 return
             facts, self._operators, self._placed, places = pickle.loads(loaded)
             self._share(facts, places)
             socket.send_fds(self._peer, [pickle.dumps(self._places)], [self._memory])
-            warmed = self._wait(READY, stop)
+            warmed = self._wait(READY, stop, hurried)
             if warmed is None:
                 return
         except OSError as error:
@@ -231,21 +238,27 @@ class ProcessEngine(Engine):
         self._ready_ns = now_ns()
         self._patience.begin(pickle.loads(warmed))
 
-    def _wait(self, kind: bytes, stop: threading.Event) -> bytes | None:
+    def _wait(self, kind: bytes, stop: threading.Event, hurried: bool) -> bytes | None:
         """The body of the next message, of this kind; None when told to stop."""
+        pid = self._worker.process.pid
+        own, before_s = OwnTime(pid, now_ns()), 0.0 if kind == LOADED else ran_s(pid)
         for turn in range(round(_LOAD_S / _SLICE_S)):
             self.waiting()
             if turn == _LATE_LOAD:
                 self.late()
             answer = self._answer(_SLICE_S)
             if answer is not None and answer[:1] == kind:
+                self._first_s.setdefault(kind, ran_s(pid) - before_s)
                 return answer[1:]
-            if answer is not None:
+            if answer is not None and answer != HERE:
                 if answer[:1] == FAILED:
                     raise pickle.loads(answer[1:])
                 raise EngineLostError(f"model {self._order.model}: {_reason(answer)}")
             if stop.is_set():
                 return None
+            allowed_s = max(_TAKES_OVER_S, _TIMES_FIRST * self._first_s.get(kind, _LOAD_S))
+            if hurried and own.spent_s() >= allowed_s:
+                raise self._lost(f"stood by and did not take over within {allowed_s:.1f} s")
         raise EngineLostError(f"model {self._order.model} was not loaded within {_LOAD_S:.0f} s")
 
     def _share(self, facts: dict[str, Any], places: list[Place]) -> None:

@@ -1,9 +1,9 @@
 """The process that runs a network for the daemon: what crashes here takes no stream down.
 
 ``python -m roadmask.inference.engine_worker FD``: FD is one end of a SOCK_SEQPACKET pair. It is
-told what to load, answers with what the network is, gets the shared memory of the tensors, and then
-runs the network once for each turn that it is given in there, until the other end is gone. It loads
-no OpenCV.
+told what to load, answers with what the network is, gets the shared memory of the tensors (until
+then it may be asked whether it is there), and then runs the network once for each turn that it is
+given in there, until the other end is gone. It loads no OpenCV.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from roadmask.system.clock import now_ns
 from roadmask.system.scheduling import lock_memory, pinned, use_realtime
 
 LOADED, READY, FAILED, MOVED = b"l", b"y", b"f", b"m"
+ASK, HERE = b"?", b"h"
 MESSAGE_BYTES = 1 << 16
 _LOOK_S = 1.0  # between two looks whether the daemon is there
-_HERE = {
+_NATIVE = {
     "_processor",
     "_runner",
     "input",
@@ -73,12 +74,15 @@ def _load(order: EngineOrder) -> Engine:
 
 def _serve(peer: socket.socket, engine: Engine, order: EngineOrder) -> None:
     direct = order.direct
-    facts = {name: value for name, value in vars(engine).items() if name not in _HERE}
+    facts = {name: value for name, value in vars(engine).items() if name not in _NATIVE}
     tensors = (engine.direct_input if direct else engine.input, engine.output)
     invoke = engine.invoke_direct if direct else engine.invoke
     places = places_of(tensors)
     peer.send(LOADED + pickle.dumps((facts, engine.operators, engine.placement, places)))
     wanted, descriptors, _, _ = socket.recv_fds(peer, MESSAGE_BYTES, 1)
+    while wanted == ASK:
+        peer.send(HERE)
+        wanted, descriptors, _, _ = socket.recv_fds(peer, MESSAGE_BYTES, 1)
     if not descriptors:
         return
     shared = SharedTensors(descriptors[0], pickle.loads(wanted))

@@ -24,8 +24,7 @@ class OwnTime:
 
     def __init__(self, pid: int, since_ns: int) -> None:
         self._pid, self._since_ns = pid, since_ns
-        self._clock = (~pid << 3) | _PROCESS_CLOCK
-        self._before_s, self._ran_before_s = (now_ns() - since_ns) * 1e-9, self._ran_s()
+        self._before_s, self._ran_before_s = (now_ns() - since_ns) * 1e-9, ran_s(pid)
 
     def spent_s(self) -> float:
         """Its own time so far, in seconds; at most what has passed."""
@@ -33,14 +32,8 @@ class OwnTime:
         runnable = self._runnable()
         if not runnable:
             return passed_s
-        ran_s = self._ran_s() - self._ran_before_s
-        return min(passed_s, self._before_s + ran_s / runnable)
-
-    def _ran_s(self) -> float:
-        try:
-            return time.clock_gettime(self._clock)
-        except OSError:  # it is gone, which whoever waits for it finds
-            return 0.0
+        ran = ran_s(self._pid) - self._ran_before_s
+        return min(passed_s, self._before_s + ran / runnable)
 
     def _runnable(self) -> int:
         """How many of its threads run or wait for a core."""
@@ -49,3 +42,11 @@ class OwnTime:
             with suppress(OSError):  # a thread that ended
                 count += path.read_bytes().rpartition(b")")[2].split()[0] == b"R"
         return count
+
+
+def ran_s(pid: int) -> float:
+    """The processor's time that a process took so far, of all its threads, in seconds."""
+    try:
+        return time.clock_gettime((~pid << 3) | _PROCESS_CLOCK)
+    except OSError:  # it is gone, which whoever waits for it finds
+        return 0.0

@@ -34,10 +34,11 @@ class WorkerProcess:
         peer: the daemon's end of a SOCK_SEQPACKET pair.
         process: the child.
         ordered: it was told what to load.
+        loaded: what it said once it had, where somebody took it already.
     """
 
     def __init__(self) -> None:
-        self.ordered = False
+        self.ordered, self.loaded = False, b""
         self.peer, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             command = [sys.executable, "-m", "roadmask.inference.worker_process"]

@@ -151,34 +151,6 @@ def test_one_that_is_left_no_core_is_waited_for(engine: ProcessEngine) -> None:
     assert not told.is_set()
 
 
-def test_a_standby_takes_the_place_of_each_that_is_lost(
-    shipped_model: Path, stop: threading.Event
-) -> None:
-    spares = []
-    with ProcessEngine(EngineOrder(str(shipped_model)), LONG_MS, standby=True) as engine:
-        engine.load(stop)
-        for _ in range(2):
-            assert engine._spare is not None
-            spares.append(engine._spare.process)
-            os.kill(process_id(engine), signal.SIGKILL)
-            with pytest.raises(EngineLostError):
-                engine.invoke()
-            engine.recover(stop)
-            assert process_id(engine) == spares[-1].pid
-            engine.invoke()
-        assert engine._spare is not None
-        spares.append(engine._spare.process)
-    assert len({spare.pid for spare in spares}) == 3
-    assert all(spare.poll() is not None for spare in spares), "none outlives the engine"
-
-
-def test_an_accelerator_has_no_standby(shipped_model: Path, stop: threading.Event) -> None:
-    order = EngineOrder(str(shipped_model), accelerator=Accelerator("libnone.so"))
-    with ProcessEngine(order, LONG_MS, standby=True) as engine:
-        engine.load(stop)
-        assert engine._spare is None
-
-
 def test_what_is_late_is_learned_from_the_answers(engine: ProcessEngine) -> None:
     assert engine._patience.late_s == LONG_MS / 1000  # not known yet
     for _ in range(3):
