@@ -37,7 +37,7 @@ wheels: $(VENV)/.test  ## for x86-64 and aarch64, any Linux since 2014, into dis
 	$(BIN)/python -m packages.wheels
 
 deb: $(VENV)/.test  ## dist/roadmask_VERSION_ARCHITECTURE.deb, of the wheel in dist/
-	$(BIN)/python packages/deb.py --wheel dist/roadmask-*-cp311-*_$$(uname -m).whl
+	$(BIN)/python -m packages.deb --wheel dist/roadmask-*-cp311-*_$$(uname -m).whl
 
 debian-root: build/debian/bin  ## a clean Debian 12 without a compiler; needs root and debootstrap
 
@@ -76,7 +76,7 @@ EPOCHS ?= 5
 MODEL ?= s
 
 test-arm64: $(VENV)/.test  ## the arm64 package of 'make wheels', in Debian 12 under QEMU; needs root
-	$(BIN)/python packages/deb.py --wheel dist/roadmask-*-cp311-*_aarch64.whl
+	$(BIN)/python -m packages.deb --wheel dist/roadmask-*-cp311-*_aarch64.whl
 	packages/arm64.sh dist/roadmask_*_arm64.deb build/debian-arm64
 
 test-pythons:  ## the edge tests from an installed wheel, on every Python from 3.10 to 3.13 that is here

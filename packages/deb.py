@@ -14,10 +14,10 @@ import argparse
 import compileall
 import py_compile
 import shutil
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
+
+from packages.workplace import run, workplace
 
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parent
@@ -50,9 +50,9 @@ def main() -> int:
         parser.error(f"--wheel {options.wheel}: expected one for {' or '.join(ARCHITECTURES)}")
     python = options.wheel.name.split("-")[2].removeprefix("cp")  # 311
     options.out.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="roadmask-deb-") as folder:
-        root = Path(folder)
-        root.chmod(0o755)
+    with workplace("roadmask-deb-") as folder:
+        root = folder / "root"
+        root.mkdir(0o755)
         _install(root, options.wheel, machine, f"{python[0]}.{python[1:]}")
         print(_pack(root, options.wheel.name.split("-")[1], machine, python, options.out))
     return 0
@@ -64,7 +64,7 @@ def _install(root: Path, wheel: Path, machine: str, python: str) -> None:
     command += ["--target", str(library), "--only-binary", ":all:", "--python-version", python]
     command += [f"--platform={tag}_{machine}" for tag in _TAGS]
     command += ["--implementation", "cp", f"{wheel}[{EXTRAS}]"]
-    subprocess.run(command, check=True)
+    run(command, root.parent)
     shutil.rmtree(library / "bin", ignore_errors=True)
     if f"{sys.version_info.major}.{sys.version_info.minor}" == python:
         # By content, not by time: nothing is compiled on the board.
@@ -106,7 +106,7 @@ def _pack(root: Path, version: str, machine: str, python: str, out: Path) -> Pat
             path.chmod(0o755 if path.is_dir() else 0o644)
     package = out / f"roadmask_{version}_{ARCHITECTURES[machine]}.deb"
     build = ["dpkg-deb", "--root-owner-group", "-Zzstd", "--build", str(root), str(package)]
-    subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
+    run(build, root.parent)
     return package
 
 

@@ -15,9 +15,9 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
+from packages.workplace import run, workplace
 from tests.pythons import interpreter, output
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -49,8 +49,8 @@ def main() -> int:
             print(f"make wheels: no Python {version} here, so no wheel for it", file=sys.stderr)
             continue
         for machine in options.machine or MACHINES:
-            with tempfile.TemporaryDirectory(prefix="roadmask-wheel-") as folder:
-                print(_build(Path(folder), python, machine, options.out), flush=True)
+            with workplace("roadmask-wheel-") as folder:
+                print(_build(folder, python, machine, options.out), flush=True)
     return 0
 
 
@@ -72,7 +72,7 @@ def _build(folder: Path, python: str, machine: str, out: Path) -> Path:
     # This pip on that interpreter: its own may be too old.
     command = [sys.executable, "-m", "pip", f"--python={python}", "wheel", "--quiet"]
     command += ["--no-deps", f"-w{folder}", "-C", f"build-dir={folder}/build", str(PROJECT)]
-    subprocess.run(command, check=True, env=environment)
+    run(command, folder, environment)
     (built,) = folder.glob("*.whl")
     tagged = _audited(built, machine)
     return Path(shutil.move(tagged, out / tagged.name))

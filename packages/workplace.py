@@ -1,0 +1,66 @@
+"""Where a package is made: a folder that is gone afterwards, with all that was started in it.
+
+A build that was told to end left its folder of temporary files, and its compilers at work.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from roadmask.system.command_line import unwind_on_sigterm
+
+
+@contextmanager
+def workplace(prefix: str) -> Iterator[Path]:
+    """An empty folder, for the temporary files of ``run`` too."""
+    unwind_on_sigterm()
+    with tempfile.TemporaryDirectory(prefix=prefix) as folder:
+        yield Path(folder)
+
+
+def run(command: Sequence[str], folder: Path, environment: Mapping[str, str] = os.environ) -> None:
+    """Run it to its end; where this process is told to end meanwhile, so does all it started.
+
+    Raises:
+        CalledProcessError: it failed.
+    """
+    temporary = folder / "tmp"
+    temporary.mkdir(exist_ok=True)
+    process = subprocess.Popen(
+        command, env={**environment, "TMPDIR": str(temporary)}, start_new_session=True
+    )
+    try:
+        code = process.wait()
+    except BaseException:
+        _end_session(process.pid)
+        process.wait()
+        raise
+    if code:
+        raise subprocess.CalledProcessError(code, list(command))
+
+
+def _end_session(leader: int) -> None:
+    # Not by its group: ninja gives each compiler one of its own.
+    while members := _session(leader):
+        for pid in members:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
+
+
+def _session(leader: int) -> list[int]:
+    """Its processes, without those that ended already."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, _, session = path.read_bytes().rpartition(b")")[2].split()[:4]
+            if int(session) == leader and state not in (b"Z", b"X"):
+                found.append(int(path.parent.name))
+    return found
