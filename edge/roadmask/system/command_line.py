@@ -18,7 +18,7 @@ from typing import Any, NoReturn, Protocol
 from roadmask.errors import RoadmaskError
 
 EXIT_DONE, EXIT_GATE, EXIT_UNUSABLE = 0, 1, 2
-_kept: Callable[[], str] | None = None  # see ``tell_kept``
+_parent_tells = False  # see ``leave_interruptions_to_parent``
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 
 
@@ -111,15 +111,16 @@ def run_command(body: Callable[[], int], *, verbose: bool) -> int:
         return EXIT_UNUSABLE
 
 
-def tell_kept(kept: Callable[[], str]) -> None:
-    """What there is after an interruption, for its line."""
-    global _kept
-    _kept = kept
+def leave_interruptions_to_parent() -> None:
+    """A guard's child may be killed at any moment of its end: the guard says the line, once."""
+    global _parent_tells
+    _parent_tells = True
 
 
 def interrupted() -> int:
     """The line of an interruption, and its exit code."""
-    complain(f"interrupted; {_kept()}" if _kept else "interrupted")
+    if not _parent_tells:
+        complain("interrupted")
     return EXIT_INTERRUPTED
 
 

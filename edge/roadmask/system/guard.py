@@ -24,8 +24,8 @@ from roadmask.system.command_line import (
     EXIT_UNUSABLE,
     complain,
     interrupted,
+    leave_interruptions_to_parent,
     open_streams,
-    tell_kept,
 )
 from roadmask.system.files import note_temporaries
 
@@ -54,16 +54,17 @@ def guarded(main: Callable[[], int], kept: Callable[[], str]) -> int:
     child = os.fork()
     if child == 0:
         _begin(parent, folder)
-        tell_kept(kept)
+        leave_interruptions_to_parent()
         try:
             return main()
         except KeyboardInterrupt:
             return interrupted()
     with suppress(OSError):  # the child does it too: whoever comes first
         os.setpgid(child, child)
-    code = _watch(child, kept)
+    code = _watch(child)
     _clear(folder)
     if code == EXIT_INTERRUPTED:
+        complain(f"interrupted; {kept()}")
         os._exit(code)  # the interpreter's own end takes a moment, and there is nothing left to do
     return code
 
@@ -80,7 +81,7 @@ def _begin(parent: int, folder: Path) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _WATCHED)
 
 
-def _watch(child: int, kept: Callable[[], str]) -> int:
+def _watch(child: int) -> int:
     """Until the child has ended; its exit code."""
     deadline = None
     while True:
@@ -88,10 +89,9 @@ def _watch(child: int, kept: Callable[[], str]) -> int:
         given = signal.sigtimedwait(_WATCHED, left)
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
-            return _code(child, status, kept if deadline is not None else None)
+            return _code(child, status, told=deadline is not None)
         if given is None and deadline is not None:
             _end(child)
-            complain(f"interrupted; {kept()}")
             return EXIT_INTERRUPTED
         if given is None:
             continue
@@ -124,14 +124,13 @@ def _end(child: int) -> None:
             os.waitpid(-child, 0)
 
 
-def _code(child: int, status: int, kept: Callable[[], str] | None) -> int:
+def _code(child: int, status: int, *, told: bool) -> int:
     code = os.waitstatus_to_exitcode(status)
-    if code < 0 or kept is not None:  # what it started need not have ended with it
+    if code < 0 or told:  # what it started need not have ended with it
         _end(child)
     if code >= 0:
         return code
-    if kept is not None:
-        complain(f"interrupted; {kept()}")
+    if told:
         return EXIT_INTERRUPTED
     name = signal.Signals(-code).name
     complain(f"the work was ended by {name}: out of memory, or a fault in a library; -v shows more")

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[3]
 # 7 ** 10**9 hears no signal for hours, as a compiler in C++ does not.
 PROGRAM = """
-import os, subprocess, sys, time
+import atexit, os, subprocess, sys, time
 from pathlib import Path
 from roadmask.system.command_line import run_command
 from roadmask.system.files import atomic_path
@@ -27,8 +27,15 @@ def deaf():
         print(os.getpid(), own.pid, flush=True)
         return 7 ** 10**9
 
+def slow_to_end():
+    # As TensorFlow's threads are: it hears the signal, and its interpreter's end takes long.
+    atexit.register(time.sleep, 1000)
+    print(os.getpid(), 0, flush=True)
+    time.sleep(1000)
+
 BODIES = {
     "deaf": deaf,
+    "slow to end": slow_to_end,
     "python": lambda: time.sleep(1000) if not print(os.getpid(), 0, flush=True) else 0,
     "crash": lambda: os.kill(os.getpid(), 11),
     **{str(code): (lambda code=code: code) for code in range(3)},
@@ -66,7 +73,7 @@ def test_the_exit_code_is_the_work_s(code: int, tmp_path: Path) -> None:
     assert process.returncode == code and not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("body", ["deaf", "python"])
+@pytest.mark.parametrize("body", ["deaf", "python", "slow to end"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_work_that_does_not_listen(
     body: str, number: signal.Signals, tmp_path: Path
