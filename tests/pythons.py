@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "build" / "pythons"
 PAGE = ROOT / "docs" / "testing.md"
 BEGIN, END = "<!-- pythons -->\n", "<!-- /pythons -->"
-EXTRAS = "record,models,metrics,foxglove,zenoh,cloud,web"
+EXTRAS = "record,models,metrics,foxglove,zenoh,ros2,cloud,web"
 PARALLEL = ("-n", "logical", "--maxprocesses", "4", "--dist", "loadfile")
 
 
@@ -60,6 +60,12 @@ def environment(version: str, python: str) -> Path:
     return own
 
 
+def closing_line(log: str) -> str:
+    """Of pytest, or "" where it wrote none; told to say more, it frames that line."""
+    lines = [line.strip("= ") for line in log.splitlines()]
+    return next((line for line in lines[::-1] if re.match(r"\d+ \w+.* in \d", line)), "")
+
+
 def run(version: str, arguments: list[str]) -> str:
     """The line that pytest closes with, or why there is none."""
     python = interpreter(version)
@@ -76,8 +82,7 @@ def run(version: str, arguments: list[str]) -> str:
             stderr=subprocess.STDOUT,
             cwd=ROOT,
         )
-    lines = [line for line in log.read_text().splitlines() if re.match(r"\d+ \w+.* in ", line)]
-    return f"{told}: {lines[-1] if lines else f'no result, see {log}'}"
+    return f"{told}: {closing_line(log.read_text()) or f'no result, see {log}'}"
 
 
 def write(results: dict[str, str], what: str) -> None:
