@@ -12,7 +12,7 @@ from roadmask.errors import DataError
 from roadmask.recording.mcap_file import McapFile, Stamped
 from roadmask.recording.reader import Told
 from roadmask.stream.modes import Mode, Reason
-from roadmask.stream.protocol import Identity, IdentityKind
+from roadmask.stream.protocol import CATEGORY_COUNT, Identity, IdentityKind
 
 HEADERS, MODES, PICTURES = "/headers", "/modes", "/pictures"
 _LARGEST_BYTES = 1 << 28  # a minute has some megabytes
@@ -56,7 +56,7 @@ class FlightFile(McapFile):
         if message.topic not in (HEADERS, MODES):
             return None
         with self._named():
-            content = json.loads(message.data)
+            content = _checked(json.loads(message.data), message.topic)
             mode, _, reasons = content["mode"].partition(" ")
             return Told(
                 Mode[mode], _bits(content.get("reasons", reasons)), content.get("shares", ())
@@ -69,8 +69,7 @@ class FlightFile(McapFile):
             DataError: it is damaged.
         """
         with self._named():
-            found: dict[str, Any] = json.loads(message.data)
-            return found
+            return _checked(json.loads(message.data), HEADERS)
 
     def picture(self, at_s: float) -> bytes:
         """The JPEG that was kept last at that time; empty where there is none yet."""
@@ -82,6 +81,29 @@ class FlightFile(McapFile):
                 if message.topic == PICTURES and message.at_s == self._seen[place]:
                     return base64.b64decode(json.loads(message.data)["data"])
         return b""
+
+
+def _checked(content: Any, topic: str) -> dict[str, Any]:
+    """What a message holds, in the types that a flight recorder writes.
+
+    Raises:
+        ValueError: somebody else wrote it.
+    """
+    kinds: dict[str, type] = {"mode": str}
+    if topic == HEADERS:
+        kinds |= {"sequence": int, "reasons": str, "shares": list}
+    fits = isinstance(content, dict) and all(
+        isinstance(content.get(key), kind) for key, kind in kinds.items()
+    )
+    if fits and topic == HEADERS:
+        shares = content["shares"]
+        fits = len(shares) == CATEGORY_COUNT and all(
+            isinstance(share, (int, float)) and 0 <= share <= 1 for share in shares
+        )
+    if not fits:
+        raise ValueError(f"a message of {topic} is not a flight recorder's")
+    found: dict[str, Any] = content
+    return found
 
 
 def _bits(names: str) -> Reason:

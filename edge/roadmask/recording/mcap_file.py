@@ -169,6 +169,7 @@ class McapFile:
         broken: tuple[type[Exception], ...] = (
             *(McapError, struct.error, ValueError, KeyError, IndexError, EOFError, StopIteration),
             *(MemoryError, OverflowError, OSError, RuntimeError, ProtocolError),
+            *(TypeError, AttributeError),  # JSON of other shapes
         )
         try:
             yield
