@@ -16,12 +16,19 @@ from roadmask.web.settings import ServeConfig
 
 _BACKLOG = 128
 _HEAD_S = 15.0
+_SENT_S, _SENT_BYTES = 20.0, 1 << 15  # so much of an answer has to be taken in such a time
 
 
 class TimedProtocol(H11Protocol):
-    """HTTP whose request heads must arrive in time: a connection that dawdles is closed."""
+    """HTTP whose request heads must arrive, and whose answers be taken, in time.
+
+    A connection that dawdles is closed: who reads nothing would keep an answer's memory, or the
+    place of a video or an export, for ever.
+    """
 
     _head_timer: asyncio.TimerHandle | None = None
+    _sent_timer: asyncio.TimerHandle | None = None
+    _unsent = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A new connection owes its first head."""
@@ -37,6 +44,33 @@ class TimedProtocol(H11Protocol):
         """It is gone."""
         super().connection_lost(exc)
         self._forget_head()
+        self._forget_sent()
+
+    def pause_writing(self) -> None:
+        """More waits to be sent than is good: from now on it has to become less."""
+        super().pause_writing()
+        self._forget_sent()
+        self._watch_sent()
+
+    def resume_writing(self) -> None:
+        """It has become little."""
+        super().resume_writing()
+        self._forget_sent()
+
+    def _watch_sent(self) -> None:
+        self._unsent = self.transport.get_write_buffer_size()
+        self._sent_timer = self.loop.call_later(_SENT_S, self._unread)
+
+    def _forget_sent(self) -> None:
+        if self._sent_timer is not None:
+            self._sent_timer.cancel()
+            self._sent_timer = None
+
+    def _unread(self) -> None:
+        if self.transport.get_write_buffer_size() > self._unsent - _SENT_BYTES:
+            self.transport.abort()
+        else:
+            self._watch_sent()
 
     def _watch_head(self) -> None:
         # After an upgrade the connection is the WebSocket's.

@@ -58,6 +58,8 @@ def test_silent_uploads_take_no_room_and_half_sent_ones_no_log(tmp_path: Path) -
         for _ in range(3):
             answer = httpx.post(base + "/predict/", files={"image": encoded(town_picture())})
             assert answer.status_code == 200
+        broken = httpx.post(base + "/predict/", content=b"x", headers={"Content-Type": form})
+        assert broken.status_code == 400
         for connection in silent:
             connection.close()
         assert httpx.get(base + "/healthz").status_code == 200

@@ -132,6 +132,13 @@ def test_the_limit_on_files_bites(tmp_path: Path) -> None:
     assert "File too large" in result.stderr
 
 
+@pytest.mark.parametrize("path", ["/evaluations", "/drives/a.mcap/marks", "/login"])
+def test_what_is_no_upload_is_small(client: httpx.Client, path: str) -> None:
+    """FastAPI reads any body whole before it looks at it."""
+    answer = client.post(path, content=iter([b" " * (1 << 20)] * 40))
+    assert answer.status_code == 413 and "16384 bytes" in answer.json()["detail"]
+
+
 def test_a_body_that_does_not_come_is_given_up(
     monkeypatch: pytest.MonkeyPatch, shipped_model: Path
 ) -> None:
@@ -140,10 +147,12 @@ def test_a_body_that_does_not_come_is_given_up(
     import uvicorn
 
     from roadmask.web import server as serving
+    from roadmask.web import small_body
     from roadmask.web.app import create_app
     from roadmask.web.settings import Limits, ServeConfig
 
     monkeypatch.setattr(serving, "_HEAD_S", 0.3)
+    monkeypatch.setattr(small_body, "_TIME_S", 0.3)
     app = create_app(ServeConfig(socket="/nonexistent/s", limits=Limits(body_s=0.3)))
     listener = socket.create_server(("127.0.0.1", 0))
     running = uvicorn.Server(
@@ -155,7 +164,10 @@ def test_a_body_that_does_not_come_is_given_up(
     try:
         head = b"POST /predict/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n"
         head += b"Content-Type: multipart/form-data; boundary=a\r\n\r\n--a"
-        for sent, expected in ((head, b"HTTP/1.1 408"), (b"GET / HT", b""), (b"", b"")):
+        slow_ones = [(head, b"HTTP/1.1 408"), (b"GET / HT", b""), (b"", b"")]
+        for path in (b"/login", b"/evaluations", b"/drives/a.mcap/marks"):
+            slow_ones.append((head.replace(b"/predict/", path), b"HTTP/1.1 408"))
+        for sent, expected in slow_ones:
             with socket.create_connection(address, timeout=60) as slow:
                 slow.sendall(sent)
                 assert slow.recv(12) == expected

@@ -144,9 +144,12 @@ class Evaluations:
             raise _unknown(name)
         folder = self.folder
         assert folder is not None
+
+        def read() -> Evaluation:
+            return Evaluation.model_validate_json(folder.read(f"{name}/{RESULT}"))
+
         try:
-            data = await asyncio.to_thread(folder.read, f"{name}/{RESULT}")
-            return Evaluation.model_validate_json(data)
+            return await asyncio.to_thread(read)
         except ValidationError as error:
             raise DataError(
                 f"{self._at(name)}/{RESULT} is no evaluation of this version: "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from roadmask.web.settings import MIB, Limits
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
+# What is wrong with a form is told to who sent it; anybody could fill the log with it.
+logging.getLogger("python_multipart").setLevel(logging.ERROR)
 _DISCARD_BYTES, _DISCARD_S = 128 * MIB, 10.0
 _PARTS = 64
 

@@ -20,6 +20,7 @@ from roadmask.web.drives.library import utc
 from roadmask.web.drives.schemas import DriveInfo, Drives, Found, Marks, NewMark, Ribbon
 from roadmask.web.live.frame import about_frame, pack_frame
 from roadmask.web.problems import ProblemError, describe
+from roadmask.web.small_body import SmallBodyRoute
 from roadmask.web.state import State
 from roadmask.web.streamed import Streamed
 
@@ -27,7 +28,12 @@ _LOOK_S = 0.15  # a request reads on for so long
 _FIRST_S = 0.7
 _FIND_S = 0.5
 _MODES = {UNREAD: -1, SILENT: 4}
-router = APIRouter(prefix="/drives", tags=["drives"], responses=describe(401, 404, 421, 422, 503))
+router = APIRouter(
+    prefix="/drives",
+    tags=["drives"],
+    responses=describe(401, 404, 421, 422, 503),
+    route_class=SmallBodyRoute,
+)
 Seconds = Annotated[float, Query(ge=0, le=1e7, allow_inf_nan=False)]
 _BINARY: dict[int | str, dict[str, Any]] = {
     200: {
@@ -188,7 +194,7 @@ async def marks(state: State, name: str) -> Marks:
     return await state.drives.worker.run(lambda: state.drives.marks(name))
 
 
-@router.post("/{name}/marks", responses=describe(403))
+@router.post("/{name}/marks", responses=describe(400, 403, 408, 413))
 async def mark(state: State, name: str, new: NewMark) -> Marks:
     """Note a moment."""
     return await state.drives.worker.run(lambda: state.drives.mark(name, new))

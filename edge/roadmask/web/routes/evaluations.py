@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from enum import Enum
+from urllib.parse import quote
 
 from fastapi import APIRouter, Response
 
 from roadmask.web.evaluations.export import as_csv, as_html, as_json
 from roadmask.web.evaluations.schemas import Evaluation, JobInfo, Jobs, Wanted
 from roadmask.web.problems import describe
+from roadmask.web.small_body import SmallBodyRoute
 from roadmask.web.state import State
 
 router = APIRouter(
-    prefix="/evaluations", tags=["evaluations"], responses=describe(401, 404, 421, 422, 503)
+    prefix="/evaluations",
+    tags=["evaluations"],
+    responses=describe(401, 404, 421, 422, 503),
+    route_class=SmallBodyRoute,
 )
 
 
@@ -44,7 +50,7 @@ async def evaluations(state: State) -> Jobs:
     return Jobs(results=where, jobs=await state.evaluations.all())
 
 
-@router.post("", status_code=202, responses=describe(400, 403))
+@router.post("", status_code=202, responses=describe(400, 403, 408, 413))
 async def evaluate(state: State, wanted: Wanted) -> JobInfo:
     """Begin to evaluate one network, or two, on every frame that the gallery shows."""
     names = [wanted.a] if wanted.b is None else [wanted.a, wanted.b]
@@ -83,7 +89,10 @@ async def result(
     """Its numbers, to look at or to keep."""
     found = await state.evaluations.result(evaluation_id)
     write, media_type = _WRITERS[format]
-    headers = {"Content-Disposition": f'inline; filename="{found.id}.{format.value}"'}
+    # Not the id that stands in it: what is stored may call itself anything.
+    file = quote(f"{evaluation_id}.{format.value}", safe="")
+    headers = {"Content-Disposition": f"inline; filename*=UTF-8''{file}"}
     if format == ResultForm.HTML:
         headers["Content-Security-Policy"] = _HTML_POLICY
-    return Response(write(found), 200, headers, media_type)
+    # In a thread: of a large split it takes a second.
+    return Response(await asyncio.to_thread(write, found), 200, headers, media_type)

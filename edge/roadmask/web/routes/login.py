@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from urllib.parse import parse_qs, quote, urlsplit
 
-import anyio
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse
 
 from roadmask.web.problems import ProblemError
 from roadmask.web.security.access import COOKIE, SESSION_S, address_of
+from roadmask.web.small_body import small_body
 from roadmask.web.state import State
 
-_FORM_BYTES, _FORM_S = 4096, 10.0
 router = APIRouter(include_in_schema=False)
 
 
 @router.post("/login")
 async def login(request: Request, state: State) -> RedirectResponse:
     """Form fields ``token`` and ``next``, a path of this server; ``next`` may be in the query."""
-    form = parse_qs(await _small_body(request))
+    form = parse_qs((await small_body(request)).decode(errors="replace"))
     target = _local_path(form.get("next", [request.query_params.get("next", "/")])[0])
     if not state.access.needs_token:
         return RedirectResponse(target, 303)
@@ -50,19 +49,6 @@ async def logout(request: Request, state: State) -> RedirectResponse:
     answer = RedirectResponse("/login", 303)
     answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
     return answer
-
-
-async def _small_body(request: Request) -> str:
-    body = b""
-    try:
-        with anyio.fail_after(_FORM_S):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > _FORM_BYTES:
-                    raise ProblemError(413, f"the form has more than {_FORM_BYTES} bytes")
-    except TimeoutError:
-        raise ProblemError(408, f"the form did not arrive within {_FORM_S:g} s") from None
-    return body.decode(errors="replace")
 
 
 def _local_path(given: str) -> str:
