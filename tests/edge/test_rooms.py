@@ -28,7 +28,7 @@ ALLOWED = {
     "calibration": "sources stream system",
     "inference": "labels storage system",
     "models_store": "inference storage system",
-    "data": "evaluation imaging labels storage town",
+    "data": "evaluation imaging labels storage system town",
     "interop": "stream stream.subscribe stream.products system",
     "recording": "interop stream stream.publish stream.subscribe system",
     "daemon": "sources calibration inference models_store recording stream stream.publish "

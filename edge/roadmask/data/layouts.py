@@ -8,6 +8,7 @@ from pathlib import Path
 
 from roadmask.errors import DataError
 from roadmask.imaging.reading import picture_files, visible
+from roadmask.system.files import is_text
 
 _FRAME_NAME = re.compile(r"[A-Za-z-]+_\d+_\d+")
 
@@ -25,7 +26,8 @@ def find_camvid(root: Path, split: str) -> dict[str, Files]:
     """``SPLIT/*`` with ``SPLITannot/*.png``, by frame id.
 
     Raises:
-        DataError: a folder is missing, an image lacks its mask, or a mask its image.
+        DataError: a folder is missing, an image lacks its mask, a mask its image, or a name is no
+            text.
     """
     images, masks = root / split, root / f"{split}annot"
     for folder in (images, masks):
@@ -36,6 +38,8 @@ def find_camvid(root: Path, split: str) -> dict[str, Files]:
             )
     files: dict[str, Files] = {}
     for image in picture_files(images):
+        if not is_text(image.name):  # it is the frame's name in tables, JSON and addresses
+            raise DataError(f"image {image} has a name that is not UTF-8: rename it and its mask")
         if image.stem in files:
             raise DataError(f"frame {image} is there twice: also as {files[image.stem].image.name}")
         mask = masks / f"{image.stem}.png"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from glob import escape
 from pathlib import Path, PurePosixPath
 
 from roadmask.errors import ConfigError, DataError
@@ -67,7 +68,10 @@ class Folder:
                 raise DataError(f"{path} cannot be read: {error.strerror}") from error
         with store_errors(self._address, "read"):
             files, root = open_store(self._address)
-            data: bytes = files.cat_file(f"{root.rstrip('/')}/{name}")
+            key = f"{root.rstrip('/')}/{name}"
+            if files.size(key) > _MOST_BYTES:
+                raise DataError(f"{self.location}/{name} has more than {_MOST_BYTES} bytes")
+            data: bytes = files.cat_file(key)
             return data
 
     def holding(self, file: str) -> list[str]:
@@ -81,7 +85,7 @@ class Folder:
             return sorted(name for name in found if is_text(name))
         with store_errors(self._address, "listed"):
             files, root = open_store(self._address)
-            paths = files.glob(f"{root.rstrip('/')}/*/{file}")
+            paths = files.glob(f"{escape(root.rstrip('/'))}/*/{file}")
             return sorted(PurePosixPath(path).parent.name for path in paths)
 
 

@@ -28,6 +28,7 @@ _DESCRIPTOR = re.compile(r"/dev/std(?P<name>in|out|err)|/(?:dev|proc/self)/fd/(?
 _NAMES = {"in": 0, "out": 1, "err": 2}
 _notes: Path | None = None  # see ``note_temporaries``
 _JSON_BYTES = 1 << 28
+_UNTOLD = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _READER_WAIT_S = 10.0  # for somebody to open the other end of a FIFO
 
 
@@ -201,3 +202,8 @@ def _open_stream(path: Path) -> int:
 def is_text(name: str) -> bool:
     """Whether a file's name can be told to anybody: a file system takes any bytes for one."""
     return not any("\ud800" <= letter <= "\udfff" for letter in name)
+
+
+def told(text: str) -> str:
+    """The text as it can stand in any answer: what is no text, and control characters, escaped."""
+    return _UNTOLD.sub(lambda found: found[0].encode("unicode_escape").decode(), text)

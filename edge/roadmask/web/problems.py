@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from roadmask.errors import DataError, RoadmaskError
+from roadmask.system.files import told
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -27,6 +28,7 @@ class ProblemError(Exception):
     """
 
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        detail = told(detail)  # names of files and texts of others stand in it
         super().__init__(detail)
         self.status, self.detail, self.headers = status, detail, headers
 

@@ -62,7 +62,7 @@ class Prediction(BaseModel):
     model: str
     digest: str
     size: Size = Field(description="width, height, after EXIF rotation")
-    invoke_ms: float = Field(description="the network alone")
+    invoke_ms: float = Field(description="the network alone", allow_inf_nan=False)
     total_ms: float = Field(description="from the whole upload to this answer")
     shares: dict[str, float]
     mask: DataUri = Field(description="8-bit greyscale PNG of category ids 0-7")

@@ -11,9 +11,10 @@ from roadmask.inference.model_file import DEFAULT_MODEL
 from roadmask.inference.reading.read_as import ReadAs
 from roadmask.stream.protocol import DEFAULT_SOCKET
 from roadmask.system.bounded import read_bounded
+from roadmask.system.files import told
 from roadmask.system.forms import Form
 from roadmask.system.ranges import THREADS, between
-from roadmask.system.settings import check, setting
+from roadmask.system.settings import check, setting, settings_of
 
 MIB = 1 << 20
 _TOKEN_CHARACTERS, _TOKEN_BYTES = 16, 1 << 16
@@ -168,11 +169,20 @@ def read_token(path: str | Path) -> str:
 
 
 def check_config(config: ServeConfig) -> None:
-    """Refuse what would be open to others without a token.
+    """Refuse what would be open to others without a token, and what cannot be told.
 
     Raises:
-        ConfigError: no token on an address that others reach, or a proxy that is no address.
+        ConfigError: no token on an address that others reach, a proxy that is no address, or a
+            name that the pages cannot show.
     """
+    for name in settings_of(ServeConfig):
+        value = getattr(config, name)
+        for text in value if isinstance(value, tuple) else (value,):
+            if isinstance(text, str) and told(text) != text:
+                raise ConfigError(
+                    f"{name} {told(text)}: expected UTF-8 without control characters, as the pages "
+                    "tell it; rename it, or give a link to it"
+                )
     for proxy in config.trusted_proxy:
         try:
             ipaddress.ip_network(proxy)

@@ -1,3 +1,4 @@
+import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -186,6 +187,9 @@ def damage(root: Path, kind: str) -> None:
         image.unlink()
     elif kind == "two frames":
         shutil.copy(image, image.with_suffix(".bmp"))
+    elif kind == "name that is no text":
+        for path in (image, mask):
+            path.rename(path.with_name(os.fsdecode(b"fra\xe9me C_0001.png")))
     elif kind == "unknown id":
         cv2.imwrite(str(mask), np.full((72, 96), 77, np.uint8))
 
@@ -202,6 +206,7 @@ def damage(root: Path, kind: str) -> None:
         ("unknown id", "label id 77"),
         ("mask only", "has no frame"),
         ("two frames", "there twice"),
+        ("name that is no text", "rename it"),
     ],
 )
 def test_damage_is_named_with_its_file(copy: Path, kind: str, words: str) -> None:

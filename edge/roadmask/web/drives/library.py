@@ -22,6 +22,7 @@ _OPEN = 2
 _EXPORTS = 4
 _MARKS = 1000
 _SUFFIX = ".mcap"
+_YEAR_9999_S = 253402300799.0
 
 
 class Library:
@@ -149,7 +150,8 @@ class Library:
 
 def utc(seconds: float) -> str:
     """A Unix time as ISO 8601."""
-    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds")
+    within = min(max(seconds, 0.0), _YEAR_9999_S)  # what a file system says may be anything
+    return datetime.fromtimestamp(within, timezone.utc).isoformat(timespec="milliseconds")
 
 
 def _notes(path: Path) -> Path:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, Field
+
+from roadmask.system.files import told
 
 
 class DriveFile(BaseModel):
@@ -53,17 +57,29 @@ class Found(BaseModel):
     end: bool
 
 
+def _one_line(text: str) -> str:
+    if told(text) != text:
+        raise ValueError("it holds control characters: expected one line of text")
+    return text
+
+
 class NewMark(BaseModel):
     """A moment that somebody wants to find again."""
 
     at_s: float = Field(ge=0, le=1e7)
-    note: str = Field(min_length=1, max_length=500)
+    note: Annotated[str, AfterValidator(_one_line)] = Field(
+        min_length=1, max_length=500, json_schema_extra={"pattern": r"^[^\x00-\x1f\x7f-\x9f]*$"}
+    )
 
 
-class Mark(NewMark):
-    """The same, kept."""
+class Mark(BaseModel):
+    """The same, kept; what somebody else wrote into the file is told with escapes."""
 
-    when: str = Field(description="when it was noted, UTC, ISO 8601")
+    at_s: float = Field(ge=0, le=1e7)
+    note: Annotated[str, AfterValidator(told)]
+    when: Annotated[str, AfterValidator(told)] = Field(
+        description="when it was noted, UTC, ISO 8601"
+    )
 
 
 class Marks(BaseModel):

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, NonNegativeInt, model_validator
+
+from roadmask.evaluation.split_scores import NAMES
+from roadmask.labels.label_set import CATEGORY_COUNT
 
 Interval = tuple[float | None, float | None]
+
+
+def _of_categories(values: dict[str, float | None]) -> dict[str, float | None]:
+    if tuple(values) != NAMES:
+        raise ValueError(f"the categories are not {', '.join(NAMES)}")
+    return values
+
+
+# What is read back was written by anybody: tables and files are made of it by place and by name.
+ByCategory = Annotated[dict[str, float | None], AfterValidator(_of_categories)]
+Row = Annotated[list[NonNegativeInt], Field(min_length=CATEGORY_COUNT, max_length=CATEGORY_COUNT)]
 State = Literal["running", "done", "failed", "cancelled"]
 
 
@@ -33,7 +47,7 @@ class GroupScore(BaseModel):
     images: int
     miou: float | None
     interval: Interval
-    iou: dict[str, float | None]
+    iou: ByCategory
 
 
 class FrameScore(BaseModel):
@@ -43,7 +57,7 @@ class FrameScore(BaseModel):
     group: str
     miou: float | None
     pixel_accuracy: float | None
-    iou: dict[str, float | None]
+    iou: ByCategory
 
 
 class ConfidenceBin(BaseModel):
@@ -71,17 +85,21 @@ class NetworkScores(BaseModel):
     digest: str
     miou: float | None
     interval: Interval
-    iou: dict[str, float | None]
+    iou: ByCategory
     iiou: float | None
     dice: float | None
     pixel_accuracy: float | None
     images: int
-    categories: list[CategoryScore]
+    categories: list[CategoryScore] = Field(min_length=len(NAMES), max_length=len(NAMES))
     groups: list[GroupScore]
     confidence: ConfidenceScore | None = Field(
         default=None, description="null: the network ends in class ids and tells none"
     )
-    confusion: list[list[int]] = Field(description="pixels; rows are the truth, void first")
+    confusion: list[Row] = Field(
+        min_length=CATEGORY_COUNT,
+        max_length=CATEGORY_COUNT,
+        description="pixels; rows are the truth, void first",
+    )
     frames: list[FrameScore]
 
 
@@ -98,6 +116,15 @@ class Evaluation(BaseModel):
     agreement: list[float] | None = Field(
         default=None, description="of each frame: share of the pixels that both see alike"
     )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Evaluation:
+        counts = [len(network.frames) for network in self.networks]
+        if self.agreement is not None:
+            counts.append(len(self.agreement))
+        if len(set(counts)) > 1:
+            raise ValueError(f"its lists are of {' and '.join(map(str, counts))} frames")
+        return self
 
 
 class JobInfo(BaseModel):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -106,10 +107,10 @@ class Peer:
             return self._broken(f"answered {status}; its token may be missing (--peer-token)")
         try:
             detail = str(httpx.Response(status, content=answer).json()["detail"])[:500]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             detail = "no reason given"
-        again = response.headers.get("retry-after", "")
-        headers = {"Retry-After": again if again.isdecimal() else "2"} if status == 503 else None
+        again = re.fullmatch("[0-9]{1,4}", response.headers.get("retry-after", ""))
+        headers = {"Retry-After": again[0] if again else "2"} if status == 503 else None
         return ProblemError(status, f"peer {self.address.name}: {detail}", headers)
 
     def _broken(self, what: str, status: int = 502) -> ProblemError:

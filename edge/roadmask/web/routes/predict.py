@@ -224,6 +224,7 @@ async def _zip(state: ServerState, network: Network, images: Sequence[Part]) -> 
         for number, part in enumerate(images):
             # The name is the sender's: only its last component, so that it unpacks in one folder.
             stem = PurePosixPath((part.filename or "image").replace("\\", "/")).stem[:100]
+            stem = "".join(c if c.isprintable() else "_" for c in stem)  # a NUL would end it
             picture = Picture(part.data, max_pixels=state.config.limits.pixels)
             try:
                 mask = await network.predict(picture, False, lambda _, o: png(o.mask))
