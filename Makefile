@@ -77,7 +77,10 @@ MODEL ?= s
 
 test-arm64: $(VENV)/.test  ## the arm64 package of 'make wheels', in Debian 12 under QEMU; needs root
 	$(BIN)/python -m packages.deb --wheel dist/roadmask-*-cp311-*_aarch64.whl
-	packages/arm64.sh dist/roadmask_*_arm64.deb build/debian-arm64
+	$(BIN)/python -m packages.reader --machine aarch64
+	$(BIN)/python -m pip install --quiet --upgrade --target build/arm64-pytest pytest
+	packages/arm64.sh dist/roadmask_*_arm64.deb build/debian-arm64 dist/subscribe-aarch64 \
+		build/arm64-pytest
 
 test-pythons:  ## the edge tests from an installed wheel, on every Python from 3.10 to 3.13 that is here
 	$(PYTHON) tests/pythons.py --write

@@ -1,9 +1,11 @@
 #!/bin/bash
 # make test-arm64: the arm64 package in a clean Debian 12 under QEMU's user emulation, as root.
-#   packages/arm64.sh PACKAGE.deb ROOT     (apt install debootstrap qemu-user-static)
+#   packages/arm64.sh PACKAGE.deb ROOT READER PYTEST   (apt install debootstrap qemu-user-static)
+# READER is the C++ example for that machine, PYTEST a folder with pytest.
 # The emulator is registered in a user namespace of its own: this machine's stays as it is.
 set -e
-package=$(realpath "$1") root=$(realpath -m "$2")
+package=$(realpath "$1") root=$(realpath -m "$2") reader=$(realpath "$3") pytest=$(realpath "$4")
+tests=$(realpath "$(dirname "$0")/../tests")
 qemu=/usr/bin/qemu-aarch64-static
 parts=$(mktemp -d)
 trap 'rm -rf "$parts"' EXIT
@@ -46,11 +48,30 @@ if [ ! -e "$root/done" ]; then
     touch "$root/done"
 fi
 cp "$package" "$root/package.deb"
-inside 'dpkg -i /package.deb'
+cp "$reader" "$root/subscribe"
+rm -rf "$root/clone" "$root/pytest"
+mkdir -p "$root/clone/tests/edge"
+cp -r "$pytest" "$root/pytest"
+cp "$tests/conftest.py" "$root/clone/tests/"
+cp -r "$tests"/edge/{conftest,*_parts}.py "$tests/edge/kernels" "$root/clone/tests/edge/"
+rm "$root/clone/tests/edge/kernels/test_kernels_selftest.py"  # compiles
+
+inside 'dpkg -i /package.deb
+        cd /usr/lib/roadmask/roadmask/service
+        cmp roadmask@.service /usr/lib/systemd/system/roadmask@.service
+        cmp sysusers.conf /usr/lib/sysusers.d/roadmask.conf
+        cmp tmpfiles.conf /usr/lib/tmpfiles.d/roadmask.conf
+        roadmask config check /etc/roadmask/front.toml
+        roadmask doctor --verify roadlite-288x224
+        roadmask doctor | grep "kernels run as neon"'
+inside 'cd /clone/tests/edge
+        PYTHONPATH=/usr/lib/roadmask:/pytest:. python3 -m pytest -q -p no:cacheprovider \
+            --tb=short -c /dev/null --rootdir /clone kernels'
 # Some frames a minute: what is seen is that they come, not how old they are.
 inside 'roadmask run --source "synthetic:town?seed=1&width=320&height=240&prerender=2&realtime=0" \
             --model s --max-age-ms 60000 --socket /tmp/masks.sock &
         roadmask watch --socket /tmp/masks.sock --frames 3 --max-age-ms 60000 --wait 600 || bad=1
+        timeout 600 /subscribe /tmp/masks.sock 3 --allow-not-live --max-age-ms 60000 || bad=1
         kill $!
         wait
         [ -z "$bad" ]'

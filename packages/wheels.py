@@ -10,7 +10,6 @@ Zig's Clang compiles both against glibc 2.17, so that systems older than this on
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -18,21 +17,13 @@ import sys
 from pathlib import Path
 
 from packages.workplace import run, workplace
+from packages.zig import toolchain
 from tests.pythons import interpreter, output
 
 PROJECT = Path(__file__).resolve().parents[1]
 MACHINES = ("x86_64", "aarch64")
 VERSIONS = ("3.10", "3.11", "3.12")
 _TAG = "manylinux_2_17"
-_TOOLCHAIN = """\
-set(CMAKE_SYSTEM_NAME Linux)
-set(CMAKE_SYSTEM_PROCESSOR {machine})
-set(CMAKE_CXX_COMPILER {compiler})
-"""
-_COMPILER = """\
-#!/bin/sh
-exec {zig} c++ -target {machine}-linux-gnu.2.17 "$@"
-"""
 
 
 def main() -> int:
@@ -55,10 +46,6 @@ def main() -> int:
 
 
 def _build(folder: Path, python: str, machine: str, out: Path) -> Path:
-    compiler, toolchain = folder / "c++", folder / "toolchain.cmake"
-    compiler.write_text(_COMPILER.format(zig=_zig(), machine=machine))
-    compiler.chmod(0o755)
-    toolchain.write_text(_TOOLCHAIN.format(machine=machine, compiler=compiler))
     platform = f"linux-{machine}"
     suffix = output(python, "-c", "import sysconfig as s; print(s.get_config_var('EXT_SUFFIX'))")
     for other in MACHINES:
@@ -67,7 +54,7 @@ def _build(folder: Path, python: str, machine: str, out: Path) -> Path:
         # What Python would say on that machine.
         "_PYTHON_HOST_PLATFORM": platform,
         "SETUPTOOLS_EXT_SUFFIX": suffix,
-        "CMAKE_TOOLCHAIN_FILE": str(toolchain),
+        "CMAKE_TOOLCHAIN_FILE": str(toolchain(folder, machine)),
     }
     # This pip on that interpreter: its own may be too old.
     command = [sys.executable, "-m", "pip", f"--python={python}", "wheel", "--quiet"]
@@ -76,14 +63,6 @@ def _build(folder: Path, python: str, machine: str, out: Path) -> Path:
     (built,) = folder.glob("*.whl")
     tagged = _audited(built, machine)
     return Path(shutil.move(tagged, out / tagged.name))
-
-
-def _zig() -> Path:
-    """The compiler's own file: the build runs in an environment that does not hold its package."""
-    spec = importlib.util.find_spec("ziglang")
-    if spec is None or spec.origin is None:
-        raise SystemExit("make wheels: no Zig; pip install --group wheels")
-    return Path(spec.origin).with_name("zig")
 
 
 def _audited(wheel: Path, machine: str) -> Path:
