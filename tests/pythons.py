@@ -71,7 +71,10 @@ def run(version: str, arguments: list[str]) -> str:
     python = interpreter(version)
     if not python:
         return "not installed"
-    own = environment(version, python)
+    try:
+        own = environment(version, python)
+    except subprocess.CalledProcessError:  # the others run; pip has said why
+        return "the package could not be installed"
     told = output(own, "-c", "import platform; print(platform.python_version())")
     log = FOLDER / f"{version}.log"
     tests = arguments or ["tests/edge"]

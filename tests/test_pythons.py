@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,3 +33,18 @@ def test_a_row_is_replaced_and_the_others_stay(
         ["| 3.10", f"3.10.13: {CLOSING}", "stream"],
         ["| 3.13", f"3.13.0: {CLOSING}", "all"],
     ]
+
+
+def test_a_python_without_the_package_is_told_and_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It ended the whole run in a traceback, and the Pythons after it were not tried."""
+    pip = tmp_path / "python"
+    pip.write_text("#!/bin/sh\nexit 1\n")
+    pip.chmod(0o755)
+    monkeypatch.setattr(pythons, "FOLDER", tmp_path / "environments")
+    monkeypatch.setattr(pythons, "interpreter", lambda _: str(pip))
+    monkeypatch.setattr(sys, "argv", ["pythons.py", "--only", "3.10", "--only", "3.13"])
+    assert pythons.main() == 1
+    said = "the package could not be installed"
+    assert capsys.readouterr().out == f"Python 3.10: {said}\nPython 3.13: {said}\n"
