@@ -15,7 +15,7 @@ from convert.forms.float_file import FloatFile
 from convert.quantise.graph import ExportGraph
 from convert.quantise.layer_names import tensors_of
 from convert.quantise.operators import read_operators
-from roadmask.errors import ModelError
+from roadmask.errors import ConfigError, ModelError
 from roadmask.system.progress import track
 from roadmask.system.terminal import quiet
 
@@ -68,7 +68,7 @@ class Quantiser:
 
         Raises:
             ModelError: an operator without a form in that mode.
-            ConfigError: a float layer that the network does not have.
+            ConfigError: a float layer that the network does not have, or none but float layers.
         """
         import tensorflow as tf
 
@@ -131,7 +131,13 @@ class Quantiser:
                 return bytes(mlir_quantize(calibrated, inference_type=tf.int16.as_datatype_enum))
             model = mlir_quantize(calibrated, denylisted_nodes=tensors)
             # An end that is a float layer stays float32: there is no operator to take pixels.
-            return bytes(modify_model_io_type(model, tf.uint8, tf.int8))
+            try:
+                return bytes(modify_model_io_type(model, tf.uint8, tf.int8))
+            except ValueError as error:
+                raise ConfigError(
+                    f"{len(float_layers)} layers in float leave none in INT8: name fewer, or run "
+                    "the float network"
+                ) from error
 
     def _int8_converter(self, graph: ExportGraph) -> Any:
         import tensorflow as tf

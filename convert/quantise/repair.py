@@ -69,9 +69,18 @@ def rank_layers(quantiser: Quantiser) -> dict[str, float]:
     for tensor, statistics in debugger.layer_statistics.items():
         # The key is the verifying operator's: NumericVerify/TENSOR:NUMBER.
         tensor = tensor.removeprefix("NumericVerify/").rpartition(":")[0]
+        tensor = _unnumbered(tensor, quantiser.tensors)
         name = layer_name(tensor, quantiser.graph.operator_names)
         errors[name] = max(errors.get(name, 0.0), float(statistics["error"]))
     return dict(sorted(errors.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _unnumbered(tensor: str, known: Sequence[str]) -> str:
+    """As the calibrated network calls it: the debugger's has all twice, and numbers one of them."""
+    name = tensor
+    while name not in known and name[-1:].isdigit():
+        name = name[:-1]
+    return name if name in known else tensor
 
 
 def channel_error(
@@ -99,22 +108,23 @@ def repair(
         passes: whether that is good enough.
 
     Raises:
-        ModelError: even the ``MAX_LAYERS`` worst are not enough.
+        ModelError: even the ``MAX_LAYERS`` worst, or all but one, are not enough.
     """
     order = list(ranking)
-    attempts, count = 0, 1
-    while True:
+    most = min(MAX_LAYERS, len(order) - 1)  # with all of them it is the float network
+    attempts, count = 0, min(1, most)
+    while count:
         chosen = order[:count]
         trial = attempt(chosen)
         attempts += 1
         if passes(trial):
             break
-        if count >= min(MAX_LAYERS, len(order)):
-            raise ModelError(
-                f"--repair found no way: the gates are missed with the {count} worst layers in "
-                f"float too ({', '.join(order[:3])}, …); train longer, or use --mode int16x8"
-            )
-        count = min(2 * count, MAX_LAYERS, len(order))
+        count = min(2 * count, most) if count < most else 0
+    if not count:
+        raise ModelError(
+            f"--repair found no way: the gates are missed with the {most} worst layers in float "
+            f"too ({', '.join(order[:3])}, …); train longer, or use --mode int16x8"
+        )
     for layer in reversed(order[:count]):  # the least suspect first
         fewer = [name for name in chosen if name != layer]
         if not fewer:

@@ -45,6 +45,13 @@ def test_a_hopeless_network_is_given_up() -> None:
     assert tried == [1, 2, 4, 8, MAX_LAYERS]
 
 
+def test_a_small_network_never_stays_in_float_whole() -> None:
+    tried: list[Sequence[str]] = []
+    with pytest.raises(ModelError, match="with the 2 worst layers"):
+        repair({"a": 1.0, "b": 0.5, "c": 0.1}, tried.append, lambda _: False)
+    assert tried == [["a"], ["a", "b"]]
+
+
 def test_small_channels_drown_in_the_step_of_large_ones() -> None:
     # Two channels in steps of 1: one of 100 is exact, one of 0.4 is rounded away.
     real = np.array([[100.0, 0.4], [-100.0, 0.4]], np.float32)
@@ -86,7 +93,7 @@ def test_wild_channels_rank_high_and_can_stay_in_float(keras_file: Path, wild: Q
     convolutions = [n for n in wild.graph.operator_names if n.startswith("conv2d")]
     ranking = rank_layers(wild)
     tame = rank_layers(Quantiser(export_graph(load_keras(keras_file)), wild.samples))
-    assert set(convolutions) <= set(ranking) == set(tame)
+    assert {*convolutions, "logits"} <= set(ranking) == set(tame)
     for name in convolutions[:2]:
         assert ranking[name] > 10 * tame[name], name
     assert list(ranking.values()) == sorted(ranking.values(), reverse=True)
@@ -95,6 +102,8 @@ def test_wild_channels_rank_high_and_can_stay_in_float(keras_file: Path, wild: Q
     # Any layer of the operator names it.
     norm = next(n for n in wild.graph.operator_names if n.startswith("batch_norm"))
     assert wild.convert("int8", [norm]) == wild.convert("int8", convolutions[:1])
+    with pytest.raises(ConfigError, match="leave none in INT8"):
+        wild.convert("int8", list(ranking))
     with pytest.raises(ConfigError, match=f"give names such as .*{convolutions[0]}"):
         wild.convert("int8", [convolutions[0] + "x"])
 
