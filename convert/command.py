@@ -29,7 +29,7 @@ from roadmask.system.command_line import (
 )
 from roadmask.system.files import check_writable, write_bytes, write_text
 from roadmask.system.progress import add_progress, track, use_progress
-from roadmask.system.ranges import TEMPERATURE, THREADS, at_least, unusable
+from roadmask.system.ranges import TEMPERATURE, THREADS, at_least, between, unusable
 
 
 def _convert_parser() -> argparse.ArgumentParser:
@@ -150,7 +150,7 @@ def _add_quantisation(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--recover",
-        type=at_least(1),
+        type=between(1, 1000),
         default=0,
         metavar="EPOCHS",
         help="where a gate of accuracy is missed, train the network of a Keras file to say in INT8 "

@@ -24,6 +24,8 @@ from convert.judge.outcome import find_outcome
 from convert.judge.trial import Bench, Trial, open_engine
 from convert.plan import ConversionPlan
 from convert.quantise.converter import Graph, Quantiser, to_float
+from convert.quantise.graph import ExportGraph
+from convert.quantise.recover import check_recover
 from convert.tensorflow_import import import_tensorflow
 from convert.timing import latency_change, measure
 from roadmask.arrays import U8, Image
@@ -94,6 +96,8 @@ def convert(plan: ConversionPlan) -> Conversion:
     with part("loading TensorFlow and the network"):
         import_tensorflow(verbose=plan.verbose)
         graph, changes = load(plan)
+        if plan.recover and isinstance(graph, ExportGraph):
+            check_recover(graph.model)
     labels = _choose_labels(graph, plan)
     understood = _understood(graph, labels, plan, changes)
     say(understood)

@@ -8,6 +8,7 @@ which lets the channel fill its tensor as far as its weights fill theirs.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,7 +49,7 @@ def joints(model: KerasModel) -> list[Joint]:
     return found
 
 
-def equalise(model: KerasModel, frames: list[F32]) -> int:
+def equalise(model: KerasModel, frames: Iterable[F32]) -> int:
     """Scale what the pictures show to be uneven, in place; how many tensors could be."""
     import keras
 
@@ -56,7 +57,7 @@ def equalise(model: KerasModel, frames: list[F32]) -> int:
     if not found:
         return 0
     tensors = [keras.ops.max(each.activation.output, axis=(1, 2)) for each in found]
-    probe = keras.Model(model.inputs, tensors)
+    probe = keras.Model(model.inputs[0], tensors)
     peaks = [np.zeros(tensor.shape[-1], np.float32) for tensor in tensors]
     for frame in frames:
         made = probe(frame[None], training=False)
@@ -101,7 +102,8 @@ def _maker(layer: Any, model: KerasModel) -> Any:
     while True:
         kind = type(each).__name__
         if kind == "BatchNormalization":
-            return each if each.scale and each.center else None
+            own = each.scale and each.center and len(each._inbound_nodes) == 1
+            return each if own else None
         if _convolves(each):
             plain = getattr(each.activation, "__name__", "") in ("linear", "relu")
             return each if plain or each is layer else None

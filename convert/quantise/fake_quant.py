@@ -75,21 +75,35 @@ def rounding_network(model: KerasModel) -> Callable[[Any], Any]:
 
 
 def _rounding_outputs(model: KerasModel) -> KerasModel:
-    """The same layers with a rounding behind each that ends an operator."""
+    """The same layers with a rounding behind each that ends an operator.
+
+    All that is added bears a name of the network's own. Keras's would be numbered through the
+    process, and TensorFlow sorts a graph by name before it joins operators, so that their sums
+    come in another order.
+    """
     import keras
 
     class Rounded(keras.layers.Layer):  # type: ignore[misc]
         def call(self, tensor: Any) -> Any:
             return rounded(tensor)
 
+    nested: dict[str, KerasModel] = {}
+    roundings: dict[str, Any] = {}
+
     def call(layer: Any, *given: Any, **options: Any) -> Any:
+        name = layer.name  # a shared layer comes here once for each of its uses
         if isinstance(layer, keras.Model) and getattr(layer, "inputs", None):
-            return _rounding_outputs(layer)(*given, **options)  # which rounds its own ends
+            if name not in nested:
+                nested[name] = _rounding_outputs(layer)  # which rounds its own ends
+            return nested[name](*given, **options)
         made = layer(*given, **options)
-        return keras.tree.map_structure(Rounded(), made) if layer.name in ends else made
+        if name not in ends:
+            return made
+        rounding = roundings.setdefault(name, Rounded(name=f"{name}_rounded"))
+        return keras.tree.map_structure(rounding, made)
 
     if isinstance(model, keras.Sequential):
-        model = keras.Model(model.inputs, model.outputs)
+        model = keras.Model(model.inputs, model.outputs, name=model.name)
     ends = {layer.name for layer in model.layers if _ends_operator(layer, model)}
     return keras.models.clone_model(model, clone_function=lambda each: each, call_function=call)
 

@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from convert.quantise.divergence import divergence, network_end
 from convert.quantise.equalise import equalise
 from convert.quantise.fake_quant import kernels, rounding_network
 from convert.quantise.graph import ExportGraph
 from roadmask.arrays import F32, U8
-from roadmask.errors import ModelError
+from roadmask.errors import ModelError, first_line
 from roadmask.system.progress import part
 
 BATCH = 4
@@ -68,11 +69,40 @@ class Recovery:
         }
 
 
+def check_recover(model: Any) -> None:
+    """Refuse what cannot be trained, before the work of a conversion.
+
+    Raises:
+        ModelError: nothing to train, another precision, or layers that cannot be copied.
+    """
+    import keras
+
+    remedy = "convert it without --recover, or with --repair"
+    for layer in model._flatten_layers(include_self=False):
+        adapted = getattr(layer, "lora_enabled", False)
+        policy = "a LoRA adapter" if adapted else layer.dtype_policy.name
+        if policy != "float32" and not isinstance(layer, keras.Model):
+            raise ModelError(
+                f"--recover trains layers of float32, and {layer.name} has {policy}: {remedy}"
+            )
+    if not kernels(model):
+        raise ModelError(
+            f"--recover: {model.name} has no convolution or dense layer that Keras can train: "
+            f"{remedy}"
+        )
+    try:
+        rounding_network(_copy(model))
+    except Exception as error:  # whatever a layer of one's own raises
+        raise ModelError(
+            f"--recover: {model.name} cannot be copied layer by layer ({first_line(error)}): "
+            f"{remedy}"
+        ) from error
+
+
 def recover(graph: ExportGraph, samples: Sequence[U8], epochs: int) -> Recovery:
     """Train a copy of the network for so many epochs; the same input gives the same weights.
 
-    Raises:
-        ModelError: no layer of it has weights that can be trained.
+    What ``check_recover`` refuses, raises anything here.
     """
     import keras
 
@@ -80,31 +110,24 @@ def recover(graph: ExportGraph, samples: Sequence[U8], epochs: int) -> Recovery:
 
     prepare_backend(SEED, 1)
     model = _copy(graph.model)
-    if not kernels(model):
-        raise ModelError(
-            f"--recover: {graph.model.name} has no convolution or dense layer that Keras can train"
-        )
     model.trainable = True
-    frames = [_fed(graph, sample) for sample in samples]
-    targets = [np.asarray(graph.model(frame[None], training=False))[0] for frame in frames]
-    batches = -(-len(frames) // BATCH)
+    batches = -(-len(samples) // BATCH)
     rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, epochs * batches)
-    step, measure = _steps(rounding_network(model), model.trainable_variables, rate)
+    step, measure = _steps(graph.model, model, rate)
 
-    def losses(run: Callable[[Any, Any], Any], order: Sequence[int], bar: Any) -> float:
+    def losses(run: Callable[[Any], Any], order: Sequence[int], bar: Any) -> float:
         found = []
-        for start in range(0, len(frames), BATCH):
+        for start in range(0, len(samples), BATCH):
             chosen = order[start : start + BATCH]
-            pictures, said = (np.stack([each[i] for i in chosen]) for each in (frames, targets))
-            found.append(float(run(pictures, said)))
+            found.append(float(run(np.stack([_fed(graph, samples[i]) for i in chosen]))))
             bar.update(note=f"loss {found[-1]:.4f}")
         return float(np.mean(found))
 
-    rng, plain = np.random.default_rng(SEED), range(len(frames))
+    rng, plain = np.random.default_rng(SEED), range(len(samples))
     with part("recover", 2 * (epochs + 1) * batches, unit="step") as bar:
         before = losses(measure, plain, bar)
         even = _copy(graph.model)  # whose layers are a part of no other network
-        equalised = equalise(even, frames)
+        equalised = equalise(even, (_fed(graph, sample) for sample in samples))
         best, weights, kept = before, model.get_weights(), 0
         model.set_weights(even.get_weights())
         equal_loss = losses(measure, plain, bar)
@@ -114,7 +137,7 @@ def recover(graph: ExportGraph, samples: Sequence[U8], epochs: int) -> Recovery:
             equalised = 0
         model.set_weights(weights)
         for epoch in range(1, epochs + 1):
-            losses(step, rng.permutation(len(frames)).tolist(), bar)
+            losses(step, rng.permutation(len(samples)).tolist(), bar)
             loss = losses(measure, plain, bar)
             if loss < best:
                 best, weights, kept = loss, model.get_weights(), epoch
@@ -125,7 +148,7 @@ def recover(graph: ExportGraph, samples: Sequence[U8], epochs: int) -> Recovery:
         epochs,
         kept,
         equalised,
-        len(frames),
+        len(samples),
         (before, equal_loss, best),
         _digest(weights),
     )
@@ -147,34 +170,35 @@ def _fed(graph: ExportGraph, sample: U8) -> F32:
     return fed
 
 
-def _steps(pupil: Callable[[Any], Any], variables: list[Any], rate: Any) -> tuple[Any, Any]:
-    """A step of training, and the loss alone."""
+def _steps(teacher: Any, model: Any, rate: Any) -> tuple[Any, Any]:
+    """A step of training the model, and its loss alone.
+
+    The teacher is asked anew each time: its answers to all pictures need not fit into memory.
+    """
     import keras
     import tensorflow as tf
 
-    optimizer = keras.optimizers.Adam(rate)
+    pupil, variables, end = rounding_network(model), model.trainable_variables, network_end(model)
+    # A name of its own keeps the process's count out of the graph, see ``fake_quant``.
+    optimizer = keras.optimizers.Adam(rate, name="adam")
     optimizer.build(variables)
 
+    def loss_of(images: Any) -> Any:
+        return divergence(teacher(images, training=False), pupil(images), end)
+
     @tf.function(reduce_retracing=True, autograph=False)  # type: ignore[untyped-decorator]
-    def step(images: Any, targets: Any) -> Any:
-        with tf.GradientTape() as tape:
-            loss = divergence(targets, pupil(images))
+    def step(images: Any) -> Any:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([v.value for v in variables])
+            loss = loss_of(images)
         optimizer.apply(tape.gradient(loss, [v.value for v in variables]), variables)
         return loss
 
     @tf.function(reduce_retracing=True, autograph=False)  # type: ignore[untyped-decorator]
-    def measure(images: Any, targets: Any) -> Any:
-        return divergence(targets, pupil(images))
+    def measure(images: Any) -> Any:
+        return loss_of(images)
 
     return step, measure
-
-
-def divergence(teacher: Any, pupil: Any) -> Any:
-    """Kullback-Leibler divergence of the pupil's categories from the teacher's, mean of pixels."""
-    import tensorflow as tf
-
-    known, said = tf.nn.log_softmax(teacher), tf.nn.log_softmax(pupil)
-    return tf.reduce_mean(tf.reduce_sum(tf.exp(known) * (known - said), axis=-1))
 
 
 def _digest(weights: Sequence[npt.NDArray[Any]]) -> str:

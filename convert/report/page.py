@@ -110,12 +110,17 @@ def _recover(report: dict[str, Any]) -> list[Section]:
             )
         ),
     ]
-    note = (
+    even, best, missed = record["equalised"], record["best_epoch"], record["missed_before"]
+    notes = [
+        f"{f'Channels of {even} tensors evened out' if even else 'No channels evened out'}; "
         f"{record['epochs']} epochs over {record['frames']} calibration frames, learning rate "
-        f"{record['learning_rate']:g}; the weights are {'kept' if record['kept'] else 'not kept'}. "
-        "All is judged against the network as it came."
-    )
-    return [Section("Recovered weights", [("", "before", "after"), *rows], notes=[note])]
+        f"{record['learning_rate']:g}, "
+        f"{f'of which number {best} was best' if best else 'of which none was better'}; "
+        f"the weights are {'kept' if record['kept'] else 'not kept'}. "
+        "All is judged against the network as it came.",
+        f"Without it: {'; '.join(missed)}.",
+    ]
+    return [Section("Recovered weights", [("", "before", "after"), *rows], notes=notes)]
 
 
 def _repair(report: dict[str, Any]) -> list[Section]:

@@ -171,6 +171,8 @@ def test_calibrate_writes_a_manifest_that_convert_refuses_when_a_frame_changed(
         ["net.keras", "--latency-frames=19"],  # was refused after the quantisation, minutes later
         ["net.keras", "--eval-count=0"],
         ["net.keras", "--recover=0"],
+        ["net.keras", "--recover=-1"],
+        ["net.keras", "--recover=1000000000"],  # would train for a year
         ["net.keras", "--threads=0"],
         ["calibrate", "--dataset", "town", "--count=0"],
         ["calibrate", "--dataset", "town", "--count=8", "--seed=-1"],
