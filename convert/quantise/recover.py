@@ -83,7 +83,8 @@ def check_recover(model: Any) -> None:
         policy = "a LoRA adapter" if adapted else layer.dtype_policy.name
         if policy != "float32" and not isinstance(layer, keras.Model):
             raise ModelError(
-                f"--recover trains layers of float32, and {layer.name} has {policy}: {remedy}"
+                f"--recover trains layers of float32, and {layer.name} has {policy}: build the "
+                "network of float32 layers and give it the same weights"
             )
     if not kernels(model):
         raise ModelError(
