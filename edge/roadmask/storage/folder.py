@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from glob import escape
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from roadmask.errors import ConfigError, DataError
 from roadmask.storage.address import is_address, parse_address
@@ -12,6 +13,7 @@ from roadmask.system.bounded import read_bounded
 from roadmask.system.files import is_text, write_bytes
 
 _MOST_BYTES = 1 << 26  # a result of some thousand frames has a megabyte
+_READ_S, _WRITE_S = 20.0, 60.0  # of a store; what it was asked for is left to itself then
 
 
 class Folder:
@@ -51,7 +53,7 @@ class Folder:
             return
         with store_errors(self._address, "written"):
             files, root = open_store(self._address)
-            files.pipe_file(f"{root.rstrip('/')}/{name}", data)
+            files.pipe_file(f"{root.rstrip('/')}/{name}", data, **_within(files, _WRITE_S))
 
     def read(self, name: str) -> bytes:
         """The file's content.
@@ -69,9 +71,9 @@ class Folder:
         with store_errors(self._address, "read"):
             files, root = open_store(self._address)
             key = f"{root.rstrip('/')}/{name}"
-            if files.size(key) > _MOST_BYTES:
+            if files.size(key, **_within(files, _READ_S)) > _MOST_BYTES:
                 raise DataError(f"{self.location}/{name} has more than {_MOST_BYTES} bytes")
-            data: bytes = files.cat_file(key)
+            data: bytes = files.cat_file(key, **_within(files, _READ_S))
             return data
 
     def holding(self, file: str) -> list[str]:
@@ -85,8 +87,14 @@ class Folder:
             return sorted(name for name in found if is_text(name))
         with store_errors(self._address, "listed"):
             files, root = open_store(self._address)
-            paths = files.glob(f"{escape(root.rstrip('/'))}/*/{file}")
+            pattern = f"{escape(root.rstrip('/'))}/*/{file}"
+            paths = files.glob(pattern, **_within(files, _READ_S))
             return sorted(PurePosixPath(path).parent.name for path in paths)
+
+
+def _within(files: Any, seconds: float) -> dict[str, float]:
+    """fsspec's own limit on a call; its libraries try again and again where nobody answers."""
+    return {"timeout": seconds} if files.async_impl else {}
 
 
 def _inside(name: str) -> str:

@@ -19,6 +19,7 @@ from roadmask.web.networks.local import Network, Picture
 from roadmask.web.networks.outcome import Outcome
 from roadmask.web.pictures.frames import Gallery
 from roadmask.web.problems import ProblemError
+from roadmask.web.worker import Worker
 
 Result = TypeVar("Result")
 Keep = Callable[[int, str, U8], None]
@@ -32,6 +33,7 @@ class Job:
         name: its id.
         networks: one or two.
         gallery: the split.
+        worker: where it is scored and stored.
         keep: takes each prediction: which network's, the frame's id, the mask; None = nobody.
 
     Attributes:
@@ -39,9 +41,15 @@ class Job:
     """
 
     def __init__(
-        self, name: str, networks: Sequence[Network], gallery: Gallery, keep: Keep | None
+        self,
+        name: str,
+        networks: Sequence[Network],
+        gallery: Gallery,
+        worker: Worker,
+        keep: Keep | None,
     ) -> None:
-        self.name, self.networks, self._gallery, self._keep = name, networks, gallery, keep
+        self.name, self.networks, self._gallery = name, networks, gallery
+        self._worker, self._keep = worker, keep
         self.state: State = "running"
         self.done = 0
         self.reason: str | None = None
@@ -72,7 +80,7 @@ class Job:
             for index in range(len(self._gallery.dataset)):
                 await self._one(index)
                 self.done = index + 1
-            worker = self._gallery.worker
+            worker = self._worker
             evaluation = await _when_free(lambda: worker.run(self._evaluation))
             self.stored = await _when_free(lambda: worker.run(lambda: finish(evaluation)))
             self.result, self.state = evaluation, "done"
@@ -92,7 +100,7 @@ class Job:
         sample = await _when_free(lambda: self._gallery.sample(frame[0]))
         asked = (self._ask(place, sample) for place in range(len(self.networks)))
         made = await asyncio.gather(*asked)
-        await _when_free(lambda: self._gallery.worker.run(lambda: self._add(frame, sample, made)))
+        await _when_free(lambda: self._worker.run(lambda: self._add(frame, sample, made)))
 
     async def _ask(self, place: int, sample: Sample) -> Outcome:
         def finish(_: U8, outcome: Outcome) -> Outcome:

@@ -21,11 +21,13 @@ from roadmask.web.networks.local import Network
 from roadmask.web.pictures.encode import png
 from roadmask.web.pictures.frames import Gallery
 from roadmask.web.problems import ProblemError, busy
+from roadmask.web.worker import Worker
 
 RESULT = "result.json"
 _KEPT = 8  # jobs in memory
 _LISTED = 100  # stored ones, the newest
 _RETRY_S = 10
+_READERS = 16  # that may wait for the store
 _log = logging.getLogger("roadmask.web")
 
 
@@ -45,6 +47,10 @@ class Evaluations:
         self.folder = Folder(results) if results else None
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._task: asyncio.Task[None] | None = None
+        self._listing: asyncio.Task[list[str]] | None = None
+        # Of their own: a store that does not answer holds nobody else up.
+        self._work = Worker("the evaluation", 1)
+        self._store_work = Worker("the store of results", _READERS)
 
     def start(self, networks: Sequence[Network], masks: bool) -> JobInfo:
         """Begin one.
@@ -68,7 +74,7 @@ class Evaluations:
             where = _layout(gallery.dataset.name, gallery.split, frame_id)
             folder.write(f"{name}/masks-{'ab'[place]}/{where}", png(mask))
 
-        job = Job(name, networks, gallery, keep if masks else None)
+        job = Job(name, networks, gallery, self._work, keep if masks else None)
         self._jobs[name] = job
         while len(self._jobs) > _KEPT:
             self._jobs.popitem(last=False)
@@ -149,7 +155,7 @@ class Evaluations:
             return Evaluation.model_validate_json(folder.read(f"{name}/{RESULT}"))
 
         try:
-            return await asyncio.to_thread(read)
+            return await self._store_work.run(read)
         except ValidationError as error:
             raise DataError(
                 f"{self._at(name)}/{RESULT} is no evaluation of this version: "
@@ -161,9 +167,20 @@ class Evaluations:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        for worker in (self._work, self._store_work):
+            await asyncio.to_thread(worker.close)
 
     async def _stored(self) -> list[str]:
-        return [] if self.folder is None else await asyncio.to_thread(self.folder.holding, RESULT)
+        """What lies there; whoever asks while somebody does waits for the same answer."""
+        folder = self.folder
+        if folder is None:
+            return []
+        if self._listing is None or self._listing.done():
+            listing = self._store_work.run(lambda: folder.holding(RESULT))
+            self._listing = asyncio.create_task(listing)
+            # Whoever asked may have left before it failed.
+            self._listing.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return await asyncio.shield(self._listing)
 
     def _at(self, name: str) -> str | None:
         return None if self.folder is None else f"{self.folder.location}/{name}"
