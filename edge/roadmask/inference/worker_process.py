@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from roadmask.inference.engine_order import EngineOrder
 
 
+_KILL_S = 0.5  # that a process takes to end which nothing holds, on a busy machine too
+
+
 class WorkerProcess:
     """``roadmask.inference.engine_worker``, importing, then waiting for its order.
 
@@ -70,10 +73,24 @@ class WorkerProcess:
         self.ordered = True
 
     def end(self) -> None:
-        """At once, whatever it does."""
+        """At once, whatever it does; left behind where a driver holds it in the kernel."""
         self.peer.close()
         self.process.kill()
-        self.process.wait()
+        try:
+            self.process.wait(_KILL_S)
+        except subprocess.TimeoutExpired:
+            _tell_left_behind(self.process.pid)
+
+
+def _tell_left_behind(pid: int) -> None:
+    import logging
+
+    logging.getLogger(__name__).error(
+        "the network's process %d does not end within %g s: a driver holds it in the kernel; it is "
+        "left behind, and its device may need a restart of the board",
+        pid,
+        _KILL_S,
+    )
 
 
 def _not_started(error: OSError) -> Exception:
