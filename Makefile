@@ -36,7 +36,8 @@ test-v4l2: $(VENV)/.test  ## cameras on real drivers, in QEMU: apt install qemu-
 wheels: $(VENV)/.test  ## for x86-64 and aarch64, any Linux since 2014, into dist/
 	$(BIN)/python -m packages.wheels
 
-deb: $(VENV)/.test  ## dist/roadmask_VERSION_ARCHITECTURE.deb, of the wheel in dist/
+deb: $(VENV)/.test  ## dist/roadmask_VERSION_ARCHITECTURE.deb, and the wheel in it
+	$(BIN)/python -m packages.wheels --python 3.11 --machine $$(uname -m)
 	$(BIN)/python -m packages.deb --wheel dist/roadmask-*-cp311-*_$$(uname -m).whl
 
 debian-root: build/debian/bin  ## a clean Debian 12 without a compiler; needs root and debootstrap
@@ -45,7 +46,7 @@ build/debian/bin:
 	debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,python3,libstdc++6 \
 		bookworm build/debian
 
-test-systemd: $(VENV)/.test debian-root  ## the installed package as a service, under a real systemd
+test-systemd: $(VENV)/.test debian-root deb  ## the installed package as a service, under a real systemd
 	$(BIN)/python -m pytest -s -m slow tests/edge/service/test_under_systemd.py
 
 faults: $(VENV)/.test  ## every fault of the table against the real daemon: build/faults.html, .json
@@ -75,7 +76,8 @@ ROOT ?= cityscapes
 EPOCHS ?= 5
 MODEL ?= s
 
-test-arm64: $(VENV)/.test  ## the arm64 package of 'make wheels', in Debian 12 under QEMU; needs root
+test-arm64: $(VENV)/.test  ## the arm64 package and its wheel, in Debian 12 under QEMU; needs root
+	$(BIN)/python -m packages.wheels --python 3.11 --machine aarch64
 	$(BIN)/python -m packages.deb --wheel dist/roadmask-*-cp311-*_aarch64.whl
 	$(BIN)/python -m packages.reader --machine aarch64
 	$(BIN)/python -m pip install --quiet --upgrade --target build/arm64-pytest pytest
