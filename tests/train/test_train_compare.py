@@ -146,6 +146,19 @@ def test_a_record_is_small_and_enough_for_a_report(other_run: Path, tmp_path: Pa
     assert main(["compare", str(record), "--out", str(tmp_path / "r.html")]) == 0
 
 
+def test_a_record_names_the_file_of_its_start_without_the_folder(
+    tiny_run: Path, tmp_path: Path
+) -> None:
+    run, record = tmp_path / "run", tmp_path / "record"
+    shutil.copytree(tiny_run, run)
+    told = json.loads((run / "run.json").read_text())
+    told["config"]["weights"] = str(tmp_path / "before" / "net.keras")
+    (run / "run.json").write_text(json.dumps(told))
+    assert main(["record", str(run), "--out", str(record)]) == 0
+    assert json.loads((record / "run.json").read_text())["config"]["weights"] == "net.keras"
+    assert str(tmp_path) not in "".join(p.read_text() for p in record.iterdir())
+
+
 def test_a_record_with_its_network_holds_it_at_half_the_size(
     tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

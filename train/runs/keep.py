@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from roadmask.errors import DataError
 from roadmask.system.command_line import EXIT_DONE, Parser
@@ -38,7 +39,9 @@ def run(options: argparse.Namespace) -> int:
     """
     found = read_run(options.run, options.convert_json)
     for name in RECORD_FILES:
-        if (options.run / name).is_file():
+        if name == "run.json":
+            write_json(options.out / name, _without_folders(found.record))
+        elif (options.run / name).is_file():
             write_bytes(options.out / name, (options.run / name).read_bytes())
     if options.network:
         _write_network(found, options.out)
@@ -46,6 +49,15 @@ def run(options: argparse.Namespace) -> int:
         write_json(options.out / CONVERSION, found.conversion)
     print(f"written: {options.out}")
     return EXIT_DONE
+
+
+def _without_folders(record: dict[str, Any]) -> dict[str, Any]:
+    """Settings may name files by paths of this machine, such as those of ``--weights``."""
+    config = {
+        key: Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
+        for key, value in record["config"].items()
+    }
+    return record | {"config": config}
 
 
 def _write_network(found: Run, out: Path) -> None:
