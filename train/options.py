@@ -36,6 +36,11 @@ _LABELS = (
     "label set to train, one output a class: cityscapes-8 (default), cityscapes-19, or a .toml "
     "file whose classes name the data set's in their sources (see docs/training.md)"
 )
+_SPOILT = between(0.0, 0.99)
+_SPOILT_HELP = (
+    "this share of each epoch's samples shows nothing, in whole or in a part: the target there is "
+    "no class more than another (default 0)"
+)
 _HOLD_OUT = "leave out the training frames whose id begins so and validate on them instead"
 _TEACHER = (
     "a finished run or its .keras file, whose probabilities label the frames of --unlabelled; "
@@ -65,6 +70,7 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     add("--val-split", default="val", help="default: val; 'none' to skip")
     add("--mix", action="append", default=[], metavar="NAME[:ROOT]=SHARE", help=_MIX)
     add("--hold-out", metavar="PREFIX", help=_HOLD_OUT)
+    add("--spoilt", type=_SPOILT, default=0.0, metavar="SHARE", help=_SPOILT_HELP)
     add("--crop", type=parse_size, help="training samples; default: as --size")
     add = parser.add_argument_group("distillation").add_argument
     add("--teacher", nargs="+", default=[], type=Path, metavar="RUN", help=_TEACHER)
@@ -98,6 +104,7 @@ class Named:
         train_set, validation: labelled frames.
         mixes: other data sets, and their samples' share of an epoch.
         unlabelled: folder of pictures for the teacher, and their share.
+        spoilt: share of the samples that show nothing.
     """
 
     config: FitConfig
@@ -105,6 +112,7 @@ class Named:
     validation: Dataset | None
     mixes: tuple[tuple[Dataset, float], ...]
     unlabelled: tuple[Path, float] | None
+    spoilt: float = 0.0
 
 
 def check_options(options: argparse.Namespace) -> Named:
@@ -135,15 +143,16 @@ def check_options(options: argparse.Namespace) -> Named:
     mixes = [_parse_mix(text) for text in options.mix]
     unlabelled = _unlabelled(options)
     shares = sum(share for *_, share in mixes) + (unlabelled[1] if unlabelled else 0.0)
+    shares += options.spoilt
     if shares >= 1:
         raise ConfigError(
-            f"--mix, --unlabelled: the shares add up to {shares:g}: expected less than 1"
+            f"--mix, --unlabelled, --spoilt: the shares add up to {shares:g}: expected less than 1"
         )
     others = tuple(
         (open_dataset(name, root, "train", count=400, size=(640, 360)), share)
         for name, root, share in mixes
     )
-    return Named(config, train_set, validation, others, unlabelled)
+    return Named(config, train_set, validation, others, unlabelled, options.spoilt)
 
 
 def make_parts(options: argparse.Namespace, named: Named) -> list[Part]:
@@ -153,7 +162,7 @@ def make_parts(options: argparse.Namespace, named: Named) -> list[Part]:
     from train.data.teacher import Unlabelled
 
     frames = len(named.train_set)
-    own_share = 1 - sum(share for _, share in named.mixes)
+    own_share = 1 - sum(share for _, share in named.mixes) - named.spoilt
     own_share -= named.unlabelled[1] if named.unlabelled else 0.0
     parts = [Part(named.train_set, frames)]
     for other, share in named.mixes:
@@ -163,6 +172,9 @@ def make_parts(options: argparse.Namespace, named: Named) -> list[Part]:
         pictures = Unlabelled(folder, label_set(options.labels))
         samples = max(1, round(frames * share / own_share))
         parts.append(Part(pictures, samples, _teacher(options)))
+    if named.spoilt:
+        samples = max(1, round(frames * named.spoilt / own_share))
+        parts.append(Part(named.train_set, samples, spoilt=True))
     return parts
 
 

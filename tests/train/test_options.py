@@ -30,6 +30,8 @@ ARGUMENTS = ["--dataset", "town", "--size", "64x32", "--val-split", "none", "--e
         (["--mix=town=-0.5"], "more than 0 and less than 1"),
         (["--mix=town=1"], "less than 1"),
         (["--mix=town=0.5", "--mix=town=0.5"], "the shares add up to 1: expected less than 1"),
+        (["--mix=town=0.5", "--spoilt=0.5"], "the shares add up to 1: expected less than 1"),
+        (["--spoilt=1"], "--spoilt 1: expected a number from 0 to 0.99"),
         (["--epochs=0"], "--epochs 0: expected a whole number, 1 or more"),
         (["--learning-rate=inf"], "--learning-rate inf: expected a number, 1e-09 or more"),
         (["--warmup-epochs=nan"], "--warmup-epochs nan: expected a number from 0"),

@@ -18,6 +18,7 @@ from roadmask.imaging.nearest import nearest
 from roadmask.labels.catalogue import CITYSCAPES_8
 from roadmask.labels.label_set import LabelSet
 from train.data.recipes import Augment, Recipe, load_recipe
+from train.data.spoilt import spoil
 from train.data.teacher import Teacher, as_masks, as_targets
 
 _CACHE_MIB = 2048  # memory for decoded frames
@@ -31,11 +32,13 @@ class Part:
 
     Attributes:
         teacher: who labels the frames; None where masks are the truth.
+        spoilt: the pictures show nothing, in whole or in a part: no class is likelier there.
     """
 
     dataset: Dataset
     samples: int
     teacher: Teacher | None = None
+    spoilt: bool = False
 
 
 class FrameCache:
@@ -84,8 +87,8 @@ class TrainingData(keras.utils.PyDataset):  # type: ignore[misc]
     """Batches ``(N, H, W, 3) float32`` RGB 0–255 and masks of the label set that is trained.
 
     Masks are ``(N, H, W) int32`` ids with ``labels.void_id`` where nothing counts, or with
-    ``one_hot``, or where a part has a teacher, ``(N, H, W, labels.class_count) float32``, all
-    zero there.
+    ``one_hot``, or where a part has a teacher or is spoilt, ``(N, H, W, labels.class_count)
+    float32``, all zero there.
 
     Which frame stands where and how it is augmented depends on seed, epoch and place alone, so a
     resumed run sees the batches that an uninterrupted one would have seen.
@@ -122,7 +125,7 @@ class TrainingData(keras.utils.PyDataset):  # type: ignore[misc]
                 labels.table_from(part.dataset.labels)
         self.epoch = 0
         self._labels = labels
-        self._one_hot = one_hot or any(part.teacher is not None for part in parts)
+        self._one_hot = one_hot or any(p.teacher is not None or p.spoilt for p in parts)
         # A list a part; asked once, for a teacher's answer does not change.
         self._soft = [p.teacher.soft_labels(p.dataset) if p.teacher else [] for p in parts]
         self._parts, self._size, self._seed = parts, size, seed
@@ -178,7 +181,14 @@ class TrainingData(keras.utils.PyDataset):  # type: ignore[misc]
             image, soft = self._augmented(image, soft, seed, 0)
             return image, as_targets(soft)
         image, mask = self._augmented(image, mask, seed, self._labels.void_id)
-        return image, self._planes(mask) if self._one_hot else mask
+        if not self._one_hot:
+            return image, mask
+        planes = self._planes(mask)
+        if part.spoilt:
+            image, hidden = spoil(image, seed)
+            first, classes = self._labels.first_competing, self._labels.class_count
+            planes[hidden, first:] = 1 / (classes - first)
+        return image, planes
 
     def _augmented(
         self, image: npt.NDArray[np.uint8], mask: npt.NDArray[np.uint8], seed: int, void: int

@@ -58,6 +58,8 @@ class RunRecord:
 
 
 def _taught(part: Part) -> dict[str, Any]:
+    if part.spoilt:
+        return {"spoilt": True}
     if part.teacher is None:
         return {}
     teacher = part.teacher
