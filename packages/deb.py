@@ -10,14 +10,14 @@ The libraries are PyPI's wheels for the Python of the Debian release that the pa
 
 from __future__ import annotations
 
-import argparse
 import compileall
 import py_compile
 import shutil
 import sys
 from pathlib import Path
 
-from packages.workplace import run, workplace
+from packages.workplace import make, run, workplace
+from roadmask.system.command_line import Parser
 
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parent
@@ -41,7 +41,7 @@ PYTHONPATH=/usr/lib/roadmask PYTHONNOUSERSITE=1 exec /usr/bin/python3 -m roadmas
 
 def main() -> int:
     """Build it; prints its path."""
-    parser = argparse.ArgumentParser(prog="make deb", description=__doc__)
+    parser = Parser(prog="make deb", description=__doc__)
     parser.add_argument("--wheel", type=Path, required=True, help="roadmask's, of 'make wheels'")
     parser.add_argument("--out", type=Path, default=PROJECT / "dist")
     options = parser.parse_args()
@@ -49,13 +49,17 @@ def main() -> int:
     if machine is None:
         parser.error(f"--wheel {options.wheel}: expected one for {' or '.join(ARCHITECTURES)}")
     python = options.wheel.name.split("-")[2].removeprefix("cp")  # 311
-    options.out.mkdir(exist_ok=True)
-    with workplace("roadmask-deb-") as folder:
-        root = folder / "root"
-        root.mkdir(0o755)
-        _install(root, options.wheel, machine, f"{python[0]}.{python[1:]}")
-        print(_pack(root, options.wheel.name.split("-")[1], machine, python, options.out))
-    return 0
+
+    def body() -> int:
+        options.out.mkdir(exist_ok=True)
+        with workplace("roadmask-deb-") as folder:
+            root = folder / "root"
+            root.mkdir(0o755)
+            _install(root, options.wheel, machine, f"{python[0]}.{python[1:]}")
+            print(_pack(root, options.wheel.name.split("-")[1], machine, python, options.out))
+        return 0
+
+    return make(body)
 
 
 def _install(root: Path, wheel: Path, machine: str, python: str) -> None:

@@ -2,38 +2,42 @@
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import sys
 from pathlib import Path
 
-from packages.workplace import run, workplace
+from packages.workplace import make, run, workplace
 from packages.zig import toolchain
+from roadmask.system.command_line import Parser
 
 PROJECT = Path(__file__).resolve().parents[1]
 
 
 def main() -> int:
     """Build it; prints its path."""
-    parser = argparse.ArgumentParser(prog="python -m packages.reader", description=__doc__)
+    parser = Parser(prog="python -m packages.reader", description=__doc__)
     parser.add_argument("--machine", default="aarch64", choices=("x86_64", "aarch64"))
     parser.add_argument("--out", type=Path, default=PROJECT / "dist")
     options = parser.parse_args()
-    options.out.mkdir(exist_ok=True)
-    tools = Path(sys.executable).parent
-    with workplace("roadmask-reader-") as folder:
-        configure = [str(tools / "cmake"), "-S", str(PROJECT), "-B", str(folder / "build")]
-        configure += ["-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={tools / 'ninja'}"]
-        configure += [f"-DCMAKE_TOOLCHAIN_FILE={toolchain(folder, options.machine)}"]
-        configure += ["-DROADMASK_PYTHON=OFF", "-DCMAKE_BUILD_TYPE=Release"]
-        configure += ["-DCMAKE_CXX_FLAGS=-w", "--log-level=WARNING"]
-        run(configure, folder)
-        build = [str(tools / "cmake"), "--build", str(folder / "build"), "--target", "subscribe"]
-        run([*build, "--", "--quiet"], folder)
-        program = options.out / f"subscribe-{options.machine}"
-        shutil.copy(folder / "build/edge/cpp/examples/subscribe", program)
-    print(program)
-    return 0
+
+    def body() -> int:
+        options.out.mkdir(exist_ok=True)
+        tools = Path(sys.executable).parent
+        with workplace("roadmask-reader-") as folder:
+            configure = [str(tools / "cmake"), "-S", str(PROJECT), "-B", str(folder / "build")]
+            configure += ["-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={tools / 'ninja'}"]
+            configure += [f"-DCMAKE_TOOLCHAIN_FILE={toolchain(folder, options.machine)}"]
+            configure += ["-DROADMASK_PYTHON=OFF", "-DCMAKE_BUILD_TYPE=Release"]
+            configure += ["-DCMAKE_CXX_FLAGS=-w", "--log-level=WARNING"]
+            run(configure, folder)
+            build = [str(tools / "cmake"), "--build", str(folder / "build")]
+            run([*build, "--target", "subscribe", "--", "--quiet"], folder)
+            program = options.out / f"subscribe-{options.machine}"
+            shutil.copy(folder / "build/edge/cpp/examples/subscribe", program)
+        print(program)
+        return 0
+
+    return make(body)
 
 
 if __name__ == "__main__":

@@ -9,15 +9,15 @@ Zig's Clang compiles both against glibc 2.17, so that systems older than this on
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from packages.workplace import run, workplace
+from packages.workplace import make, run, workplace
 from packages.zig import toolchain
+from roadmask.system.command_line import Parser
 from tests.pythons import interpreter, output
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -28,21 +28,25 @@ _TAG = "manylinux_2_17"
 
 def main() -> int:
     """Build them; prints their paths."""
-    parser = argparse.ArgumentParser(prog="make wheels", description=__doc__)
+    parser = Parser(prog="make wheels", description=__doc__)
     parser.add_argument("--machine", action="append", choices=MACHINES, help="default: both")
     parser.add_argument("--python", action="append", choices=VERSIONS, help="default: all")
     parser.add_argument("--out", type=Path, default=PROJECT / "dist")
     options = parser.parse_args()
-    options.out.mkdir(exist_ok=True)
-    for version in options.python or VERSIONS:
-        python = interpreter(version)
-        if not python:
-            print(f"make wheels: no Python {version} here, so no wheel for it", file=sys.stderr)
-            continue
-        for machine in options.machine or MACHINES:
-            with workplace("roadmask-wheel-") as folder:
-                print(_build(folder, python, machine, options.out), flush=True)
-    return 0
+
+    def body() -> int:
+        options.out.mkdir(exist_ok=True)
+        for version in options.python or VERSIONS:
+            python = interpreter(version)
+            if not python:
+                print(f"make wheels: no Python {version} here, so no wheel for it", file=sys.stderr)
+                continue
+            for machine in options.machine or MACHINES:
+                with workplace("roadmask-wheel-") as folder:
+                    print(_build(folder, python, machine, options.out), flush=True)
+        return 0
+
+    return make(body)
 
 
 def _build(folder: Path, python: str, machine: str, out: Path) -> Path:

@@ -10,11 +10,30 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from roadmask.system.command_line import unwind_on_sigterm
+from roadmask.errors import RoadmaskError
+from roadmask.system.command_line import run_command, unwind_on_sigterm
+
+
+class MakingError(RoadmaskError):
+    """A program that something is made with failed; the message says which."""
+
+
+def make(body: Callable[[], int]) -> int:
+    """Run what makes a package; interrupted or failed, it ends with one line, and 130 or 2."""
+
+    def told() -> int:
+        try:
+            return body()
+        except subprocess.CalledProcessError as error:
+            failed = " ".join(map(str, error.cmd[:4]))
+            said = (error.stderr or "").strip()[-300:] or "see above"
+            raise MakingError(f"{failed} ... ended with {error.returncode}: {said}") from error
+
+    return run_command(told, verbose=False)
 
 
 @contextmanager

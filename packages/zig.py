@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
+from packages.workplace import MakingError
+
 _TOOLCHAIN = """\
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR {machine})
@@ -32,5 +34,5 @@ def _zig() -> Path:
     """The compiler's own file: the build runs in an environment that does not hold its package."""
     spec = importlib.util.find_spec("ziglang")
     if spec is None or spec.origin is None:
-        raise SystemExit("no Zig here; pip install --group wheels")
+        raise MakingError("no Zig here: pip install --group wheels")
     return Path(spec.origin).with_name("zig")

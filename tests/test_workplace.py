@@ -55,3 +55,57 @@ def test_one_that_fails_says_so(tmp_path: Path) -> None:
     with workplace("roadmask-test-") as folder, pytest.raises(subprocess.CalledProcessError):
         run(["false"], folder)
     assert not folder.exists()
+
+
+def test_wheels_that_are_interrupted_end_with_one_line(tmp_path: Path) -> None:
+    """Ctrl-C showed a KeyboardInterrupt's traceback."""
+    tools, begun = tmp_path / "bin", tmp_path / "begun"
+    tools.mkdir()
+    os.mkfifo(begun)
+    python = tools / "python3.10"  # says what it is, and as pip's interpreter goes on for ever
+    python.write_text(
+        "#!/bin/sh\n"
+        'case "$*" in\n'
+        "    *version_info*) echo 3.10 ;;\n"
+        "    *EXT_SUFFIX*) echo .cpython-310-x86_64-linux-gnu.so ;;\n"
+        f"    *) echo > {begun}; exec /bin/sleep 1000 ;;\n"
+        "esac\n"
+    )
+    python.chmod(0o755)
+    places = {"PATH": str(tools), "PYENV_ROOT": str(tmp_path), "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-m", "packages.wheels", "--python=3.10", "--machine=x86_64"]
+    making = subprocess.Popen(
+        [*command, f"--out={tmp_path / 'dist'}"],
+        cwd=ROOT,
+        env={**os.environ, **places},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with making:
+        begun.read_text()
+        making.send_signal(signal.SIGINT)
+        _, said = making.communicate(timeout=60)
+    assert (making.returncode, said) == (130, "roadmask: interrupted\n")
+    assert list(tmp_path.glob("roadmask-wheel-*")) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "said"),
+    [
+        ('subprocess.run(["false"], check=True)', 2, "roadmask: false ... ended with 1: see above"),
+        (
+            'subprocess.run(["sh", "-c", "echo no >&2; exit 3"], check=True, capture_output=True, '
+            "text=True)",
+            2,
+            "roadmask: sh -c echo no >&2; exit 3 ... ended with 3: no",
+        ),
+        ("1", 1, ""),
+    ],
+)
+def test_what_fails_in_it_is_one_line(body: str, code: int, said: str) -> None:
+    program = "import subprocess, sys\nfrom packages.workplace import make\n"
+    program += f"def body():\n    return {body}\nsys.exit(make(body))\n"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr.strip()) == (code, said)
