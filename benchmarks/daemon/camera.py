@@ -25,6 +25,7 @@ import numpy as np
 from benchmarks.daemon.avi import write_avi
 from benchmarks.daemon.process import finish, start
 from benchmarks.results import number, table
+from roadmask.imaging.encoding import encode_picture
 from roadmask.inference.engine import Engine
 from roadmask.inference.reading.read_as import AS_IT_SAYS, ReadAs
 from roadmask.stream.subscribe.policy import TAKE_EVERYTHING
@@ -124,7 +125,7 @@ def write_motion_jpeg(path: Path, pictures: int = PICTURES) -> Path:
     how = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
     how += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422]
     frames = (town.frame(4 * index).image for index in range(pictures))
-    write_avi(path, [cv2.imencode(".jpg", f, how)[1].tobytes() for f in frames], SIZE, 30)
+    write_avi(path, [encode_picture(".jpg", f, how) for f in frames], SIZE, 30)
     return path
 
 

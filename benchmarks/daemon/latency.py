@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -21,6 +20,7 @@ from benchmarks.daemon.saturated import bare_invokes_ms, measure_rates
 from benchmarks.results import number, table
 from roadmask.daemon.stage_times import COLUMNS
 from roadmask.errors import ConfigError
+from roadmask.imaging.encoding import encode_picture
 from roadmask.inference.accelerator import Accelerator
 from roadmask.inference.engine import Engine
 from roadmask.inference.reading.read_as import AS_IT_SAYS, ReadAs
@@ -161,8 +161,8 @@ def _run_alone(plan: LatencyPlan, on_frame: Callable[[], object]) -> DaemonRun:
         if parse_uri(source).scheme == "synthetic":
             # Neutral grey noise: start-up does not depend on what the picture shows.
             picture = np.random.default_rng(0).integers(0, 256, (720, 1280, 3), np.uint8)
-            path = str(Path(folder) / "frame.bmp")
-            cv2.imwrite(path, picture)
+            path = Path(folder) / "frame.bmp"
+            path.write_bytes(encode_picture(".bmp", picture))
             source = f"{path}?loop=1"
         return run_daemon([*_arguments(plan), "--source", source], _STARTUP_FRAMES, on_frame)
 

@@ -14,6 +14,7 @@ from benchmarks.report.plots import confusion, reliability, truth_shares
 from benchmarks.results import points
 from roadmask.arrays import Image, Mask
 from roadmask.data.datasets import Dataset, Sample
+from roadmask.imaging.encoding import encode_picture
 from roadmask.imaging.nearest import nearest
 from roadmask.imaging.writing import colored
 from roadmask.labels.label_set import CATEGORY_COLORS_RGB, CATEGORY_NAMES, VOID
@@ -142,10 +143,8 @@ def _figure(frame: Shown) -> Picture:
     wrong = picture // 2
     wrong[(truth != VOID) & (truth != said)] = _WRONG
     row = np.hstack([picture, colored(truth), colored(said), wrong])
-    done, data = cv2.imencode(".png", row)
-    if not done:
-        raise ValueError(f"PNG encoder refused an array of shape {row.shape}")
-    return Picture(f"{frame.frame_id}: mean IoU {points(frame.iou)}", data.tobytes())
+    data = encode_picture(".png", row)
+    return Picture(f"{frame.frame_id}: mean IoU {points(frame.iou)}", data)
 
 
 def _categories(results: Sequence[dict[str, Any]]) -> Section:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 
 from benchmarks.results import number, points
 from convert.judge.evaluation import Picture as Frame
+from roadmask.imaging.encoding import encode_picture
 from roadmask.imaging.writing import colored
 from roadmask.labels.label_set import CATEGORY_COLORS_RGB, CATEGORY_NAMES
 from train.reports.bars import BAD, FAIR, GOOD, PLAIN, bars, ranges
@@ -269,11 +269,9 @@ def _layers(layers: Sequence[dict[str, Any]]) -> Picture:
 
 def _figure(frame: Frame, mode: str) -> Picture:
     row = np.hstack([frame.image, *(colored(mask) for mask in frame.masks)])
-    done, data = cv2.imencode(".png", row)
-    if not done:
-        raise ValueError(f"PNG encoder refused an array of shape {row.shape}")
+    data = encode_picture(".png", row)
     agree = f"{100 * frame.agreement:.2f} % agree"
-    return Picture(f"{frame.frame_id}: frame, truth, float, {mode}; {agree}", data.tobytes())
+    return Picture(f"{frame.frame_id}: frame, truth, float, {mode}; {agree}", data)
 
 
 def _facts(report: dict[str, Any]) -> list[tuple[str, str]]:

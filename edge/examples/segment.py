@@ -6,11 +6,13 @@ python edge/examples/segment.py PICTURE MASK.png
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 import cv2
 
 import roadmask
 from roadmask.imaging.reading import read_image
+from roadmask.imaging.writing import write_png
 
 
 def main() -> None:
@@ -22,7 +24,7 @@ def main() -> None:
 
     image_rgb = cv2.cvtColor(read_image(arguments.picture), cv2.COLOR_BGR2RGB)
     result = roadmask.load()(image_rgb)
-    cv2.imwrite(arguments.mask, result.mask)
+    write_png(Path(arguments.mask), result.mask)
     for name, share in result.shares.items():
         print(f"{name:12} {100 * share:5.1f} %")
 

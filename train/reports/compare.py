@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import cv2
-
 from roadmask.data.datasets import open_dataset
 from roadmask.errors import ConfigError, DataError
+from roadmask.imaging.encoding import encode_picture
 from roadmask.system.command_line import EXIT_DONE, Parser
 from roadmask.system.ranges import at_least
 from train.reports.page import Page, Picture, Section
@@ -82,11 +81,9 @@ def run(options: argparse.Namespace) -> int:
         from train.reports.frames import frame_sheet
 
         dataset = open_dataset(options.dataset, options.root, options.split, size=(640, 360))
-        sheet = cv2.imencode(".png", frame_sheet(runs, dataset, options.frames))[1]
+        sheet = encode_picture(".png", frame_sheet(runs, dataset, options.frames))
         caption = f"Frames of {options.dataset}/{options.split}: frame, truth, then every network."
-        page.sections.append(
-            Section("The same frames", pictures=[Picture(caption, sheet.tobytes())])
-        )
+        page.sections.append(Section("The same frames", pictures=[Picture(caption, sheet)]))
     written = page.write(options.out)
     print(f"written: {', '.join(map(str, written))}")
     return EXIT_DONE

@@ -17,6 +17,7 @@ from roadmask.daemon.journal import ModeChange, Published, published
 from roadmask.daemon.network import Network
 from roadmask.daemon.scene import SceneCheck
 from roadmask.errors import RoadmaskError
+from roadmask.imaging.encoding import encode_picture
 from roadmask.recording.flight import Entry, write_flight
 from roadmask.stream.modes import Mode, Reason, names
 from roadmask.stream.protocol import MESSAGE_BYTES
@@ -117,9 +118,7 @@ class FlightRecorder:
                 "picture_std": std.ravel(),
             },
         )
-        good, jpeg = cv2.imencode(".jpg", small[..., ::-1], _JPEG)
-        if good:
-            yield Entry(now, "/pictures", jpeg.tobytes())
+        yield Entry(now, "/pictures", encode_picture(".jpg", small[..., ::-1], _JPEG))
 
 
 def _of_frame(frame: Published) -> Entry:

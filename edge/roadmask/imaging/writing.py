@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
+from roadmask.imaging.encoding import encode_picture
 from roadmask.labels.label_set import CATEGORY_COLORS_RGB
 from roadmask.system.files import write_bytes
 
 
 def write_png(path: Path, image: npt.NDArray[np.uint8]) -> None:
-    """Write ``(H, W)`` or ``(H, W, 3)`` BGR ``uint8`` as PNG, whole or not at all."""
-    done, data = cv2.imencode(".png", image)
-    if not done:  # only an empty array, which no mask is
-        raise ValueError(f"{path}: PNG encoder refused an array of shape {image.shape}")
-    write_bytes(path, data.tobytes())
+    """Write ``(H, W)`` or ``(H, W, 3)`` BGR ``uint8`` as PNG, whole or not at all.
+
+    Raises:
+        DataError: as ``encode_picture``.
+    """
+    write_bytes(path, encode_picture(".png", image))
 
 
 def colored(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

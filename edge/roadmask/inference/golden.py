@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from roadmask.arrays import U8
 from roadmask.errors import ModelError
+from roadmask.imaging.encoding import encode_picture
 from roadmask.inference.engine import Engine
 from roadmask.inference.model_file import GOLDEN_NAME, read_block
 from roadmask.inference.predictor import Predictor
@@ -236,10 +237,7 @@ def _frame(name: str, channels: int, pictures: Sequence[bytes]) -> GoldenFrame:
 
 
 def _png(picture: U8) -> bytes:
-    done, data = cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 9])
-    if not done:
-        raise ValueError(f"PNG encoder refused an array of shape {picture.shape}")
-    return data.tobytes()
+    return encode_picture(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 9])
 
 
 def _picture(data: bytes, flags: int) -> U8:

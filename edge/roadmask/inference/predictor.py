@@ -19,11 +19,9 @@ from roadmask.errors import DataError
 from roadmask.inference.engine import Engine
 from roadmask.inference.model_file import DEFAULT_MODEL
 from roadmask.inference.postprocess import Postprocess
-from roadmask.inference.preprocess import Preprocess
+from roadmask.inference.preprocess import LARGEST_SIDE_PX, Preprocess
 from roadmask.inference.scores import Scores
 from roadmask.labels.label_set import CATEGORY_NAMES, UNKNOWN, LabelSet
-
-LARGEST_SIDE_PX = 16384  # that the kernels take
 
 
 @dataclass(frozen=True)
@@ -110,6 +108,10 @@ class Predictor:
             image: the picture; its rows may be apart.
             confidence: whether that plane is wanted.
             size: width and height of the mask in px, the picture's by default.
+
+        Raises:
+            DataError: as ``prepare``.
+            ModelError: the network failed.
         """
         height, width = image.shape[:2]
         width, height = size or (width, height)
@@ -136,7 +138,11 @@ class Predictor:
         return self.segment(image, confidence=False, size=self.engine.input_size).mask
 
     def prepare(self, image: Image, tensor: Tensor) -> None:
-        """Fit a BGR picture into ``(H, W, 3)`` of the engine's input type, for a batch of them."""
+        """Fit a BGR picture into ``(H, W, 3)`` of the engine's input type, for a batch of them.
+
+        Raises:
+            DataError: the picture is larger than the kernels take.
+        """
         self._preprocess.into(image, tensor)
 
     def draw(self, output: Tensor, size: tuple[int, int]) -> Mask:

@@ -9,11 +9,13 @@ import numpy.typing as npt
 
 from roadmask import _native
 from roadmask.arrays import Tensor
+from roadmask.errors import DataError
 from roadmask.inference.engine import Engine
 from roadmask.inference.geometry import Geometry, geometry
 from roadmask.inference.tensors import Prepared
 from roadmask.system.clock import now_ns
 
+LARGEST_SIDE_PX = 16384  # of a frame, that the kernels take
 _GREY = 128  # of the padding: nearly zero after the usual normalisations
 
 
@@ -30,6 +32,9 @@ class Preprocess:
             ``Geometry``. Frames of another size are taken too, but the first one of each new size
             costs a new plan.
         dtype: of the tensors; by default that of the engine's ``input``.
+
+    Raises:
+        DataError: ``source``, or a later frame, is larger than the kernels take.
     """
 
     def __init__(
@@ -120,6 +125,12 @@ class Preprocess:
             out[..., channel] = row[given[..., channel]].view(self._dtype)
 
     def _plan_for(self, source_size: tuple[int, int], layout: str = "bgr") -> None:
+        if max(source_size) > LARGEST_SIDE_PX:
+            width, height = source_size
+            raise DataError(
+                f"a picture of {width}x{height} px: at most {LARGEST_SIDE_PX} a side are taken; "
+                "make it smaller, or cut it into parts"
+            )
         self._planned = source_size, layout
         table = self._rows[0] if self._direct else None
         _, _, width, height = self._geometry.inner

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from roadmask.arrays import U8
+from roadmask.imaging.encoding import encode_picture
 from roadmask.stream.camera_geometry import CameraGeometry
 from roadmask.stream.modes import Mode, Reason, names
 from roadmask.stream.protocol import FrameHeader, Identity
@@ -90,18 +91,14 @@ def coloured_png(view: View) -> bytes:
     """The mask in its label set's colours."""
     table = np.zeros((256, 3), np.uint8)
     table[: len(view.colors_rgb)] = view.colors_rgb
-    whole, png = cv2.imencode(".png", table[view.pixels][..., ::-1])
-    assert whole
-    return png.tobytes()
+    return encode_picture(".png", table[view.pixels][..., ::-1])
 
 
 def preview_jpeg(view: View) -> bytes | None:
     """The preview; None without."""
     if view.preview is None:
         return None
-    whole, jpeg = cv2.imencode(".jpg", cv2.cvtColor(view.preview, cv2.COLOR_RGB2BGR))
-    assert whole
-    return jpeg.tobytes()
+    return encode_picture(".jpg", cv2.cvtColor(view.preview, cv2.COLOR_RGB2BGR))
 
 
 def mode_text(mode: Mode, reasons: Reason) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 
 from roadmask.errors import ConfigError
+from roadmask.imaging.encoding import encode_picture
 from roadmask.system.files import write_bytes
 from roadmask.town.town import Town, TownFrame
 
@@ -77,4 +78,4 @@ def _write_frame(root: Path, split: str, name: str, city: str, frame: TownFrame)
         (truth / f"{name}_gtFine_instanceIds.png", frame.instance_ids),
         (images / f"{name}_leftImg8bit.png", frame.image),  # last: its presence means all is there
     ):
-        write_bytes(path, cv2.imencode(".png", pixels, _COMPRESSION)[1].tobytes())
+        write_bytes(path, encode_picture(".png", pixels, _COMPRESSION))

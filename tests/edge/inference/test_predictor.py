@@ -21,6 +21,7 @@ from roadmask.inference.engine import Engine, TensorSpec
 from roadmask.inference.pixels import plain_table
 from roadmask.inference.postprocess import confidence_table
 from roadmask.inference.predictor import Predictor, load
+from roadmask.inference.preprocess import Preprocess
 from roadmask.labels.catalogue import CITYSCAPES_8
 from roadmask.labels.lookup import label_set
 from roadmask.town.town import Town
@@ -109,6 +110,19 @@ def test_what_is_no_picture_is_refused_in_one_line(
     with pytest.raises(DataError, match=rf"^image_rgb: given .*{given}, expected .*$") as told:
         predictor(image)  # type: ignore[arg-type]
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("shape", [(16385, 2, 3), (2, 16385, 3)])
+def test_a_frame_over_the_kernels_limit_is_one_line(
+    predictor: Predictor, shape: tuple[int, int, int]
+) -> None:
+    """As the readers of data sets and the daemon's sources give it: BGR, unchecked."""
+    size = f"{shape[1]}x{shape[0]} px: at most 16384 a side"
+    with pytest.raises(DataError, match=size):
+        predictor.segment(np.zeros(shape, np.uint8))
+    with pytest.raises(DataError, match=size):
+        Preprocess(predictor.engine, shape[1::-1])
+    assert predictor.segment(np.zeros((8, 8, 3), np.uint8)).mask.shape == (8, 8)
 
 
 def test_a_model_that_is_not_there_or_does_not_fit_is_refused(tmp_path: Path) -> None:

@@ -108,3 +108,52 @@ def test_a_peer_that_is_gone_is_one_sentence(camvid: httpx.Client) -> None:
     for name in ("x@http://127.0.0.1", "x@", "@desk", "roadlite-288x224@elsewhere"):
         query["b"] = name
         assert camvid.get("/gallery/C_0000/compare", params=query).status_code == 404
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A data set whose pictures are larger than a network, or a JPEG, takes."""
+    root = tmp_path_factory.mktemp("large")
+    for folder in ("val", "valannot"):
+        (root / folder).mkdir()
+    for name, (height, width) in {"T_1": (70_000, 16), "W_1": (16, 70_000)}.items():
+        (root / "val" / f"{name}.png").write_bytes(encoded(np.zeros((height, width, 3), np.uint8)))
+        mask = encoded(np.full((height, width), 3, np.uint8))
+        (root / "valannot" / f"{name}.png").write_bytes(mask)
+    with (
+        server("--dataset", "camvid", "--root", root) as (base, running),
+        httpx.Client(base_url=base, timeout=60) as client,
+    ):
+        yield client
+        running.terminate()
+        assert running.stderr is not None and "Traceback" not in running.stderr.read()
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [
+        ("/gallery/T_1/image?width=16", 422, "16x70000 px does not fit a JPEG: 1 to 65500 px"),
+        ("/gallery/T_1/image?width=4096", 422, "16x70000 px does not fit a JPEG: 1 to 65500 px"),
+        ("/gallery/T_1", 422, "16x70000 px: at most 16384 a side"),
+        ("/gallery/W_1", 422, "70000x16 px: at most 16384 a side"),
+        ("/gallery/T_1/image", 200, (70_000, 16, 3)),
+        ("/gallery/T_1/truth?width=16", 200, (70_000, 16)),
+        ("/gallery/W_1/image?width=1000", 200, (1, 1000, 3)),
+    ],
+)
+def test_a_large_frame_is_a_picture_or_a_sentence(
+    large: httpx.Client, path: str, status: int, words: Any
+) -> None:
+    answer = large.get(path)
+    assert answer.status_code == status, answer.text
+    if status == 200:
+        assert decoded(answer.content).shape == words
+    else:
+        assert words in answer.json()["detail"]
+
+
+def test_a_large_frame_fails_an_evaluation_by_one_sentence(large: httpx.Client) -> None:
+    job = large.post("/evaluations", json={"a": "roadlite-288x224"}).json()
+    while job["state"] == "running":
+        job = large.get(f"/evaluations/{job['id']}").raise_for_status().json()
+    assert job["state"] == "failed" and "at most 16384 a side" in job["reason"]

@@ -264,3 +264,17 @@ def test_compare_with_a_network_of_another_server(
         page.wait(said, "the list of networks says that the server is gone")
         page.until("!document.querySelector('#alone').hidden")
         page.open("about:blank").complaints()
+
+
+def test_a_frame_that_no_network_takes_is_one_line(chromium: Any, tmp_path: Path) -> None:
+    for folder in ("val", "valannot"):
+        (tmp_path / folder).mkdir()
+    write_picture(tmp_path / "val/T_1.png", np.zeros((70_000, 16, 3), np.uint8))
+    write_picture(tmp_path / "valannot/T_1.png", np.full((70_000, 16), 3, np.uint8))
+    with server("--dataset", "camvid", "--root", tmp_path, "--split", "val") as (base, _):
+        page = Page(chromium, base).size(1280, 720).open("/ui/gallery?id=T_1")
+        page.until("document.querySelector('#notice')?.textContent.includes('16384 a side')")
+        assert page.text("#what") == "T_1: no result."
+        page.open("about:blank")
+        said = page.complaints()
+        assert len(said) == 1 and "422" in said[0]

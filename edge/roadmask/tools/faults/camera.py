@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from roadmask.arrays import Image
+from roadmask.imaging.encoding import encode_picture
 from roadmask.town.town import Town
 
 _FPS, _PICTURES, _SIZE = 15, 60, (320, 240)
@@ -122,4 +123,4 @@ class Camera:
         return self._jpegs[look]
 
     def _jpeg(self, image: Image) -> bytes:
-        return cv2.imencode(".jpg", image[..., ::-1])[1].tobytes()
+        return encode_picture(".jpg", image[..., ::-1])

@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 
 from roadmask.arrays import U8
+from roadmask.imaging.encoding import encode_picture
 from roadmask.labels.label_set import CATEGORY_NAMES
 from roadmask.stream.modes import names
 from roadmask.stream.protocol import FrameHeader
@@ -68,7 +69,7 @@ def pack_frame(
     picture = b"" if mask is None else png(mask)
     if preview is not None:
         bgr = cv2.cvtColor(preview, cv2.COLOR_RGB2BGR)
-        jpeg = cv2.imencode(".jpg", bgr, _JPEG_QUALITY)[1].tobytes()
+        jpeg = encode_picture(".jpg", bgr, _JPEG_QUALITY)
     head = _HEAD.pack(MAGIC, len(text), len(picture), len(jpeg))
     return b"".join((head, text, picture, jpeg))
 

@@ -14,7 +14,7 @@ from roadmask.errors import DataError
 from roadmask.imaging.headers import read_header
 from roadmask.imaging.index_png import decode_index_png
 from roadmask.imaging.reading import decode_color
-from roadmask.inference.predictor import LARGEST_SIDE_PX
+from roadmask.inference.preprocess import LARGEST_SIDE_PX
 from roadmask.web.problems import TooManyPixelsError
 
 

@@ -14,6 +14,7 @@ from fastapi import Response
 
 from roadmask.arrays import U8
 from roadmask.evaluation.metrics import ConfusionMatrix
+from roadmask.imaging.encoding import encode_picture
 from roadmask.imaging.index_png import png_kind
 from roadmask.imaging.overlay import colours, overlay
 from roadmask.labels.label_set import CATEGORY_COLORS_RGB, VOID
@@ -31,13 +32,8 @@ _COLOURED = ((8, 2), (8, 6))  # PNG of RGB and RGBA, 8 bits
 
 
 def png(image: U8) -> bytes:
-    """``(H, W)`` or ``(H, W, 3)`` BGR as PNG."""
-    done, data = cv2.imencode(".png", image, _PNG_LEVEL)
-    if not done:
-        raise ProblemError(
-            422, f"a picture of {image.shape[1]}x{image.shape[0]} px does not fit a PNG"
-        )
-    return data.tobytes()
+    """``(H, W)`` or ``(H, W, 3)`` BGR as PNG; raises DataError as ``encode_picture``."""
+    return encode_picture(".png", image, _PNG_LEVEL)
 
 
 def data_uri(image: U8) -> str:

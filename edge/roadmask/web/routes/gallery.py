@@ -11,6 +11,7 @@ import cv2
 from fastapi import APIRouter, Query, Response
 
 from roadmask.arrays import U8
+from roadmask.imaging.encoding import encode_picture
 from roadmask.imaging.nearest import nearest
 from roadmask.imaging.overlay import colours
 from roadmask.web.networks.local import Picture, elapsed_ms
@@ -108,7 +109,7 @@ async def image(state: State, frame_id: str, width: Width = None) -> Response:
     def encode() -> bytes:
         size = _smaller(pixels, width)
         small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-        return cv2.imencode(".jpg", small, _JPEG)[1].tobytes()
+        return encode_picture(".jpg", small, _JPEG)
 
     return await _sent(gallery, encode, "image/jpeg")
 

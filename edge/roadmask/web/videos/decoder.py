@@ -16,7 +16,7 @@ import sys
 import cv2
 
 from roadmask.errors import DataError
-from roadmask.inference.predictor import LARGEST_SIDE_PX
+from roadmask.inference.preprocess import LARGEST_SIDE_PX
 
 HEAD = struct.Struct("<dII")  # seconds from the beginning, width, height; then BGR
 _CPU_S, _MEMORY, _NICE = 120, 2 << 30, 10
