@@ -18,7 +18,7 @@ from roadmask.web.networks.peers import Peer
 from roadmask.web.networks.registry import Networks
 from roadmask.web.pictures.frames import open_gallery
 from roadmask.web.pictures.uploads import Admission
-from roadmask.web.problems import install_handlers
+from roadmask.web.problems import CutOff, install_handlers
 from roadmask.web.routes import (
     about,
     compare,
@@ -85,6 +85,7 @@ def create_app(config: ServeConfig) -> FastAPI:
         app.include_router(part.router)
     pages.install_static(app)
     install_description(app, state.access.needs_token)
+    app.add_middleware(CutOff)
     app.add_middleware(Guard, access=state.access)
     app.add_middleware(Measure, metrics=state.metrics)  # the last one added is the first one asked
     app.add_middleware(HeadAsGet)

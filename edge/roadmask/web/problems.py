@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -11,6 +12,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from roadmask.errors import DataError, RoadmaskError
 from roadmask.system.files import told
@@ -120,6 +122,29 @@ async def _unexpected(_: Request, __: Exception) -> JSONResponse:
 
 class TooManyPixelsError(DataError):
     """A picture that would take too much memory to decode."""
+
+
+class CutOff:
+    """ASGI middleware: a request that the server's end cuts is told so, if nothing was sent yet."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on."""
+        begun = scope["type"] != "http"
+
+        async def send_and_see(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_see)
+        except asyncio.CancelledError:
+            if not begun:
+                await busy("the server is ending", 5).response(scope, receive, send)
+            raise
 
 
 def busy(why: str, retry_after_s: int) -> ProblemError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import threading
 
@@ -17,6 +18,7 @@ from roadmask.web.settings import ServeConfig
 _BACKLOG = 128
 _HEAD_S = 15.0
 _SENT_S, _SENT_BYTES = 20.0, 1 << 15  # so much of an answer has to be taken in such a time
+_GRACE_S, _LAST_S = 5.0, 0.5  # once told to end: for requests, and for what a cut one still says
 
 
 class TimedProtocol(H11Protocol):
@@ -95,18 +97,50 @@ class TimedProtocol(H11Protocol):
         return self.cycle is not None and not self.cycle.response_complete
 
 
+def _no_cancellation(record: logging.LogRecord) -> bool:
+    """Whether a line of uvicorn's is worth the log: a request that was cut is no fault."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
+
+
 class _Server(uvicorn.Server):
-    """Says where it listens once it does, and once a signal ends it in order."""
+    """Says where it listens once it does, and once a signal ends it in order.
+
+    uvicorn's own limit of a graceful end leaves a traceback for each request that it cuts.
+    """
 
     def __init__(self, settings: uvicorn.Config, where: str, stop: threading.Event) -> None:
         super().__init__(settings)
         self._where, self._stop = where, stop
+        logging.getLogger("uvicorn.error").addFilter(_no_cancellation)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """By now uvicorn listens to signals; one that came a moment before counts too."""
         await super().startup(sockets)
         complain(self._where)
         self.should_exit = self.should_exit or self._stop.is_set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Requests have a moment to end in; then they are counted, and cut."""
+        cutting = asyncio.create_task(self._cut())
+        try:
+            await super().shutdown(sockets)
+        finally:
+            cutting.cancel()
+
+    async def _cut(self) -> None:
+        await asyncio.sleep(_GRACE_S)
+        if tasks := list(self.server_state.tasks):
+            several = "s were" if len(tasks) > 1 else " was"
+            complain(
+                f"{len(tasks)} request{several} still under way {_GRACE_S:g} s after the server "
+                "was told to end: cut off"
+            )
+        for task in tasks:
+            task.cancel()
+        await asyncio.sleep(_LAST_S)
+        for connection in list(self.server_state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()  # who does not read would never let it close
 
 
 def serve(config: ServeConfig) -> int:
@@ -134,7 +168,6 @@ def serve(config: ServeConfig) -> int:
         forwarded_allow_ips=list(config.trusted_proxy),
         limit_concurrency=512,
         timeout_keep_alive=10,
-        timeout_graceful_shutdown=5,
     )
     # uvicorn raises the signal that ended it once more; ours makes that a plain end.
     _Server(settings, where, stop_on_signal()).run(sockets=[listener])
