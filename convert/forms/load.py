@@ -8,6 +8,7 @@ from dataclasses import replace
 from convert.forms.fit_form import fit_form
 from convert.forms.float_file import FloatFile, read_float_file
 from convert.forms.onnx_file import read_onnx
+from convert.forms.precision import to_float32
 from convert.forms.saved_model import read_saved_model, saved_model_digest
 from convert.plan import ConversionPlan
 from convert.quantise.graph import ExportGraph, export_graph
@@ -72,14 +73,15 @@ def load(plan: ConversionPlan) -> tuple[ExportGraph | FloatFile, list[str]]:
 
 def _load_keras(plan: ConversionPlan) -> tuple[object, list[str]]:
     custom = read_custom_objects(plan.custom_objects) if plan.custom_objects else None
-    model = load_keras(plan.model, custom)
+    model, changes = to_float32(load_keras(plan.model, custom), plan.model)
     from train.models import MODELS, at_size
 
     if plan.size is None or model.name in MODELS:
-        return fit_form(at_size(model, plan.size) if plan.size else model, None, plan.model)
-    model, changes = fit_form(model, plan.size, plan.model)
+        model, more = fit_form(at_size(model, plan.size) if plan.size else model, None, plan.model)
+        return model, changes + more
+    model, more = fit_form(model, plan.size, plan.model)
     _check_size(plan, tuple(model.inputs[0].shape[2:0:-1]), model.name)
-    return model, changes
+    return model, changes + more
 
 
 def _check_size(plan: ConversionPlan, given: tuple[int, ...], name: str) -> None:

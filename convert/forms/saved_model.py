@@ -33,6 +33,11 @@ def read_saved_model(path: Path, size: tuple[int, int] | None) -> tuple[KerasMod
             f"model {path} has the signatures {', '.join(signatures) or '(none)'}, expected "
             f"{_DEFAULT}: export it with model.export('DIR')"
         )
+    if halves := _halves(signatures[name].graph.as_graph_def()):
+        raise ModelError(
+            f"model {path} computes in {' and '.join(halves)}, which TensorFlow Lite has no "
+            "operators for: give the .keras file, which is brought to float32, or export it in that"
+        )
     inputs = signatures[name].structured_input_signature[1]
     if len(inputs) != 1:
         raise ModelError(f"model {path} has {len(inputs)} inputs, expected one picture")
@@ -61,6 +66,15 @@ def saved_model_digest(path: Path) -> str:
     for file in [path / "saved_model.pb", *sorted((path / "variables").glob("variables.*"))]:
         hasher.update(file.name.encode() + b"\0" + file.read_bytes())
     return hasher.hexdigest()
+
+
+def _halves(graph: Any) -> list[str]:
+    """The kinds of 16-bit floats that its operators, and those of its functions, compute in."""
+    import tensorflow as tf
+
+    nodes = [*graph.node, *(n for function in graph.library.function for n in function.node_def)]
+    kinds = {n.attr["T"].type for n in nodes if n.op != "Identity" and "T" in n.attr}
+    return sorted(kind.name for kind in (tf.float16, tf.bfloat16) if kind.as_datatype_enum in kinds)
 
 
 def _size(

@@ -136,6 +136,37 @@ def whole() -> Keras:
     return made
 
 
+def in_policy(policy: str, build: Callable[[], Keras]) -> Callable[[], Keras]:
+    """What ``build`` makes while Keras's layers compute in another precision."""
+
+    def made() -> Keras:
+        import keras
+
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(policy)
+        try:
+            return build()
+        finally:
+            keras.config.set_dtype_policy(before)
+
+    return made
+
+
+def mixed_branches() -> Keras:
+    """Sums, a resize and a normalisation in 16 bits, the end in 32, as Keras's guide says."""
+    import keras
+
+    given = keras.Input(IMAGE)
+    unit = keras.layers.Rescaling(1 / 255)(given)
+    made = keras.layers.Conv2D(8, 1, name="head")
+    same = keras.layers.BatchNormalization(epsilon=0.0, name="same")
+    logits = same(made(unit))
+    half = keras.layers.Average()([logits, logits])
+    made.set_weights(head())
+    same.set_weights([np.ones(8), np.zeros(8), np.zeros(8), np.ones(8)])
+    return keras.Model(given, keras.layers.Activation("linear", dtype="float32")(half))
+
+
 def separable() -> Keras:
     made = built(layers().DepthwiseConv2D(1, use_bias=False), None)
     made.layers[1].set_weights([np.ones((1, 1, 3, 1))])
@@ -233,6 +264,8 @@ class Row:
 
 
 ANY = (None, None, 3)
+MIXED = "mixed_float16"
+PRECISIONS = (MIXED, "mixed_bfloat16", "float16", "bfloat16", "float64")
 SIZE = (WIDTH, HEIGHT)
 RIGHT = [
     Row("logits", lambda: built(None)),
@@ -256,6 +289,21 @@ RIGHT = [
     Row("depthwise first", separable),
     Row("a layer of its own", lambda: built(None, own("Twice")()), own=True),
     Row("subclassed", whole, size=SIZE, own=True),
+    *(Row(policy, in_policy(policy, lambda: built(None))) for policy in PRECISIONS),
+    *(Row(f"{policy}, branches", in_policy(policy, mixed_branches)) for policy in PRECISIONS[:2]),
+    Row(
+        "mixed, softmax in float32",
+        in_policy(MIXED, lambda: sharp(built(None, layers().Softmax(dtype="float32")))),
+    ),
+    Row("mixed, h5", in_policy(MIXED, lambda: built(None)), suffix=".h5"),
+    Row("mixed, any size", in_policy(MIXED, lambda: built(None, image=ANY)), size=SIZE),
+    Row("mixed, channels first", in_policy(MIXED, lambda: normalised(1, FIRST))),
+    Row("mixed, nested", in_policy(MIXED, nested)),
+    Row("mixed, flat", in_policy(MIXED, lambda: built(None, layers().Reshape((-1, 8))))),
+    Row(
+        "mixed, a layer of its own", in_policy(MIXED, lambda: built(None, own("Twice")())), own=True
+    ),
+    Row("mixed, subclassed", in_policy(MIXED, whole), size=SIZE, own=True),
     Row("SavedModel", lambda: built(None), suffix=""),
     Row("SavedModel, any size", lambda: built(None, image=ANY), suffix="", size=SIZE),
     Row("SavedModel, flat", lambda: built(None, layers().Reshape((-1, 8))), suffix=""),
@@ -283,6 +331,10 @@ REFUSED = [
         lambda: built(None, image=ANY), "give it with --size", suffix=""),
     Row("SavedModel, two outputs", two_outputs, "2 outputs", suffix=""),
     Row("SavedModel, another size", lambda: built(None), "leave the option out", "", (32, 32)),
+    Row("SavedModel, mixed", in_policy(MIXED, lambda: built(None)), "computes in float16",
+        suffix=""),
+    Row("SavedModel, mixed, any size", in_policy("mixed_bfloat16", lambda: built(None, image=ANY)),
+        "computes in bfloat16", suffix="", size=SIZE),
     Row("tflite, quantised", lambda: lite(built(None), mode="int8"), "quantised already",
         suffix=".tflite"),
     Row("tflite, float16", lambda: lite(built(None), mode="float16"), "float16 weights",

@@ -293,12 +293,13 @@ def test_what_cannot_be_trained_is_refused_before_the_work(
     image = keras.Input((48, 64, 3))
     networks = {
         "that Keras can train: convert it without": layers.Concatenate()([image] * 3)[..., :8],
-        "has mixed_float16: build the network of float32": layers.Conv2D(
-            8, 1, dtype="mixed_float16"
-        )(image),
+        "has int8_from_float32: build the network of float32": layers.Dense(8)(image),
     }
     for said, answer in networks.items():
-        keras.Model(image, answer, name="odd").save(tmp_path / "odd.keras")
+        odd = keras.Model(image, answer, name="odd")
+        if "int8" in said:
+            odd.quantize("int8")
+        odd.save(tmp_path / "odd.keras")
         arguments = [str(tmp_path / "odd.keras"), "--out", str(tmp_path / "m.tflite")]
         arguments += ["--calibration", str(camvid_folder / "train"), "--no-history"]
         assert main([*arguments, "--recover", "1"]) == 2
@@ -306,3 +307,24 @@ def test_what_cannot_be_trained_is_refused_before_the_work(
         assert said in error
         assert "calibration frames" not in error  # which would come next
         assert len([line for line in error.splitlines() if line.startswith("roadmask:")]) == 1
+
+
+def test_a_network_of_mixed_precision_is_trained_in_float32(
+    frames: list[U8], tmp_path: Path
+) -> None:
+    import keras
+    from keras import layers
+
+    from convert.forms.precision import to_float32
+    from convert.quantise.recover import check_recover, recover
+    from roadmask.errors import ModelError
+
+    image = keras.Input((64, 96, 3))
+    answer = layers.Conv2D(8, 1, dtype="mixed_float16", name="head")(image)
+    model = keras.Model(image, answer, name="odd")
+    with pytest.raises(ModelError, match="head has mixed_float16: build the network of float32"):
+        check_recover(model)
+    model, changes = to_float32(model)
+    assert changes == ["brought from mixed_float16 to float32"]
+    check_recover(model)
+    assert recover(graph_of(model), frames[:2], 1).graph.model.output.dtype == "float32"
