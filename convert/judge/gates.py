@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from roadmask.system.ranges import between
 from roadmask.system.settings import check, setting
@@ -51,6 +52,30 @@ class Gates:
         check(self)
 
 
+class Miss(NamedTuple):
+    """A gate that is missed.
+
+    Attributes:
+        figure: which, the same for every model that is judged.
+        over: how far beyond its limit, points; infinity where there is no number.
+        sentence: for the report.
+    """
+
+    figure: str
+    over: float
+    sentence: str
+
+
+def misses_least(before: Collection[Miss], after: Collection[Miss]) -> bool:
+    """Whether a model is better than one before by the gates' own figures.
+
+    It misses no gate by more, and one by less.
+    """
+    was, now = ({miss.figure: miss.over for miss in misses} for misses in (before, after))
+    worse = any(over > was.get(figure, 0.0) for figure, over in now.items())
+    return not worse and any(now.get(figure, 0.0) < over for figure, over in was.items())
+
+
 def missed_accuracy(
     gates: Gates,
     reference: dict[str, Any],
@@ -59,7 +84,22 @@ def missed_accuracy(
     accepted: dict[str, Any] | None = None,
     absent: Collection[str] = (),
 ) -> list[str]:
-    """One sentence for every relative gate missed.
+    """The sentences of ``accuracy_misses``."""
+    return [
+        miss.sentence
+        for miss in accuracy_misses(gates, reference, result, agreement, accepted, absent)
+    ]
+
+
+def accuracy_misses(
+    gates: Gates,
+    reference: dict[str, Any],
+    result: dict[str, Any],
+    agreement: float,
+    accepted: dict[str, Any] | None = None,
+    absent: Collection[str] = (),
+) -> list[Miss]:
+    """Every relative gate missed.
 
     Args:
         gates: the limits.
@@ -73,9 +113,10 @@ def missed_accuracy(
     reference, result = (_without(r, absent) for r in (reference, result))
     missed = _drops(gates, reference, result, "")
     if not 100 * agreement >= gates.min_agreement:
-        missed.append(
+        sentence = (
             f"{100 * agreement:.2f} % of the pixels agree, the gate is {gates.min_agreement:g} %"
         )
+        missed.append(_miss("agreement", gates.min_agreement - 100 * agreement, sentence))
     if accepted is not None:
         before = _without(accepted, absent)
         missed += _drops(gates, before, result, " against the last accepted conversion")
@@ -123,24 +164,30 @@ def missed_latency(gates: Gates, latency: dict[str, Any]) -> list[str]:
 
 def _drops(
     gates: Gates, reference: dict[str, Any], result: dict[str, Any], against: str
-) -> list[str]:
+) -> list[Miss]:
     missed = []
     # A mean that does not exist (no frame with truth) must not pass as no drop.
     drop = (_value(reference["miou"]) - _value(result["miou"])) / _POINT
     if not drop <= gates.max_miou_drop:
-        missed.append(
+        sentence = (
             f"mean IoU fell by {drop:.2f} points{against}, the gate is {gates.max_miou_drop:g}"
         )
+        missed.append(_miss(f"mean IoU{against}", drop - gates.max_miou_drop, sentence))
     for name, before in reference["iou"].items():
         if before is None:  # in no frame, and the float model never claims it
             continue
         drop = (before - _value(result["iou"].get(name))) / _POINT
         if not drop <= gates.max_category_drop:
-            missed.append(
+            sentence = (
                 f"{name} fell by {drop:.2f} points{against}, the gate is "
                 f"{gates.max_category_drop:g}"
             )
+            missed.append(_miss(f"{name}{against}", drop - gates.max_category_drop, sentence))
     return missed
+
+
+def _miss(figure: str, over: float, sentence: str) -> Miss:
+    return Miss(figure, math.inf if math.isnan(over) else over, sentence)
 
 
 def _value(iou: float | None) -> float:

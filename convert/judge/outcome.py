@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from convert.judge.gates import misses_least
 from convert.judge.trial import Bench, Trial
 from convert.plan import ConversionPlan
 from convert.quantise.converter import Quantiser, to_float
@@ -108,7 +109,7 @@ def _recover(plan: ConversionPlan, outcome: Outcome, bench: Bench) -> Outcome:
     quantiser = replace(outcome.quantiser, graph=made.graph)
     after = bench.measure(quantiser.convert("int8"), "recovered")
     in_float = bench.measure(to_float(made.graph, verbose=plan.verbose), "recovered, in float")
-    kept = _earned(before, after)
+    kept = misses_least(before.misses, after.misses)
     record = made.to_json() | {
         "kept": kept,
         "missed_before": before.missed,
@@ -121,12 +122,6 @@ def _recover(plan: ConversionPlan, outcome: Outcome, bench: Bench) -> Outcome:
     if not kept:
         return replace(outcome, recover=record)
     return Outcome(after, quantiser, recover=record)
-
-
-def _earned(before: Trial, after: Trial) -> bool:
-    """The gates are passed, or both scores are better."""
-    agree = after.evaluation.pixel_agreement > before.evaluation.pixel_agreement
-    return not after.missed or (agree and after.after["miou"] > before.after["miou"])
 
 
 def _change(before: float, after: float) -> dict[str, float]:

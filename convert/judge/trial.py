@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.model.accuracy import accuracy_result
 from convert.calibration.frames import Calibration
 from convert.judge.evaluation import Evaluation, evaluate
-from convert.judge.gates import missed_accuracy, missed_floor
+from convert.judge.gates import Miss, accuracy_misses, missed_floor
 from convert.plan import ConversionPlan
 from roadmask.data.datasets import Dataset
 from roadmask.inference.engine import Engine
@@ -26,8 +26,7 @@ class Trial:
         model: bytes as the converter gave them.
         evaluation: both models over the evaluation frames.
         before, after: accuracy results of the float and of the converted model.
-        missed: gates that it missed against the float model and the last accepted conversion, a
-            sentence each.
+        misses: gates that it missed against the float model and the last accepted conversion.
         floor: gates that the float model itself missed.
     """
 
@@ -35,8 +34,13 @@ class Trial:
     evaluation: Evaluation
     before: dict[str, Any]
     after: dict[str, Any]
-    missed: list[str]
+    misses: list[Miss]
     floor: list[str]
+
+    @property
+    def missed(self) -> list[str]:
+        """A sentence for each of ``misses``."""
+        return [miss.sentence for miss in self.misses]
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ class Bench:
             accuracy_result(e, matrix, self.dataset, self.plan.eval_split)
             for e, matrix in ((self.reference, evaluation.before), (engine, evaluation.after))
         )
-        missed = missed_accuracy(
+        misses = accuracy_misses(
             self.plan.gates,
             before,
             after,
@@ -83,7 +87,7 @@ class Bench:
             evaluation.absent,
         )
         floor = missed_floor(self.plan.gates, before, trained_score(self.plan.model, self.dataset))
-        return Trial(model, evaluation, before, after, missed, floor)
+        return Trial(model, evaluation, before, after, misses, floor)
 
 
 def open_engine(path: Path, labels: LabelSet, threads: int = 1, *, verbose: bool = False) -> Engine:

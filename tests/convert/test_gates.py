@@ -4,7 +4,13 @@ from typing import Any
 
 import pytest
 
-from convert.judge.gates import Gates, missed_accuracy, missed_latency
+from convert.judge.gates import (
+    Gates,
+    accuracy_misses,
+    missed_accuracy,
+    missed_latency,
+    misses_least,
+)
 
 _BEFORE: dict[str, Any] = {"miou": 0.8, "iou": {"flat": 0.9, "sky": 0.7, "human": None}}
 _LATENCY = {"invoke_ms": {"p50": 10.0}}
@@ -55,3 +61,30 @@ def test_latency_is_judged_only_when_asked() -> None:
     assert not missed_latency(Gates(max_latency_ms=10.0), _LATENCY)
     (sentence,) = missed_latency(Gates(max_latency_ms=9.0), _LATENCY)
     assert sentence == "invoke takes 10.00 ms, the gate is 9 ms"
+
+
+# What INT8 was before the weights were recovered, what it was after, and whether that is kept.
+@pytest.mark.parametrize(
+    ("before", "after", "kept"),
+    [
+        ((_after(), 0.979), (_after(), 0.985), True),  # still missed, by less
+        ((_after(), 0.979), (_after(), 0.995), True),
+        ((_after(), 0.979), (_after(0.7985), 0.995), True),  # lost within its gate
+        ((_after(), 0.979), (_after(), 0.979), False),
+        ((_after(), 0.979), (_after(0.9), 0.315), False),
+        # Both scores are better, and a category is lost for it.
+        ((_after(0.79), 0.979), (_after(0.81, flat=0.5), 0.989), False),
+        ((_after(0.79, flat=0.5), 0.979), (_after(0.79, flat=0.6), 0.979), True),
+        ((_after(0.79, flat=0.5), 0.979), (_after(0.79, sky=0.5), 0.999), False),
+        ((_after(), 0.979), (_after(None), 0.989), False),
+        ((_after(None), 0.979), (_after(None), 0.989), True),
+        ((_after(), 0.979), (_after(), float("nan")), False),
+        ((_after(), float("nan")), (_after(), 0.5), True),
+    ],
+)
+def test_what_is_better_is_better_by_the_gates_own_figures(
+    before: tuple[dict[str, Any], float], after: tuple[dict[str, Any], float], kept: bool
+) -> None:
+    was, now = (accuracy_misses(Gates(), _BEFORE, *each) for each in (before, after))
+    assert misses_least(was, now) is kept
+    assert not (kept and misses_least(now, was))

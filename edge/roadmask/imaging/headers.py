@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from dataclasses import dataclass
 
 from roadmask.errors import DataError
 from roadmask.imaging.jpeg import jpeg_header, too_many_scans
 
 PNG = b"\x89PNG\r\n\x1a\n"
+_PIXELS = frozenset({b"IHDR", b"PLTE", b"IDAT"})  # what libpng ends at, if it is damaged
 _JPEG_END = b"\xff\xd9"
 
 
@@ -21,6 +23,7 @@ class Header:
         width, height: px.
         animated: more than one frame.
         truncated: it ends early.
+        damaged: what holds the pixels is not what its checksums say.
     """
 
     kind: str
@@ -28,6 +31,7 @@ class Header:
     height: int
     animated: bool = False
     truncated: bool = False
+    damaged: bool = False
 
 
 def read_header(data: bytes | bytearray) -> Header:
@@ -55,14 +59,19 @@ def _png(data: bytes | bytearray) -> Header:
     if data[12:16] != b"IHDR":
         raise DataError("the PNG does not begin with its header: it is damaged; send it again")
     width, height = struct.unpack_from(">II", data, 16)
-    at, animated, ended = 8, False, False
+    at, animated, ended, damaged = 8, False, False, False
+    view = memoryview(data)
     while not ended and at + 12 <= len(data):
         (size,) = struct.unpack_from(">I", data, at)
         kind = data[at + 4 : at + 8]
         animated = animated or kind == b"acTL"
+        # libpng says a line of its own to standard error for each such file; see it first.
+        if kind in _PIXELS and at + 12 + size <= len(data):
+            (told,) = struct.unpack_from(">I", data, at + 8 + size)
+            damaged = damaged or zlib.crc32(view[at + 4 : at + 8 + size]) != told
         at += 12 + size
         ended = kind == b"IEND" and at <= len(data)
-    return Header("PNG", width, height, animated, truncated=not ended)
+    return Header("PNG", width, height, animated, truncated=not ended, damaged=damaged)
 
 
 def _jpeg(data: bytes | bytearray) -> Header:

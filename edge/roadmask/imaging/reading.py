@@ -117,6 +117,8 @@ def _read(path: Path, what: str) -> tuple[bytes, Header]:
     # A truncated picture decodes to one that is grey below the cut.
     if header.truncated:
         raise DataError(f"{what} {path} is truncated ({len(data)} bytes): copy it again")
+    if header.damaged:
+        raise DataError(f"{what} {path} is not a readable {header.kind}: copy it again")
     if header.animated:
         raise DataError(f"{what} {path} is animated: give a single frame of it")
     return data, header

@@ -137,3 +137,30 @@ def test_a_jpeg_may_have_what_decoders_pass_over(tmp_path: Path) -> None:
         assert header is not None and (header.width, header.height) == (32, 24), name
         (tmp_path / "a.jpg").write_bytes(odd)
         np.testing.assert_array_equal(read_image(tmp_path / "a.jpg"), plain)
+
+
+def overwritten(data: bytes, kind: bytes) -> bytes:
+    """The same with a byte of that chunk's content turned round, as a bad sector leaves it."""
+    at = data.index(kind) + 4 + 4
+    return data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :]
+
+
+@pytest.mark.parametrize("kind", [b"IDAT", b"PLTE", b"IHDR"])
+def test_a_damaged_png_is_one_line_of_ours_and_none_of_libpng(
+    kind: bytes, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = png(IDS, 8, 3, VOC)
+    path = tmp_path / "mask.png"
+    path.write_bytes(overwritten(data, kind))
+    for read in (read_mask, read_image):
+        with pytest.raises(DataError, match="not a readable PNG"):
+            read(path)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_damaged_note_in_a_png_harms_nothing(tmp_path: Path) -> None:
+    whole = cv2.imencode(".png", PICTURE)[1].tobytes()
+    noted = whole[:33] + overwritten(chunk(b"tEXt", b"Comment\0none"), b"tEXt") + whole[33:]
+    path = tmp_path / "picture.png"
+    path.write_bytes(noted)
+    np.testing.assert_array_equal(read_image(path), PICTURE)

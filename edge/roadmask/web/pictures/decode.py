@@ -17,6 +17,8 @@ from roadmask.imaging.reading import decode_color
 from roadmask.inference.preprocess import LARGEST_SIDE_PX
 from roadmask.web.problems import TooManyPixelsError
 
+_DAMAGED = "the {} cannot be decoded: its data is damaged; send it again"
+
 
 def decode_picture(data: bytes | bytearray, max_pixels: int) -> U8:
     """The pixels ``(H, W, 3) uint8`` BGR.
@@ -30,7 +32,7 @@ def decode_picture(data: bytes | bytearray, max_pixels: int) -> U8:
         raise DataError("the JPEG is truncated: part of its picture is missing; send it again")
     picture = decode_color(data, upright=True)
     if picture is None:
-        raise DataError(f"the {kind} cannot be decoded: its data is damaged; send it again")
+        raise DataError(_DAMAGED.format(kind))
     return picture
 
 
@@ -88,4 +90,6 @@ def _check(data: bytes | bytearray, max_pixels: int) -> str:
         raise DataError(f"the {header.kind} is animated: send a single frame of it")
     if header.truncated:
         raise DataError(f"the {header.kind} is truncated ({len(data)} bytes): send it again")
+    if header.damaged:
+        raise DataError(_DAMAGED.format(header.kind))
     return header.kind
