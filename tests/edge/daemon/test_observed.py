@@ -12,11 +12,13 @@ import urllib.request
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from mcap.reader import make_reader
 from prometheus_client.parser import text_string_to_metric_families
 from run_parts import Running, running
 from stream_parts import wait_for
 
+import roadmask
 from roadmask.cli.main import main
 
 TOWN = "synthetic:town?seed=1&width=320&height=240&prerender=4&fps=30"
@@ -55,16 +57,86 @@ def test_prometheus_is_told_what_the_daemon_does(tmp_path: Path) -> None:
             assert result.returncode == 0, result.stderr
 
 
-def test_the_dashboard_asks_for_what_there_is(tmp_path: Path) -> None:
-    import roadmask
+BOARD = Path(roadmask.__file__).parent / "service" / "grafana.json"
+SCRAPED = {"instance", "job"}  # that Prometheus adds
 
-    board = Path(roadmask.__file__).parent / "service" / "grafana.json"
-    asked = set(re.findall(r"roadmask_\w+", board.read_text()))
+
+def targets() -> list[dict[str, str]]:
+    panels = json.loads(BOARD.read_text())["panels"]
+    return [target for panel in panels for target in panel["targets"]]
+
+
+def test_the_dashboard_asks_for_what_there_is(tmp_path: Path) -> None:
+    """Of every expression: its metrics, the labels that it names, and what is done to them."""
     with running(tmp_path / "masks.sock", "--source", TOWN, "--metrics", "127.0.0.1:0") as daemon:
         wait_for(lambda: "roadmask_model_info{" in scrape(daemon), "the model")
-        given = set(re.findall(r"^(roadmask_\w+)", scrape(daemon), re.MULTILINE))
-    assert asked and asked <= given | {"roadmask_mode_changes_total"}
-    assert json.loads(board.read_text())["panels"]
+        families = list(text_string_to_metric_families(scrape(daemon)))
+    kinds = {s.name: f.type for f in families for s in f.samples}
+    labels = {s.name: set(s.labels) for f in families for s in f.samples}
+    for target in targets():
+        expression = target["expr"]
+        selectors = re.findall(r"([a-z]\w+)\{([^}]*)\}", expression)
+        assert selectors and 'instance=~"$instance"' in expression, expression
+        for name, matchers in selectors:
+            assert name in labels, f"{expression}: no {name}"
+            known = labels[name] | SCRAPED
+            assert set(re.findall(r"(\w+)\s*[=!]", matchers)) <= known, expression
+            grouped = re.search(r"by \(([^)]*)\)", expression)
+            kept = {each.strip() for each in grouped[1].split(",")} if grouped else known
+            assert kept <= known, expression
+            assert set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"])) <= kept, expression
+            if "histogram_quantile(" in expression:
+                assert name.endswith("_bucket") and "le" in kept, expression
+            counts = kinds[name] in ("counter", "histogram")
+            assert counts == bool(re.search(r"\b(rate|increase)\(", expression)), expression
+    (variable,) = [v for v in variables() if v["type"] == "query"]
+    asked = re.fullmatch(r"label_values\((\w+), instance\)", str(variable["query"]))
+    assert asked is not None and asked[1] in labels
+
+
+def variables() -> list[dict[str, object]]:
+    found: list[dict[str, object]] = json.loads(BOARD.read_text())["templating"]["list"]
+    return found
+
+
+def test_the_dashboard_is_one_that_grafana_takes() -> None:
+    """By its dashboard schema, version 39 (Grafana 10.3 and later)."""
+    board = json.loads(BOARD.read_text())
+    assert board["title"] and board["schemaVersion"] >= 39 and 0 < len(board["uid"]) <= 40
+    source, instance = variables()
+    assert (source["type"], source["query"]) == ("datasource", "prometheus")
+    given = {"type": "prometheus", "uid": "${" + str(source["name"]) + "}"}
+    assert (instance["name"], instance["datasource"]) == ("instance", given)
+    panels = board["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    taken = set()
+    for panel in panels:
+        assert panel["type"] == "timeseries" and panel["title"] and panel["datasource"] == given
+        assert panel["fieldConfig"]["defaults"]["unit"] and panel["fieldConfig"]["overrides"] == []
+        place = panel["gridPos"]
+        assert place["x"] >= 0 and place["x"] + place["w"] <= 24, panel["title"]
+        squares = {
+            (place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])
+        }
+        assert squares and not squares & taken, f"{panel['title']} lies over another"
+        taken |= squares
+        names = [target["refId"] for target in panel["targets"]]
+        assert names == [*"ABCDEFGH"][: len(names)] and names
+    uses = set(re.findall(r"\$\{?(\w+)", BOARD.read_text())) - {"__all"}
+    assert uses == {"source", "instance"}, "every variable that is used is there"
+
+
+def test_the_dashboards_expressions_are_promql(tmp_path: Path) -> None:
+    if shutil.which("promtool") is None:
+        pytest.skip("no promtool: apt-get install prometheus")
+    rules = [
+        {"record": f"r{number}", "expr": target["expr"].replace("$instance", ".*")}
+        for number, target in enumerate(targets())
+    ]
+    file = tmp_path / "rules.yml"
+    file.write_text(json.dumps({"groups": [{"name": "board", "rules": rules}]}))
+    made = subprocess.run(["promtool", "check", "rules", str(file)], capture_output=True, text=True)
+    assert made.returncode == 0 and f"{len(rules)} rules found" in made.stdout, made.stderr
 
 
 def test_a_fault_leaves_the_minute_round_it_on_disk(tmp_path: Path) -> None:
