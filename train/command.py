@@ -19,6 +19,7 @@ COMMANDS = {
     "compare": "train.reports.compare",
     "ablate": "train.reports.ablate",
     "record": "train.runs.keep",
+    "average": "train.runs.average",
     "prepare": "train.dataset_check",
     "sweep": "train.sweep.command",
 }
@@ -34,6 +35,7 @@ python -m train compare RUN... --out REPORT.html   one report over several runs
 python -m train ablate ...                         what each recipe brings, over several seeds
 python -m train sweep FILE.toml --out DIR          search over any of the options above
 python -m train record RUN --out DIR               the small files of a run, for committing
+python -m train average RUN... --out FILE.keras     the mean of the weights of several runs
 python -m train prepare --dataset NAME --root DIR  is it whole, and what is in it?
 """
 

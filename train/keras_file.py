@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from roadmask.errors import ModelError, first_line
+from roadmask.errors import ConfigError, ModelError, first_line
 from roadmask.inference.model_form import (
     HDF5,
     KERAS,
@@ -51,6 +51,20 @@ def load_keras(path: Path, custom: dict[str, Any] | None = None) -> Any:
         raise ModelError(
             f"model {path} cannot be read as a .keras file: {first_line(error)}"
         ) from error
+
+
+def network_file(run: Path, told: str) -> Path:
+    """The network of a run's folder, or the file itself; ``told`` names the option.
+
+    Raises:
+        ConfigError: neither.
+    """
+    if run.is_file() and run.suffix == ".keras":
+        return run
+    files = sorted(run.glob("*.keras"))
+    if len(files) != 1:
+        raise ConfigError(f"{told} {run}: expected a .keras file or the folder of a finished run")
+    return files[0]
 
 
 def check_keras(path: Path) -> None:

@@ -21,6 +21,7 @@ from roadmask.system.ranges import SECONDS, between
 from roadmask.system.settings import settings_of
 from train.config import FitConfig
 from train.family import family_network, family_weights
+from train.keras_file import network_file
 from train.loss_spec import parse_loss
 from train.recipe_files import check_recipe
 from train.zoo import check_network
@@ -222,9 +223,9 @@ def _open_sets(options: argparse.Namespace) -> tuple[Dataset, Dataset | None]:
 
 def _teacher(options: argparse.Namespace) -> Teacher:
     from roadmask.labels.lookup import label_set
-    from train.data.teacher import Teacher, teacher_file
+    from train.data.teacher import Teacher
 
-    files = tuple(teacher_file(run) for run in options.teacher)
+    files = tuple(network_file(run, "--teacher") for run in options.teacher)
     return Teacher(files, options.teacher_width, label_set(options.labels), options.own_bonnet)
 
 

@@ -17,7 +17,8 @@ from tests.train.conftest import TINY
 from train.__main__ import main
 from train.data.loader import Part, TrainingData
 from train.data.recipes import load_recipe
-from train.data.teacher import Teacher, Unlabelled, teacher_file
+from train.data.teacher import Teacher, Unlabelled
+from train.keras_file import network_file
 from train.losses import SegmentationLoss
 
 
@@ -33,7 +34,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def teach(run: Path, width: int | None = None) -> Teacher:
-    return Teacher((teacher_file(run),), width, CITYSCAPES_8)
+    return Teacher((network_file(run, "--teacher"),), width, CITYSCAPES_8)
 
 
 def test_every_picture_is_found_and_void(pictures: Path, tmp_path: Path) -> None:
@@ -51,7 +52,7 @@ def test_soft_labels_are_the_networks_own_probabilities(pictures: Path, tiny_run
     dataset = Unlabelled(pictures)
     soft = teach(tiny_run).soft_labels(dataset)
     assert [s.shape for s in soft] == [(32, 32, 8)] * 3
-    model = keras.saving.load_model(teacher_file(tiny_run), compile=False)
+    model = keras.saving.load_model(network_file(tiny_run, "--teacher"), compile=False)
     image = cv2.resize(dataset[2].image, (32, 32), interpolation=cv2.INTER_AREA)[..., ::-1]
     expected = []
     for seen in (image, image[:, ::-1]):
@@ -170,4 +171,4 @@ def test_a_teacher_of_other_classes_is_refused(pictures: Path, tmp_path: Path) -
     with pytest.raises(ModelError, match="cannot be read"):
         Teacher((path,), None, CITYSCAPES_8).soft_labels(Unlabelled(pictures))
     with pytest.raises(ConfigError, match="folder of a finished run"):
-        teacher_file(tmp_path / "nothing")
+        network_file(tmp_path / "nothing", "--teacher")

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from roadmask.data.datasets import Dataset, Sample
-from roadmask.errors import ConfigError, DataError, ModelError
+from roadmask.errors import DataError, ModelError
 from roadmask.imaging.reading import IMAGE_SUFFIXES, pictures_under, read_image
 from roadmask.labels.catalogue import CITYSCAPES_8
 from roadmask.labels.label_set import LabelSet
@@ -123,22 +123,6 @@ class Teacher:
         whole[..., first:] = mean
         whole[round((1 - self.bottom) * len(whole)) :] = 0
         return np.asarray(np.rint(whole * _WHOLE), np.uint8)
-
-
-def teacher_file(run: Path) -> Path:
-    """The network of a run's folder, or the file itself.
-
-    Raises:
-        ConfigError: neither.
-    """
-    if run.is_file() and run.suffix == ".keras":
-        return run
-    files = sorted(run.glob("*.keras"))
-    if len(files) != 1:
-        raise ConfigError(
-            f"--teacher {run}: expected a .keras file or the folder of a finished run"
-        )
-    return files[0]
 
 
 def _load(path: Path, labels: LabelSet) -> keras.Model:
