@@ -29,19 +29,20 @@ class OwnTime:
     def spent_s(self) -> float:
         """Its own time so far, in seconds; at most what has passed."""
         passed_s = (now_ns() - self._since_ns) * 1e-9
-        runnable = self._runnable()
-        if not runnable:
+        threads = runnable(self._pid)
+        if not threads:
             return passed_s
         ran = ran_s(self._pid) - self._ran_before_s
-        return min(passed_s, self._before_s + ran / runnable)
+        return min(passed_s, self._before_s + ran / threads)
 
-    def _runnable(self) -> int:
-        """How many of its threads run or wait for a core."""
-        count = 0
-        for path in Path(f"/proc/{self._pid}/task").glob("*/stat"):
-            with suppress(OSError):  # a thread that ended
-                count += path.read_bytes().rpartition(b")")[2].split()[0] == b"R"
-        return count
+
+def runnable(pid: int) -> int:
+    """How many of a process's threads run or wait for a core."""
+    count = 0
+    for path in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with suppress(OSError):  # a thread that ended
+            count += path.read_bytes().rpartition(b")")[2].split()[0] == b"R"
+    return count
 
 
 def ran_s(pid: int) -> float:

@@ -73,7 +73,7 @@ class WorkerProcess:
         self.ordered = True
 
     def end(self) -> None:
-        """At once, whatever it does; left behind where a driver holds it in the kernel."""
+        """At once, whatever it does; left behind where that takes long."""
         self.peer.close()
         self.process.kill()
         try:
@@ -85,7 +85,18 @@ class WorkerProcess:
 def _tell_left_behind(pid: int) -> None:
     import logging
 
-    logging.getLogger(__name__).error(
+    from roadmask.inference.own_time import runnable
+
+    logger = logging.getLogger(__name__)
+    if runnable(pid):
+        logger.warning(
+            "the network's process %d did not end within %g s: others have its core; it is left "
+            "behind, and ends when it gets one",
+            pid,
+            _KILL_S,
+        )
+        return
+    logger.error(
         "the network's process %d does not end within %g s: a driver holds it in the kernel; it is "
         "left behind, and its device may need a restart of the board",
         pid,

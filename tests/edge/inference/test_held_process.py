@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +19,7 @@ from stream_parts import wait_for
 from roadmask.inference.engine import EngineLostError
 from roadmask.inference.engine_order import EngineOrder
 from roadmask.inference.engine_process import ProcessEngine
+from roadmask.inference.worker_process import WorkerProcess
 
 FREEZER = Path("/sys/fs/cgroup/freezer")
 
@@ -58,3 +61,21 @@ def test_one_that_no_signal_ends_is_left_behind_and_replaced(
         assert (engine.output == expected).all() and engine.restarts == 1
     (freezer / "freezer.state").write_text("THAWED")
     held.wait(30)
+
+
+def test_one_that_gets_no_core_to_end_on_is_not_called_held(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """On a busy emulated machine a driver was named, and a restart of the board asked for."""
+    with (
+        subprocess.Popen([sys.executable, "-c", "while True: pass"]) as busy,
+        WorkerProcess() as worker,
+    ):
+        own, worker.process = worker.process, busy
+        with monkeypatch.context() as patch, caplog.at_level(logging.WARNING):
+            patch.setattr(busy, "kill", lambda: None)  # it came, and nothing follows yet
+            worker.end()
+        busy.kill()
+        assert own.wait(30) == 0  # its daemon's end of the line is closed
+    assert f"process {busy.pid} did not end" in caplog.text
+    assert "others have its core" in caplog.text and "driver" not in caplog.text
