@@ -7,8 +7,8 @@ NATIVE := CMakeLists.txt pyproject.toml $(shell find edge/cpp -name '*.cpp' -o -
 # LiteRT and TensorFlow speak to the terminal from C++; errors still show.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test test-slow test-api cityscapes test-v4l2 test-systemd test-arm64 test-pythons coverage \
-	debian-root deb wheels \
+.PHONY: demo test test-slow test-api cityscapes test-v4l2 test-systemd test-arm64 test-pi test-pythons \
+	coverage debian-root arm64-deb deb wheels \
 	faults soak setup setup-peers lint tidy docs bench fuzz clean
 CPP := $(shell git ls-files '*.cpp' '*.hpp' '*.c' '*.h')
 
@@ -76,13 +76,19 @@ ROOT ?= cityscapes
 EPOCHS ?= 5
 MODEL ?= s
 
-test-arm64: $(VENV)/.test  ## the arm64 package and its wheel, in Debian 12 under QEMU; needs root
+arm64-deb: $(VENV)/.test  ## dist/roadmask_VERSION_arm64.deb, and the wheel in it, made here
 	$(BIN)/python -m packages.wheels --python 3.11 --machine aarch64
 	$(BIN)/python -m packages.deb --wheel dist/roadmask-*-cp311-*_aarch64.whl
-	$(BIN)/python -m packages.reader --machine aarch64
 	$(BIN)/python -m pip install --quiet --upgrade --target build/arm64-pytest pytest
+
+test-arm64: arm64-deb  ## the arm64 package and its wheel, in Debian 12 under QEMU; needs root
+	$(BIN)/python -m packages.reader --machine aarch64
 	packages/arm64.sh dist/roadmask_*_arm64.deb build/debian-arm64 dist/subscribe-aarch64 \
 		build/arm64-pytest
+
+test-pi: arm64-deb  ## the same on a virtual Pi with a USB camera: apt install qemu-system-arm kmod debootstrap
+	packages/pi_root.sh dist/roadmask_*_arm64.deb build/pi build/arm64-pytest
+	$(BIN)/python tests/v4l2 --pi build/pi
 
 test-pythons:  ## the edge tests from an installed wheel, on every Python from 3.10 to 3.13 that is here
 	$(PYTHON) tests/pythons.py --write

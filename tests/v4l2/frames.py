@@ -9,20 +9,22 @@ import numpy as np
 
 from roadmask.town.town import Town
 
-COUNT = 12
+# The daemon calls a camera FROZEN whose pictures are among the last 16 that it looked at.
+COUNTS = {"mjpeg": 128, "yuyv": 12}
 
 
 def write_frames(folder: Path) -> None:
     """``mjpeg/N`` of 1280x720 and ``yuyv/N`` of 640x360, from the synthetic town."""
     town = Town(1, 1280, 720, weather="day")
-    for kind in ("mjpeg", "yuyv"):
+    for kind in COUNTS:
         (folder / kind).mkdir(parents=True)
-    for index in range(COUNT):
+    for index in range(max(COUNTS.values())):
         image = town.frame(30 * index).image
         jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 70])[1]
-        (folder / "mjpeg" / str(index)).write_bytes(jpeg.tobytes())
-        small = cv2.resize(image, (640, 360), interpolation=cv2.INTER_AREA)
-        (folder / "yuyv" / str(index)).write_bytes(_yuyv(small))
+        (folder / "mjpeg" / f"{index:03}").write_bytes(jpeg.tobytes())
+        if index < COUNTS["yuyv"]:
+            small = cv2.resize(image, (640, 360), interpolation=cv2.INTER_AREA)
+            (folder / "yuyv" / f"{index:03}").write_bytes(_yuyv(small))
 
 
 def _yuyv(bgr: np.ndarray) -> bytes:

@@ -1,19 +1,19 @@
 """The guest's first file system: busybox, modules and a script that changes over to the host's.
 
-The guest has no image of its own. Its root is the host's, over 9p and read-only, so that it runs
-the very interpreter, libraries and project that this machine has.
+The guest has no image of its own. Its root is a folder of the host, over 9p and read-only: the
+host's own, so that it runs the very interpreter, libraries and project that this machine has, or
+that of another architecture. A second folder, its work, lies at ``/run/work``.
 """
 
 from __future__ import annotations
 
 import gzip
-import shutil
 import stat
 from pathlib import Path
 
 from kernel import Kernel, RigError
 
-_FOLDERS = ("bin", "dev", "mods", "proc", "root", "sys")
+_FOLDERS = ("bin", "dev", "layer", "lower", "mods", "proc", "root", "sys")
 _INIT = """\
 #!/bin/busybox sh
 b=/bin/busybox
@@ -21,36 +21,50 @@ $b mount -t proc proc /proc
 $b mount -t sysfs sys /sys
 $b mount -t devtmpfs dev /dev
 {insmod}
-host=trans=virtio,version=9p2000.L,cache=loose,msize=262144
-$b mount -t 9p -o ro,$host host /root || $b poweroff -f
+share=ro,trans=virtio,version=9p2000.L,cache=loose,msize=262144
+{mount_root}
 for place in proc sys dev; do $b mount --move /$place /root/$place; done
 $b mount -t tmpfs run /root/run
-$b mkdir -p /root/run/tmp
+$b mkdir -p /root/run/tmp /root/run/work
+$b mount -t 9p -o $share work /root/run/work || $b poweroff -f
 $b mkdir -p /root/dev/shm
 $b mount -t tmpfs shm /root/dev/shm
 $b ip link set lo up 2>/dev/null
 cd /root
-$b chroot /root /bin/bash {script} </dev/null >/dev/console 2>&1
+$b chroot /root /bin/bash /run/work/guest.sh </dev/null >/dev/console 2>&1
 $b sync
 $b poweroff -f
 """
+# As it is, or under a layer in memory that takes what is written.
+_READ_ONLY = "$b mount -t 9p -o $share host /root || $b poweroff -f"
+_LAYERED = """\
+$b mount -t 9p -o $share host /lower || $b poweroff -f
+$b mount -t tmpfs layer /layer
+$b mkdir /layer/upper /layer/work
+layers=lowerdir=/lower,upperdir=/layer/upper,workdir=/layer/work
+$b mount -t overlay -o $layers root /root || $b poweroff -f"""
 
 
-def write_initramfs(path: Path, kernel: Kernel, script: Path) -> None:
-    """Write a compressed cpio archive whose init runs ``script`` of the host in the guest.
+def write_initramfs(path: Path, kernel: Kernel, root: Path, *, writable: bool) -> None:
+    """Write a compressed cpio archive whose init goes over to ``root`` and runs ``guest.sh``.
+
+    Args:
+        writable: the guest may write into its root, and forgets it.
 
     Raises:
         RigError: no static busybox.
     """
-    busybox = shutil.which("busybox")
-    if busybox is None:
-        raise RigError("busybox is missing: apt install busybox-static")
-    insmod, files = [], [("bin/busybox", Path(busybox).read_bytes(), 0o755)]
+    busybox = root / "bin" / "busybox"
+    if not busybox.exists():
+        how = "apt install busybox-static" if root == Path("/") else "see packages/pi_root.sh"
+        raise RigError(f"{busybox} is missing: {how}")
+    insmod, files = [], [("bin/busybox", busybox.read_bytes(), 0o755)]
     for index, (module, parameters) in enumerate(kernel.modules):
         name = f"mods/{index:02d}-{module.name}"
         files.append((name, module.read_bytes(), 0o644))
         insmod.append(f"$b insmod /{name} {parameters}".rstrip())
-    init = _INIT.format(insmod="\n".join(insmod), script=script)
+    mount_root = _LAYERED if writable else _READ_ONLY
+    init = _INIT.format(insmod="\n".join(insmod), mount_root=mount_root)
     files.append(("init", init.encode(), 0o755))
     with gzip.open(path, "wb", compresslevel=1) as archive:
         for folder in _FOLDERS:

@@ -4,6 +4,7 @@ FOLDER holds the frames, ``mjpeg/*`` and ``yuyv/*``, each a file of one frame's 
 standard input is a command and is answered by the same line:
 
     ok         stream the frames in no order: who takes every n-th sees no period
+    few        the same with the first frames alone
     repeat     stream one frame again and again
     black      stream black frames (YUYV)
     truncated  cut each frame in half
@@ -33,6 +34,7 @@ _SET_CUR, _GET_CUR, _GET_MIN, _GET_MAX, _GET_RES, _GET_LEN, _GET_INFO, _GET_DEF 
     0x01,
     *range(0x81, 0x88),
 )
+_FEW = 12
 _LATE_S = 0.2  # a camera that is so far behind starts its clock anew
 
 
@@ -145,7 +147,7 @@ class Webcam:
 
     def _frame(self, drawn: int) -> bytes:
         frames = self._frames[self._format]
-        frame = frames[drawn % len(frames)]
+        frame = frames[drawn % (_FEW if self.state == "few" else len(frames))]
         if self.state == "truncated":
             return frame[: len(frame) // 2]
         if self.state == "garbage":
