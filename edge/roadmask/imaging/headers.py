@@ -60,18 +60,23 @@ def _png(data: bytes | bytearray) -> Header:
         raise DataError("the PNG does not begin with its header: it is damaged; send it again")
     width, height = struct.unpack_from(">II", data, 16)
     at, animated, ended, damaged = 8, False, False, False
-    view = memoryview(data)
     while not ended and at + 12 <= len(data):
         (size,) = struct.unpack_from(">I", data, at)
-        kind = data[at + 4 : at + 8]
+        kind = bytes(data[at + 4 : at + 8])
         animated = animated or kind == b"acTL"
         # libpng says a line of its own to standard error for each such file; see it first.
         if kind in _PIXELS and at + 12 + size <= len(data):
             (told,) = struct.unpack_from(">I", data, at + 8 + size)
-            damaged = damaged or zlib.crc32(view[at + 4 : at + 8 + size]) != told
+            damaged = damaged or _crc32(data, at + 4, size + 4) != told
         at += 12 + size
         ended = kind == b"IEND" and at <= len(data)
     return Header("PNG", width, height, animated, truncated=not ended, damaged=damaged)
+
+
+def _crc32(data: bytes | bytearray, start: int, size: int) -> int:
+    # Released at once: an upload's memory cannot be freed while somebody looks at it.
+    with memoryview(data) as view, view[start : start + size] as part:
+        return zlib.crc32(part)
 
 
 def _jpeg(data: bytes | bytearray) -> Header:

@@ -12,6 +12,7 @@ import pytest
 
 from roadmask.arrays import U8
 from roadmask.errors import DataError
+from roadmask.imaging.headers import read_header
 from roadmask.imaging.jpeg import MAX_SCANS, jpeg_header
 from roadmask.imaging.reading import picture_files, pictures_under, read_image, read_mask
 from roadmask.sources import open_source
@@ -164,3 +165,13 @@ def test_a_damaged_note_in_a_png_harms_nothing(tmp_path: Path) -> None:
     path = tmp_path / "picture.png"
     path.write_bytes(noted)
     np.testing.assert_array_equal(read_image(path), PICTURE)
+
+
+def test_an_uploads_memory_is_read_as_a_files_and_let_go() -> None:
+    """Uploads come as bytearrays, and are emptied when their request is over."""
+    whole = png(IDS, 8, 3, VOC)
+    for data, damaged in ((whole, False), (overwritten(whole, b"IDAT"), True)):
+        upload = bytearray(data)
+        assert read_header(upload) == read_header(data)
+        assert read_header(upload).damaged is damaged
+        upload.clear()
