@@ -120,7 +120,7 @@ def test_nothing_is_left_after_kill(path: Path) -> None:
         # Of what it maps itself: other processes' files come and go in that folder meanwhile.
         maps = Path(f"/proc/{running.pid}/maps").read_text()
         assert "memfd:" in maps and "/dev/shm/" not in maps
-        held = [os.readlink(each) for each in Path(f"/proc/{running.pid}/fd").iterdir()]
+        held = [str(each.readlink()) for each in Path(f"/proc/{running.pid}/fd").iterdir()]
         assert not [name for name in held if name.startswith("/dev/shm/")]
         running.send_signal(signal.SIGKILL)
         wait_for(lambda: not list(path.parent.iterdir()), "socket and lock removed")
