@@ -43,7 +43,8 @@ _SLICE_S = 0.1  # between two looks whether to stop
 _LOOK_S = 0.01  # between two looks whether the process that should answer is there
 _LATE_LOAD = 10  # slices after which a load is told
 _LOAD_S = 30.0  # a board's first load from a slow card; a hang in there is one too
-_TIMES_FIRST = 4  # what it cost the first engine, a standby may take
+_RELOADS_S = 5.0  # at least, for a later one: all may have to be read from the card again
+_TIMES_FIRST = 4  # what it cost the first engine, a later one may take
 _TAKES_OVER_S = 0.5  # at least: a fresh one is there soon after
 _STEADY_NS = 10_000_000_000  # an engine that lived so long does not belong to a crash loop
 _PAUSE_S, _LONGEST_PAUSE_S = 0.05, 2.0
@@ -85,6 +86,7 @@ class ProcessEngine(Engine):
         self._places: list[Place] = []  # of the tensors in the shared memory
         self._operators: dict[str, int] = {}
         self._first_s: dict[bytes, float] = {}  # what it cost the first engine to say this
+        self._first_load_s = 0.0  # from its process's start to its first answer
         self._stop = threading.Event()
         self._ready_ns = 0
         self._losses = self._in_a_row = self.restarts = 0
@@ -236,12 +238,15 @@ class ProcessEngine(Engine):
             self._note_move(self._placed)
         self._announce()
         self._ready_ns = now_ns()
+        took_s = (self._ready_ns - self._worker.started_ns) * 1e-9
+        self._first_load_s = self._first_load_s or took_s
         self._patience.begin(pickle.loads(warmed))
 
     def _wait(self, kind: bytes, stop: threading.Event, hurried: bool) -> bytes | None:
         """The body of the next message, of this kind; None when told to stop."""
         pid = self._worker.process.pid
         own, before_s = OwnTime(pid, now_ns()), 0.0 if kind == LOADED else ran_s(pid)
+        allowed_s = self._allowed_s(kind, hurried)
         for turn in range(round(_LOAD_S / _SLICE_S)):
             self.waiting()
             if turn == _LATE_LOAD:
@@ -256,10 +261,18 @@ class ProcessEngine(Engine):
                 raise EngineLostError(f"model {self._order.model}: {_reason(answer)}")
             if stop.is_set():
                 return None
-            allowed_s = max(_TAKES_OVER_S, _TIMES_FIRST * self._first_s.get(kind, _LOAD_S))
-            if hurried and own.spent_s() >= allowed_s:
-                raise self._lost(f"stood by and did not take over within {allowed_s:.1f} s")
+            if own.spent_s() >= allowed_s:
+                missed = "stood by and did not take over" if hurried else "did not load"
+                raise self._lost(f"{missed} within {allowed_s:.1f} s")
         raise EngineLostError(f"model {self._order.model} was not loaded within {_LOAD_S:.0f} s")
+
+    def _allowed_s(self, kind: bytes, hurried: bool) -> float:
+        """Of its own time, until it says this."""
+        if hurried:
+            return max(_TAKES_OVER_S, _TIMES_FIRST * self._first_s.get(kind, _LOAD_S))
+        if not self._first_load_s:
+            return _LOAD_S
+        return min(_LOAD_S, max(_RELOADS_S, _TIMES_FIRST * self._first_load_s))
 
     def _share(self, facts: dict[str, Any], places: list[Place]) -> None:
         if not self._places:

@@ -45,6 +45,14 @@ def runnable(pid: int) -> int:
     return count
 
 
+def waited_ns() -> int:
+    """How long this thread has waited for a core so far; 0 where the kernel does not count it."""
+    try:
+        return int(Path("/proc/thread-self/schedstat").read_bytes().split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
 def ran_s(pid: int) -> float:
     """The processor's time that a process took so far, of all its threads, in seconds."""
     try:

@@ -16,6 +16,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from roadmask.system.clock import now_ns
 from roadmask.system.first_moments import HELD, ignore_signals
 
 if TYPE_CHECKING:
@@ -38,10 +39,12 @@ class WorkerProcess:
         process: the child.
         ordered: it was told what to load.
         loaded: what it said once it had, where somebody took it already.
+        started_ns: when, CLOCK_BOOTTIME.
     """
 
     def __init__(self) -> None:
         self.ordered, self.loaded = False, b""
+        self.started_ns = now_ns()
         self.peer, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             command = [sys.executable, "-m", "roadmask.inference.worker_process"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from delegate_parts import compiled_delegate, damaged_engines
 from stream_parts import wait_for
 
 from roadmask.errors import ModelError
+from roadmask.inference import engine_process
 from roadmask.inference.accelerator import Accelerator
 from roadmask.inference.engine import Engine, EngineLostError
 from roadmask.inference.engine_order import EngineOrder
@@ -129,6 +131,30 @@ def test_a_hang_is_told_and_ended(engine: ProcessEngine, stop: threading.Event) 
     assert told.is_set()
     engine.recover(stop)
     engine.invoke()
+
+
+def test_one_that_hangs_while_it_loads_has_no_half_minute(
+    engine: ProcessEngine,
+    stop: threading.Event,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Two of them in a row, on a busy machine, kept a stream without a mask for a minute."""
+    monkeypatch.setattr(engine_process, "_RELOADS_S", 0.2)
+    made: list[WorkerProcess] = []
+
+    def the_first_hangs() -> WorkerProcess:
+        made.append(WorkerProcess())
+        if len(made) == 1:
+            os.kill(made[0].process.pid, signal.SIGSTOP)
+        return made[-1]
+
+    monkeypatch.setattr(engine_process, "WorkerProcess", the_first_hangs)
+    engine.recover(stop)
+    assert len(made) == 2 and engine.restarts == 1
+    engine.invoke()
+    told = re.search(r"did not load within (\d+\.\d) s", caplog.text)
+    assert told and float(told[1]) < engine_process._LOAD_S
 
 
 def test_one_that_is_left_no_core_is_waited_for(engine: ProcessEngine) -> None:

@@ -66,6 +66,32 @@ def test_what_passed_before_it_was_looked_at_is_its_own(core: int) -> None:
         assert OwnTime(pid, now_ns() - 10**9).spent_s() >= 1.0
 
 
+WAITS = """
+import time
+from roadmask.inference.own_time import waited_ns
+before_ns, began_s, ran_s = waited_ns(), time.monotonic(), time.thread_time()
+while time.thread_time() - ran_s < 0.1:
+    pass
+passed_s = time.monotonic() - began_s
+print(passed_s - 0.1, (waited_ns() - before_ns) * 1e-9)
+"""
+
+
+def test_a_wait_for_a_core_is_counted(core: int) -> None:
+    if not Path("/proc/thread-self/schedstat").is_file():
+        pytest.skip("this kernel does not count it")
+    with ExitStack() as stack:
+        for _ in range(4):
+            stack.enter_context(program(SPIN, core))
+        code = f"import os; os.sched_setaffinity(0, [{core}])\n{WAITS}"
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        )
+    without_core_s, waited_s = map(float, done.stdout.split())
+    assert without_core_s > 0.05, "four others want the core"
+    assert waited_s == pytest.approx(without_core_s, rel=0.2, abs=0.02)
+
+
 def test_a_process_that_is_gone_is_no_error() -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         pass
