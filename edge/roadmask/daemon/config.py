@@ -75,7 +75,7 @@ class MaskLimits:
     )
     confidence: float | None = setting(
         None,
-        "LOW_CONFIDENCE below: mean confidence; by default 3.5 times the golden frames' doubt",
+        "LOW_CONFIDENCE below: mean confidence; by default 4 times the golden frames' doubt",
         within=SHARE,
         option="",
     )

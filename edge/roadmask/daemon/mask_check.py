@@ -35,7 +35,7 @@ from roadmask.stream.modes import Reason
 _RELEASE = 1.3  # a limit has to be passed by this factor before its reason goes again
 _STILL = 6  # grey levels: by so much a pixel changes that shows the same thing
 _ENOUGH = 0.1  # share of still pixels below which flicker cannot be told
-_DOUBT = 3.5  # times that of the golden frames, from which on a network is unsure
+_DOUBT = 4.0  # times that of the golden frames, from which on a network is unsure
 _IDS_WIDE = 96  # px, of the mask of a network that gives ids
 
 

@@ -132,7 +132,7 @@ def test_without_golden_frames_confidence_is_judged_by_the_setting_alone() -> No
 
 def test_a_mask_that_boils_on_a_standing_picture_flickers() -> None:
     night = town("day")[0] // 6
-    noise = [np.clip(night + rng.normal(0, 12, night.shape), 0, 255) for _ in range(12)]
+    noise = [np.clip(night + rng.normal(0, 15, night.shape), 0, 255) for _ in range(12)]
     watched = shipped(MODELS[1])
     assert watched.after([picture.astype(np.uint8) for picture in noise])[-1] & Reason.FLICKER
     assert not shipped(MODELS[1]).after([night] * 12)[-1] & Reason.FLICKER

@@ -168,10 +168,6 @@ def test_ids_tell_no_confidence_to_abstain_by(tmp_path: Path) -> None:
 
 
 def test_a_picture_that_says_less_is_believed_less() -> None:
-    """Not so pure noise, of which a network can be sure: the scene check tells that.
-
-    The disc on average over towns: in one of sixteen it cost only 0.003.
-    """
     predictor, rng = load("s"), np.random.default_rng(1)
 
     def mean(image: npt.NDArray[Any]) -> float:
@@ -187,9 +183,32 @@ def test_a_picture_that_says_less_is_believed_less() -> None:
         noisy, blurred = image + rng.normal(0, 60, image.shape), cv2.GaussianBlur(image, (0, 0), 8)
         clear = mean(image)
         lost.append([clear - mean(worse) for worse in (noisy, 0.08 * image, blurred, covered)])
-    assert (np.mean(lost, axis=0) > 0.005).all(), lost
-    each = np.array(lost)
-    assert (each[:, :3] > 0.005).all() and (each > 0).all(), lost
+    assert (np.array(lost) > 0.005).all(), lost
+
+
+@pytest.mark.parametrize("name", FAMILY)
+def test_a_picture_of_nothing_is_believed_by_none(name: str) -> None:
+    """Of noise and a covered lens the family was as sure as of a road: 0.76 to 0.94."""
+    predictor, rng = load(name), np.random.default_rng(2)
+    shape, bars = (480, 640, 3), rng.integers(0, 256, (1, 8, 3)).astype(np.uint8)
+    road = Town(3, 640, 480, weather="day").frame(30).image
+    smooth = cv2.GaussianBlur(rng.normal(0, 1, shape).astype(np.float32), (0, 0), 6)
+    pictures = {
+        "uniform noise": rng.integers(0, 256, shape),
+        "grey noise": np.repeat(rng.integers(0, 256, (480, 640, 1)), 3, 2),
+        "a covered lens": 2 + rng.normal(0, 3, shape),
+        "one at a high gain": 12 + rng.normal(0, 15, shape),
+        "a finger": np.full(shape, (70, 60, 110)) + rng.normal(0, 2, shape),
+        "smooth noise": 128 + 50 * smooth / smooth.std(),
+        "colour bars": cv2.resize(bars, (640, 480), interpolation=cv2.INTER_NEAREST),
+        "rows in disorder": road[rng.permutation(480)],
+        "out of focus": cv2.GaussianBlur(road, (0, 0), 60),
+    }
+    clear = predictor.segment(road).confidence
+    assert clear is not None and clear.mean() / 255 > 0.85
+    for kind, picture in pictures.items():
+        seen = predictor.segment(np.clip(picture, 0, 255).astype(np.uint8)).confidence
+        assert seen is not None and seen.mean() / 255 < 0.72, kind
 
 
 def test_the_shipped_family_carries_a_temperature() -> None:
