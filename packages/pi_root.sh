@@ -14,6 +14,8 @@ if [ ! -e "$root/unpacked" ]; then
     rm -rf "$root"
     debootstrap --arch=arm64 --foreign --variant=minbase \
         --include=python3,libstdc++6,busybox-static bookworm "$root"
+    # In a container the first stage leaves links to where they lie outside.
+    for tree in dev proc sys; do rm -rf "${root:?}/$tree"; mkdir "$root/$tree"; done
     for deb in "$root"/var/cache/apt/archives/*.deb; do unpack "$deb"; done
     rm -r "$root/debootstrap" "$root"/var/cache/apt/archives/*.deb
     touch "$root/unpacked"
