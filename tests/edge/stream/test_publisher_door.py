@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import resource
@@ -223,6 +224,21 @@ def test_without_a_descriptor_the_newcomer_and_the_log_are_told(
         with connect(path) as again:
             publisher.heartbeat()
             welcome_of(again)
+
+
+def test_without_proc_the_log_says_what_is_missing(
+    path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It advised to raise the limit of open files; a root whose /proc was a loop let nobody in."""
+
+    def looping(fd: int) -> int:
+        raise OSError(errno.ELOOP, "")
+
+    monkeypatch.setattr(listener.ring, "open_read_only", looping)
+    with Publisher(path, mask_size=(8, 8)) as publisher, connect(path), caplog.at_level(40):
+        publisher.heartbeat()
+    assert "Too many levels of symbolic links; the daemon needs /proc mounted" in caplog.text
+    assert "limit of open files" not in caplog.text
 
 
 RING_AS_OWNER = """

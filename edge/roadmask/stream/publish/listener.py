@@ -140,9 +140,8 @@ class Listener:
         now = now_ns()
         if not self._complained_ns or now - self._complained_ns > _REPEAT_NS:
             self._complained_ns = now
-            _log.error(
-                "%s: a subscriber cannot be let in: %s; raise the limit of open files "
-                "(ulimit -n, LimitNOFILE=)",
-                self.files.path,
-                os.strerror(error),
-            )
+            remedy = "raise the limit of open files (ulimit -n, LimitNOFILE=)"
+            if error not in _NO_DESCRIPTOR:
+                remedy = "the daemon needs /proc mounted, with its own descriptors in /proc/self/fd"
+            path, what = self.files.path, os.strerror(error)
+            _log.error("%s: a subscriber cannot be let in: %s; %s", path, what, remedy)
