@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import socket
 import threading
@@ -62,12 +63,16 @@ def test_a_request_that_is_cut_is_one_line_and_no_traceback(tmp_path: Path) -> N
 
 
 def test_who_does_not_read_holds_no_server_up(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """An answer that waits behind an unread one is cut as well, and both connections go."""
     monkeypatch.setattr(serving, "_GRACE_S", 0.2)
     app = create_app(ServeConfig(socket="/nonexistent/s", dataset="town"))
-    settings = uvicorn.Config(app, http=serving.TimedProtocol, log_level="warning")
+    # Without a set-up of logging, which would close the handlers that others have here, and
+    # TensorFlow's closes pytest's own standard error with itself.
+    settings = uvicorn.Config(app, http=serving.TimedProtocol, log_config=None)
     ours = serving._Server(settings, "here", threading.Event())
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 14)  # of its connections
@@ -86,6 +91,7 @@ def test_who_does_not_read_holds_no_server_up(
             thread.join(60)
             assert not thread.is_alive()
     assert not state.tasks and not state.connections
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
     said = capfd.readouterr().err.splitlines()
     assert said[0] == "roadmask: here"
     assert len(said) == 2 and re.fullmatch(r"roadmask: 2 requests were .* cut off", said[1]), said

@@ -26,7 +26,7 @@ STATUS = b"HTTP/1.1 200 OK"
 def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[uvicorn.Server, int]]:
     monkeypatch.setattr(serving, "_SENT_S", 0.5)
     app = create_app(ServeConfig(socket="/nonexistent/s", dataset="town"))
-    server = uvicorn.Server(uvicorn.Config(app, http=serving.TimedProtocol, log_level="error"))
+    server = uvicorn.Server(uvicorn.Config(app, http=serving.TimedProtocol, log_config=None))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

@@ -156,7 +156,7 @@ def test_a_body_that_does_not_come_is_given_up(
     app = create_app(ServeConfig(socket="/nonexistent/s", limits=Limits(body_s=0.3)))
     listener = socket.create_server(("127.0.0.1", 0))
     running = uvicorn.Server(
-        uvicorn.Config(app, http=serving.TimedProtocol, ws="websockets-sansio", log_level="error")
+        uvicorn.Config(app, http=serving.TimedProtocol, ws="websockets-sansio", log_config=None)
     )
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]})
     thread.start()
