@@ -76,21 +76,6 @@ def misses_least(before: Collection[Miss], after: Collection[Miss]) -> bool:
     return not worse and any(now.get(figure, 0.0) < over for figure, over in was.items())
 
 
-def missed_accuracy(
-    gates: Gates,
-    reference: dict[str, Any],
-    result: dict[str, Any],
-    agreement: float,
-    accepted: dict[str, Any] | None = None,
-    absent: Collection[str] = (),
-) -> list[str]:
-    """The sentences of ``accuracy_misses``."""
-    return [
-        miss.sentence
-        for miss in accuracy_misses(gates, reference, result, agreement, accepted, absent)
-    ]
-
-
 def accuracy_misses(
     gates: Gates,
     reference: dict[str, Any],

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from convert.__main__ import main
-from convert.judge.gates import Gates, missed_accuracy, missed_floor
+from convert.judge.gates import Gates, accuracy_misses, missed_floor
 from convert.pipeline import _judged
 from convert.quantise.input_range import named_range
 from roadmask.errors import ConfigError
@@ -154,8 +154,8 @@ def test_what_is_said_of_an_absent_category_counts_neither_way() -> None:
     claims: dict[str, Any] = {"miou": 0.4, "iou": {"flat": 0.8, "human": 0.0}}
     silent: dict[str, Any] = {"miou": 0.8, "iou": {"flat": 0.8, "human": None}}
     for before, after in ((claims, silent), (silent, claims)):
-        assert missed_accuracy(Gates(), before, after, 1.0, before, absent=["human"]) == []
-    assert missed_accuracy(Gates(), claims, silent, 1.0)  # of a category that is there
+        assert accuracy_misses(Gates(), before, after, 1.0, before, absent=["human"]) == []
+    assert accuracy_misses(Gates(), claims, silent, 1.0)  # of a category that is there
 
 
 def test_the_floor_is_absolute() -> None:

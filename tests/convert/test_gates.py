@@ -7,7 +7,6 @@ import pytest
 from convert.judge.gates import (
     Gates,
     accuracy_misses,
-    missed_accuracy,
     missed_latency,
     misses_least,
 )
@@ -35,7 +34,7 @@ def _after(miou: float | None = 0.8, **iou: float | None) -> dict[str, Any]:
     ],
 )
 def test_drops_are_judged_in_points(after: dict[str, Any], missed: list[str]) -> None:
-    sentences = missed_accuracy(Gates(), _BEFORE, after, 0.995)
+    sentences = [miss.sentence for miss in accuracy_misses(Gates(), _BEFORE, after, 0.995)]
     assert len(sentences) == len(missed)
     assert all(s.startswith(m) for s, m in zip(sentences, missed, strict=True))
 
@@ -44,12 +43,13 @@ def test_drops_are_judged_in_points(after: dict[str, Any], missed: list[str]) ->
     ("agreement", "passes"), [(0.99, True), (0.9899, False), (float("nan"), False)]
 )
 def test_agreement_has_a_gate(agreement: float, passes: bool) -> None:
-    assert (missed_accuracy(Gates(), _BEFORE, _after(), agreement) == []) is passes
+    assert (accuracy_misses(Gates(), _BEFORE, _after(), agreement) == []) is passes
 
 
 def test_the_last_accepted_conversion_is_a_gate_too() -> None:
     # As good as its own float model, and worse than what is in use.
-    sentences = missed_accuracy(Gates(), _BEFORE, _after(), 1.0, _after(0.81, sky=0.72))
+    missed = accuracy_misses(Gates(), _BEFORE, _after(), 1.0, _after(0.81, sky=0.72))
+    sentences = [miss.sentence for miss in missed]
     assert sentences == [
         "mean IoU fell by 1.00 points against the last accepted conversion, the gate is 0.2",
         "sky fell by 2.00 points against the last accepted conversion, the gate is 0.5",
