@@ -28,7 +28,7 @@ from roadmask.system.command_line import Parser, run_command, unwind_on_sigterm
 
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parents[1]
-WORK = "/run/work"  # the guest's name of the folder that is made for it
+WORK = "/run/guest"  # the guest's name of the folder that is made for it
 # What the guest is told of this machine's environment, where it runs on this machine's files.
 _KEPT = ("PATH", "LANG", "PYTHONPATH", "VIRTUAL_ENV")
 

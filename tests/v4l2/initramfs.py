@@ -2,7 +2,7 @@
 
 The guest has no image of its own. Its root is a folder of the host, over 9p and read-only: the
 host's own, so that it runs the very interpreter, libraries and project that this machine has, or
-that of another architecture. A second folder, its work, lies at ``/run/work``.
+that of another architecture. A second folder, its work, lies at ``/run/guest``.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ share=ro,trans=virtio,version=9p2000.L,cache=loose,msize=262144
 {mount_root}
 for place in proc sys dev; do $b mount --move /$place /root/$place; done
 $b mount -t tmpfs run /root/run
-$b mkdir -p /root/run/tmp /root/run/work
-$b mount -t 9p -o $share work /root/run/work || $b poweroff -f
+$b mkdir -p /root/run/tmp /root/run/guest
+$b mount -t 9p -o $share work /root/run/guest || $b poweroff -f
 $b mkdir -p /root/dev/shm
 $b mount -t tmpfs shm /root/dev/shm
 $b ip link set lo up 2>/dev/null
 cd /root
-$b chroot /root /bin/bash /run/work/guest.sh </dev/null >/dev/console 2>&1
+$b chroot /root /bin/bash /run/guest/guest.sh </dev/null >/dev/console 2>&1
 $b sync
 $b poweroff -f
 """

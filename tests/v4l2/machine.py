@@ -45,7 +45,7 @@ class Machine:
 
     Attributes:
         writable: what the guest writes into its root is kept in its memory.
-        work: a further folder, which the guest has at ``/run/work``; its ``guest.sh`` is run.
+        work: a further folder, which the guest has at ``/run/guest``; its ``guest.sh`` is run.
         kvm: never chosen by itself: in a nested machine /dev/kvm may be there and hang.
     """
 
