@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -52,17 +53,42 @@ def run(command: Sequence[str], folder: Path, environment: Mapping[str, str] = o
     """
     temporary = folder / "tmp"
     temporary.mkdir(exist_ok=True)
-    process = subprocess.Popen(
-        command, env={**environment, "TMPDIR": str(temporary)}, start_new_session=True
-    )
+    process = None
     try:
+        with _told_later():
+            process = subprocess.Popen(
+                command, env={**environment, "TMPDIR": str(temporary)}, start_new_session=True
+            )
         code = process.wait()
     except BaseException:
-        _end_session(process.pid)
-        process.wait()
+        if process is not None:
+            _end_session(process.pid)
+            process.wait()
         raise
     if code:
         raise subprocess.CalledProcessError(code, list(command))
+
+
+@contextmanager
+def _told_later() -> Iterator[None]:
+    """SIGINT and SIGTERM that come inside are acted on behind it.
+
+    In the middle of ``Popen`` they would leave a program that runs and that nobody knows. They are
+    not blocked, which the program would inherit.
+    """
+    if threading.current_thread() is not threading.main_thread():  # it is told nothing
+        yield
+        return
+    came: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {n: signal.signal(n, lambda number, _: came.append(number)) for n in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number in came[:1]:
+            signal.raise_signal(number)
 
 
 def _end_session(leader: int) -> None:

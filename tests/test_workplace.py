@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,6 +30,14 @@ with workplace("roadmask-test-") as folder:
 """
 
 
+def state(pid: int) -> str:
+    """The letter of ``/proc``; "" for one that is gone, which may be at any moment."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_one_that_is_told_to_end_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     """``make wheels`` left its folder in /tmp at SIGTERM, and zig at work."""
@@ -47,14 +56,37 @@ def test_one_that_is_told_to_end_leaves_nothing(tmp_path: Path, number: signal.S
         making.send_signal(number)
         assert making.wait(60) != 0
     assert list(tmp_path.iterdir()) == []
-    state = Path(f"/proc/{compiler}/stat")
-    assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z"
+    assert state(compiler) in ("", "Z")
 
 
 def test_one_that_fails_says_so(tmp_path: Path) -> None:
     with workplace("roadmask-test-") as folder, pytest.raises(subprocess.CalledProcessError):
         run(["false"], folder)
     assert not folder.exists()
+
+
+def test_who_is_told_to_end_while_it_starts_a_program_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The program ran on, and held the terminal: nobody had heard its number yet."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Told(subprocess.Popen[bytes]):
+        def __init__(self, *given: Any, **options: Any) -> None:
+            super().__init__(*given, **options)
+            started.append(self)
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(subprocess, "Popen", Told)
+        with pytest.raises(KeyboardInterrupt):
+            run(["sleep", "1000"], tmp_path)
+    (left,) = started
+    try:
+        assert left.returncode == -signal.SIGKILL
+    finally:
+        left.kill()
+        left.wait()
 
 
 def test_wheels_that_are_interrupted_end_with_one_line(tmp_path: Path) -> None:
