@@ -11,7 +11,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -130,9 +129,12 @@ def test_readmes_loop_drives_and_stops(tmp_path: Path) -> None:
     (text,) = (block for block in blocks(ROOT / "README.md", "python") if "Subscriber" in block)
     socket = tmp_path / "masks.sock"
     seen: list[str] = []
+    driven, ended = threading.Event(), threading.Event()
 
     def drive(mask: Any, reasons: Any = None) -> None:
         seen.append(mask.mode.name)
+        if seen[-1] == "OK":
+            driven.set()
 
     def stop(why: str) -> None:
         if seen:  # before the first frame there is none, either
@@ -141,13 +143,21 @@ def test_readmes_loop_drives_and_stops(tmp_path: Path) -> None:
     text = text.replace("/run/roadmask/masks.v1.sock", str(socket))
     names = {"drive": drive, "drive_with_care": drive, "stop": stop}
     with StreamPlayer(socket) as player:
-        playing = threading.Thread(
-            target=lambda: (time.sleep(0.3), player.play("ok", 0.5), player.play("frozen", 0.6))
-        )
+
+        def play() -> None:
+            while not driven.is_set() and not ended.is_set():
+                player.play("ok", 0.1)
+            while not ended.is_set():
+                player.play("frozen", 0.1)
+
+        playing = threading.Thread(target=play)
         playing.start()
-        with pytest.raises(StopError):
-            exec(compile(text, "README.md", "exec"), names)
-        playing.join()
+        try:
+            with pytest.raises(StopError):
+                exec(compile(text, "README.md", "exec"), names)
+        finally:
+            ended.set()
+            playing.join()
     assert "OK" in seen
 
 
