@@ -55,6 +55,17 @@ def start(root: Path, out: Path, kills: int) -> int:
         os._exit(1)
 
 
+def half_written(out: Path) -> bool:
+    """Whether a checkpoint is being written, or was when its process ended."""
+    return any(out.glob(f".{Path(CHECKPOINT).stem}-*"))
+
+
+def end(pid: int) -> None:
+    """Kill it, stopped or not, and wait for its end."""
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+
+
 def kill_once(pid: int, out: Path, steps: int, in_write: bool, chance: random.Random) -> bool:
     """Kill ``pid`` when it has written ``steps`` checkpoints; False if it ended before."""
     checkpoint, seen, written = out / CHECKPOINT, None, 0
@@ -66,12 +77,19 @@ def kill_once(pid: int, out: Path, steps: int, in_write: bool, chance: random.Ra
         now = checkpoint.stat().st_mtime_ns if checkpoint.is_file() else None
         written += now != seen
         seen = now
-        writing = any(out.glob(f".{checkpoint.stem}-*"))
-        if written > steps and (writing or not in_write):
-            time.sleep(0 if in_write else extra)
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
+        if written > steps and not in_write:
+            time.sleep(extra)
+            end(pid)
             return True
+        if written > steps and half_written(out):
+            # It may end the file, or itself, before a signal reaches it: look once it stands still.
+            os.kill(pid, signal.SIGSTOP)
+            if not os.WIFSTOPPED(os.waitpid(pid, os.WUNTRACED)[1]):
+                return False
+            if half_written(out):
+                end(pid)
+                return True
+            os.kill(pid, signal.SIGCONT)
         time.sleep(0.0005)
     raise TimeoutError(f"no checkpoint in {DEADLINE_S} s")
 
@@ -88,7 +106,7 @@ def main() -> None:
         if not kill_once(pid, out, steps, number % 2 == 1, chance):
             break
         killed += 1
-        left_half += any(out.glob(".checkpoint-*"))
+        left_half += half_written(out)
     _, status = os.waitpid(start(root, out, kills), 0)
     print(f"killed {killed}, half-written {left_half}, last status {status}")
 
