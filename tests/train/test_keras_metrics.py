@@ -145,7 +145,7 @@ def test_fit_logs_every_score() -> None:
 def test_the_same_on_jax() -> None:
     pytest.importorskip("jax")
     body = (
-        "from tests.train import test_metrics as t\n"
+        f"from tests.train import {Path(__file__).stem} as t\n"
         "import keras; assert keras.backend.backend() == 'jax'\n"
         "for labels in (t.CITYSCAPES_8, t.CITYSCAPES_19): t.check(t.updated(labels), labels)\n"
         "t.check_a_step()\n"
