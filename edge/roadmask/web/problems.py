@@ -116,8 +116,10 @@ async def _roadmask(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _unexpected(_: Request, __: Exception) -> JSONResponse:
-    # uvicorn logs the traceback.
-    return ProblemError(500, "the server failed on this request; its log says how").response
+    # uvicorn logs the traceback, and closes the connection: who would send more on it is told so.
+    return ProblemError(
+        500, "the server failed on this request; its log says how", {"Connection": "close"}
+    ).response
 
 
 class TooManyPixelsError(DataError):
