@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from roadmask.errors import DataError
 from roadmask.imaging.jpeg import jpeg_header, too_many_scans
+from roadmask.imaging.png_stream import is_zlib
 
 PNG = b"\x89PNG\r\n\x1a\n"
 _PIXELS = frozenset({b"IHDR", b"PLTE", b"IDAT"})  # what libpng ends at, if it is damaged
@@ -23,7 +24,7 @@ class Header:
         width, height: px.
         animated: more than one frame.
         truncated: it ends early.
-        damaged: what holds the pixels is not what its checksums say.
+        damaged: what holds the pixels is not what its checksums say, or does not begin as such.
     """
 
     kind: str
@@ -59,7 +60,7 @@ def _png(data: bytes | bytearray) -> Header:
     if data[12:16] != b"IHDR":
         raise DataError("the PNG does not begin with its header: it is damaged; send it again")
     width, height = struct.unpack_from(">II", data, 16)
-    at, animated, ended, damaged = 8, False, False, False
+    at, animated, ended, damaged, begun = 8, False, False, False, b""
     while not ended and at + 12 <= len(data):
         (size,) = struct.unpack_from(">I", data, at)
         kind = bytes(data[at + 4 : at + 8])
@@ -68,8 +69,11 @@ def _png(data: bytes | bytearray) -> Header:
         if kind in _PIXELS and at + 12 + size <= len(data):
             (told,) = struct.unpack_from(">I", data, at + 8 + size)
             damaged = damaged or _crc32(data, at + 4, size + 4) != told
+            if kind == b"IDAT" and len(begun) < 2:
+                begun += bytes(data[at + 8 : at + 8 + min(size, 2)])
         at += 12 + size
         ended = kind == b"IEND" and at <= len(data)
+    damaged = damaged or (ended and not is_zlib(begun))
     return Header("PNG", width, height, animated, truncated=not ended, damaged=damaged)
 
 

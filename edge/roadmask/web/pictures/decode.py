@@ -13,6 +13,7 @@ from roadmask.arrays import U8
 from roadmask.errors import DataError
 from roadmask.imaging.headers import read_header
 from roadmask.imaging.index_png import decode_index_png
+from roadmask.imaging.png_stream import is_whole
 from roadmask.imaging.reading import decode_color
 from roadmask.inference.preprocess import LARGEST_SIDE_PX
 from roadmask.web.problems import TooManyPixelsError
@@ -90,6 +91,6 @@ def _check(data: bytes | bytearray, max_pixels: int) -> str:
         raise DataError(f"the {header.kind} is animated: send a single frame of it")
     if header.truncated:
         raise DataError(f"the {header.kind} is truncated ({len(data)} bytes): send it again")
-    if header.damaged:
+    if header.damaged or (header.kind == "PNG" and not is_whole(data)):
         raise DataError(_DAMAGED.format(header.kind))
     return header.kind
