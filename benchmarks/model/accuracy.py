@@ -43,7 +43,8 @@ def measure_accuracy(
     matrix = ConfusionMatrix()
     for index in track(range(len(dataset)), title, show=progress):
         sample = dataset[index]
-        made = predictor.segment(sample.image, confidence is not None)
+        with sample.named():
+            made = predictor.segment(sample.image, confidence is not None)
         prediction = made.mask
         if confidence is not None and made.confidence is not None:
             confidence.update(made.confidence, prediction, sample.mask)

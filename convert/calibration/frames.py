@@ -158,7 +158,10 @@ def read_calibration(
                 "(its pixels' digest differs); restore it or run `python -m convert calibrate` anew"
             )
         seen[digest] = frame_id
-        samples.append(prepare(image))
+        try:
+            samples.append(prepare(image))
+        except DataError as error:
+            raise DataError(f"calibration {path}: frame {frame_id}: {error}") from None
     return Calibration(name, dataset, tuple(seen.values()), tuple(seen), samples)
 
 

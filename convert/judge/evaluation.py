@@ -86,7 +86,8 @@ def evaluate(
     result = Evaluation()
     for sample in track(dataset, title, len(dataset)):
         calibration.check_frame(sample.frame_id, sample.image)
-        masks = [p.mask(sample.image) for p in predictors]
+        with sample.named():
+            masks = [p.mask(sample.image) for p in predictors]
         own = []
         for matrix, mask in zip((result.before, result.after), masks, strict=True):
             start = matrix.matrix.copy()

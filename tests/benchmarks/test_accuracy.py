@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from benchmarks.__main__ import main
 from benchmarks.model.accuracy import accuracy_result, accuracy_table, measure_accuracy
 from benchmarks.model.keras_file import open_keras
 from roadmask.data.datasets import open_dataset
@@ -41,6 +42,18 @@ def test_a_split_whose_truth_is_withheld_is_refused(int8_file: Path, tmp_path: P
         measure_accuracy(
             Engine(int8_file), open_dataset("cityscapes", tmp_path / "data", "test"), progress=False
         )
+
+
+def test_a_frame_that_is_too_large_is_named(
+    int8_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in ("val", "valannot"):
+        (tmp_path / folder).mkdir()
+        cv2.imwrite(str(tmp_path / folder / "A_1.png"), np.zeros((8, 16400), np.uint8))
+    given = ["--dataset", "camvid", "--root", str(tmp_path)]
+    assert main(["accuracy", str(int8_file), *given]) == 2
+    (line,) = (x for x in capsys.readouterr().err.splitlines() if x.startswith("roadmask:"))
+    assert f"frame {tmp_path / 'val' / 'A_1.png'}: a picture of 16400x8 px: at most" in line
 
 
 def test_masks_have_the_frames_own_size(int8_file: Path) -> None:

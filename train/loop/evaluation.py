@@ -72,7 +72,8 @@ def _predict(
     """``(N, h, w, C)`` logits of the frames, each stretched to the network's input."""
     images = np.empty((len(samples), *predictor.engine.input.shape), np.float32)
     for image, sample in zip(images, samples, strict=True):
-        predictor.prepare(sample.image, image)
+        with sample.named():
+            predictor.prepare(sample.image, image)
     return np.ascontiguousarray(model.predict_on_batch(images), np.float32)
 
 

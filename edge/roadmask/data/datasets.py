@@ -10,6 +10,7 @@ import difflib
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -41,6 +42,7 @@ class Sample:
             ``label * 1000 + k``, the object's own within the frame; None when the data set does
             not tell.
         label_ids: ``(H, W) uint8`` in the data set's own ``labels``.
+        path: of the picture; None where it is drawn.
     """
 
     frame_id: str
@@ -48,6 +50,19 @@ class Sample:
     mask: npt.NDArray[np.uint8]
     instances: npt.NDArray[np.uint16] | None
     label_ids: npt.NDArray[np.uint8]
+    path: Path | None = None
+
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """What cannot be done with the picture, inside, is told with its name.
+
+        Raises:
+            DataError: the one that was raised inside, and of which frame.
+        """
+        try:
+            yield
+        except DataError as error:
+            raise DataError(f"frame {self.path or self.frame_id}: {error}") from None
 
 
 class Dataset(ABC):
@@ -107,7 +122,7 @@ class FileDataset(Dataset):
             )
         instances = None if files.instances is None else self._instances(files, coded.shape)
         mask = np.asarray(cv2.LUT(coded, self.labels.truth_table), np.uint8)
-        return Sample(frame_id, image, mask, instances, coded)
+        return Sample(frame_id, image, mask, instances, coded, files.image)
 
     def _instances(self, files: Files, shape: tuple[int, ...]) -> npt.NDArray[np.uint16]:
         assert files.instances is not None
