@@ -35,6 +35,35 @@ def test_every_weight_is_the_mean(tiny_run: Path, tmp_path: Path) -> None:
         np.testing.assert_allclose(got, 2 * weight, rtol=1e-6)
 
 
+def test_a_packed_mean_is_the_mean_in_float16_at_half_the_size(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the networks in train/weights lie there."""
+    runs = [tmp_path / "a.keras", tmp_path / "b.keras"]
+    image = keras.Input((8, 8, 3))
+    model = keras.Model(image, keras.layers.Conv2D(512, 3)(image), name="mine")
+    rng = np.random.default_rng(1)
+    for path in runs:
+        model.set_weights([rng.normal(size=w.shape) for w in model.get_weights()])
+        model.save(path)
+    files = {form: tmp_path / f"{form or 'whole'}.keras" for form in ("", "--packed")}
+    for form, out in files.items():
+        assert main(["average", *map(str, runs), "--out", str(out), *filter(None, [form])]) == 0
+    assert "in float16" in capsys.readouterr().out.splitlines()[-1]
+    whole, packed = (load_keras(path).get_weights() for path in files.values())
+    for rounded, weight in zip(packed, whole, strict=True):
+        assert not np.array_equal(weight, weight.astype(np.float16))
+        np.testing.assert_array_equal(rounded, weight.astype(np.float16))
+    assert files["--packed"].stat().st_size < 0.6 * files[""].stat().st_size
+    model.set_weights([np.full(w.shape, 1e5, np.float32) for w in model.get_weights()])
+    for path in runs:
+        model.save(path)
+    out = tmp_path / "beyond.keras"
+    assert main(["average", *map(str, runs), "--packed", "--out", str(out)]) == 2
+    assert "mine has weights beyond float16's 65504" in capsys.readouterr().err
+    assert not out.exists()
+
+
 @pytest.mark.parametrize(
     ("names", "out", "words"),
     [

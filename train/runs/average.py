@@ -14,8 +14,8 @@ import numpy as np
 
 from roadmask.errors import ConfigError, ModelError
 from roadmask.system.command_line import EXIT_DONE, Parser
-from roadmask.system.files import atomic_path
-from train.keras_file import check_keras, load_keras, network_file
+from roadmask.system.files import atomic_path, write_bytes
+from train.keras_file import check_keras, load_keras, network_file, packed_keras
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -28,6 +28,11 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="or its .keras file")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.keras", help="the mean")
+    parser.add_argument(
+        "--packed",
+        action="store_true",
+        help="as networks are shipped: weights rounded to float16 and compressed, half the size",
+    )
     parser.add_argument("-v", "--verbose", action="store_true", help="show tracebacks")
     return parser
 
@@ -49,9 +54,13 @@ def run(options: argparse.Namespace) -> int:
 
     import_keras()
     mean = _mean(files)
-    with atomic_path(options.out) as path:
-        mean.save(path)
-    print(f"written: {options.out}, the mean of {len(files)} networks")
+    if options.packed:
+        write_bytes(options.out, packed_keras(mean))
+    else:
+        with atomic_path(options.out) as path:
+            mean.save(path)
+    form = ", its weights in float16" if options.packed else ""
+    print(f"written: {options.out}, the mean of {len(files)} networks{form}")
     return EXIT_DONE
 
 
