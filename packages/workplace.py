@@ -87,8 +87,8 @@ def _told_later() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        for number in came[:1]:
-            signal.raise_signal(number)
+        for told in came[:1]:
+            signal.raise_signal(told)
 
 
 def _end_session(leader: int) -> None:
