@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,6 +27,14 @@ SHIPPED = {"roadnet-480x352": "roadnet-480x352.keras"} | dict.fromkeys(
 )
 
 
+def certificate(data: bytes) -> dict[str, Any]:
+    """What a file says of its own conversion."""
+    block = read_block(data, "ROADMASK_CERTIFICATE")
+    assert block is not None
+    read: dict[str, Any] = json.loads(block)
+    return read
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_model_computes_in_int8_alone(name: str) -> None:
     operators = read_operators(model_path(name).read_bytes())
@@ -40,8 +49,10 @@ def test_the_shipped_model_converted_anew_is_the_shipped_model(
     camvid, out = shared / "data" / "camvid", tmp_path / "m.tflite"
     if not camvid.is_dir():
         pytest.skip("no CamVid beside this clone")
-    info = read_metadata(model_path(name).read_bytes())
+    data = model_path(name).read_bytes()
+    info, old = read_metadata(data), certificate(data)
     assert info is not None
+    recovered = old.get("recover")
     arguments = [
         *(str(ROOT / "train" / "weights" / SHIPPED[name]), "--out", str(out)),
         *("--size", name.rpartition("-")[2]),
@@ -49,25 +60,21 @@ def test_the_shipped_model_converted_anew_is_the_shipped_model(
         *("--eval-dataset", "camvid", "--eval-root", str(camvid)),
         *("--source", SMALL_TOWN, "--latency-frames", "20", "--video", SMALL_DRIVE),
         *("--temperature", str(info.temperature)),
+        *(("--recover", str(recovered["epochs"])) if recovered else ()),
         "--no-history",
     ]
     assert main(arguments) == 0  # within every gate: 0.2 and 0.5 points, 99 %
     report = json.loads(out.with_suffix(".json").read_text())
     assert report["miou_drop"] <= 0.002 and report["pixel_agreement"] >= 0.99
     assert report["float_operators"] == []
-    made, shipped = out.read_bytes(), model_path(name).read_bytes()
-    certificates = []
-    for data in (made, shipped):
-        block = read_block(data, "ROADMASK_CERTIFICATE")
-        assert block is not None
-        certificates.append(json.loads(block))
-    new, old = certificates
+    made, shipped = out.read_bytes(), data
+    new = certificate(made)
     if new["packages"] != old["packages"]:
         pytest.skip("the shipped model was converted with other packages")
     # The converting code may have changed since, which its digest tells; what it makes has not.
-    code = [certificate["digests"].pop("code") for certificate in certificates]
+    code = [which["digests"].pop("code") for which in (new, old)]
     assert new == old
-    for name in (METADATA_NAME, "ROADMASK_GOLDEN"):
-        assert read_block(made, name) == read_block(shipped, name)
+    for block in (METADATA_NAME, "ROADMASK_GOLDEN"):
+        assert read_block(made, block) == read_block(shipped, block)
     # A file's own digest follows its bytes.
     assert sealed(made.replace(code[0].encode(), code[1].encode())) == shipped
