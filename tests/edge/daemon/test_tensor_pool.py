@@ -91,7 +91,7 @@ def test_what_the_network_reads_stays_though_the_loop_was_slow_to_wake(
     """The third picture was drawn over the second while the network saw it."""
     engine = Engine(shipped_model)
     camera, pool = Camera(realtime=True), StoppedPool(engine, stop_at=3)
-    with CaptureThread(camera, preparation=pool) as capture:
+    with CaptureThread(camera, preparation=pool, reopen_after_s=60.0) as capture:
         slot = capture._slot
         slow = slot._filled = SlowToWake(slot._filled)  # type: ignore[assignment]
         got: list[Captured | None] = []
@@ -119,7 +119,7 @@ def test_a_network_that_waits_has_its_own_input_filled(shipped_model: Path, real
     engine = Engine(shipped_model)
     camera = Camera(realtime)
     pool = TensorPool(engine, geometry(SIZE, engine.input_size))
-    with CaptureThread(camera, preparation=pool) as capture:
+    with CaptureThread(camera, preparation=pool, reopen_after_s=60.0) as capture:
         for value in (50, 100):
             taker_got: list[Captured | None] = []
             taker = threading.Thread(target=lambda: taker_got.append(capture.newest(30)))  # noqa: B023
