@@ -26,6 +26,7 @@ def test_the_geometry_travels_with_every_mask(tmp_path: Path) -> None:
 source = "synthetic:town?seed=1&width=640&height=480&realtime=0"
 socket = "{tmp_path / "masks.sock"}"
 no_verify = true
+max_age_ms = 60000
 frames = 30
 [camera]
 file = "{tmp_path / "camera.yaml"}"
