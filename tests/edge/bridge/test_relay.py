@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import numpy as np
@@ -254,7 +254,10 @@ def test_a_lower_rate_keeps_the_stream_alive(path: Path, endpoint: str, tmp_path
 
 def sockets(pid: int, table: str) -> list[list[str]]:
     """The process's rows of /proc/net/``table``."""
-    links = [str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir()]
+    links = []
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            links.append(str(fd.readlink()))
     rows = [line.split() for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]]
     return [row for row in rows if f"socket:[{row[9]}]" in links]
 
