@@ -14,11 +14,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from run_parts import but_modes
 
 from roadmask.stream.subscribe.subscriber import Subscriber
 from roadmask.town.town import Town
 
 ROADMASK = [sys.executable, "-m", "roadmask"]
+# On a busy machine a frame may come late, which is no matter of the tests that say so.
+PATIENT = ("--max-age-ms", "60000")
 
 
 def run(*arguments: str | Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
@@ -82,8 +85,8 @@ def test_run_and_watch(socket: Path, tmp_path: Path) -> None:
 def test_a_file_as_fast_as_the_daemon_loses_no_frame(video: Path, socket: Path) -> None:
     seen = []
     with (
-        Subscriber(socket, allow_not_live=True) as subscriber,
-        daemon("--source", f"{video}?realtime=0&loop=1", "--socket", socket),
+        Subscriber(socket, allow_not_live=True, max_age_ms=60_000) as subscriber,
+        daemon("--source", f"{video}?realtime=0&loop=1", "--socket", socket, *PATIENT),
     ):
         while len(seen) < 15:
             mask = subscriber.receive(timeout_s=60)
@@ -122,7 +125,7 @@ def test_frames_ends_by_itself_and_sigterm_ends_in_order(video: Path, socket: Pa
         "--log-level",
         "warning",
     )
-    assert (result.returncode, result.stderr) == (0, "")
+    assert (result.returncode, but_modes(result.stderr)) == (0, [])
     assert not socket.exists()
     with (
         daemon("--source", "synthetic:town?width=320&height=240", "--socket", socket) as process,
@@ -209,9 +212,10 @@ def test_bad_input_is_one_line_and_exit_2(
     before = sorted(tmp_path.iterdir())
     result = run("run", *(x for pair in arguments.items() for x in pair))
     assert result.returncode == 2, result.stderr
-    assert len(result.stderr.strip().splitlines()) == 1, result.stderr
-    assert result.stderr.startswith("roadmask: ")
-    assert words in result.stderr
+    said = but_modes(result.stderr)
+    assert len(said) == 1, result.stderr
+    assert said[0].startswith("roadmask: ")
+    assert words in said[0]
     left = [p for p in tmp_path.rglob("*") if p not in before and p.is_file()]
     assert not left
 
