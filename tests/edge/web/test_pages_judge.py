@@ -26,15 +26,20 @@ const ago = ({running, wall}) => ({running: performance.now() - running, wall: D
 const SERVER_MS = 1e6;
 const modules = ['judge', 'clock'].map((name) => import(`/static/${name}.js`));
 Promise.all(modules).then(([{judge}, {ServerClock}]) => {
+  // What is judged is one moment, however long the machine takes for it.
+  const moment = [performance.now(), Date.now()];
+  const at = ([running, wall]) => {
+    performance.now = () => running;
+    Date.now = () => wall;
+  };
+  at(moment);
   if (known.heard) known.heard = ago(known.heard);
   known.clock = new ServerClock();
   if (known.asked) {
-    const [running, wall] = [performance.now, Date.now];
     const left = ago(known.asked);
-    performance.now = () => left.running;
-    Date.now = () => left.wall;
+    at([left.running, left.wall]);
     const number = known.clock.ask();
-    [performance.now, Date.now] = [running, wall];
+    at(moment);
     known.clock.answer(number, SERVER_MS);
   }
   if (known.frame) known.frame = {info: {capture_ms: SERVER_MS - known.frame.age_ms}};

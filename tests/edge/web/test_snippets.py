@@ -48,7 +48,13 @@ def test_a_result_can_be_saved(page: Page, api: httpx.Client, tmp_path: Path) ->
     page.open("/ui/gallery?id=C_0001").until(f"{links}.length == 3")
     page.js(f"[...{links}].forEach(link => link.click())")
     names = ["C_0001-mask.png", "C_0001-overlay.png", "C_0001.json"]
-    page.wait(lambda: all((tmp_path / name).exists() for name in names), "three files")
+
+    def saved_whole() -> bool:
+        """By their names, none of which is that of a download under way."""
+        found = sorted(path.name for path in tmp_path.iterdir())
+        return found == sorted(names) and all((tmp_path / name).stat().st_size for name in found)
+
+    page.wait(saved_whole, "three files")
     expected = api.get("/gallery/C_0001").json()
     saved = json.loads((tmp_path / "C_0001.json").read_text())
     assert saved["mask"] == expected["mask"] and saved["scores"] == expected["scores"]

@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -151,9 +152,9 @@ def test_a_body_that_does_not_come_is_given_up(
     from roadmask.web.app import create_app
     from roadmask.web.settings import Limits, ServeConfig
 
-    monkeypatch.setattr(serving, "_HEAD_S", 0.3)
-    monkeypatch.setattr(small_body, "_TIME_S", 0.3)
-    app = create_app(ServeConfig(socket="/nonexistent/s", limits=Limits(body_s=0.3)))
+    monkeypatch.setattr(serving, "_HEAD_S", 2.0)
+    monkeypatch.setattr(small_body, "_TIME_S", 2.0)
+    app = create_app(ServeConfig(socket="/nonexistent/s", limits=Limits(body_s=2.0)))
     listener = socket.create_server(("127.0.0.1", 0))
     running = uvicorn.Server(
         uvicorn.Config(app, http=serving.TimedProtocol, ws="websockets-sansio", log_config=None)
@@ -167,14 +168,18 @@ def test_a_body_that_does_not_come_is_given_up(
         slow_ones = [(head, b"HTTP/1.1 408"), (b"GET / HT", b""), (b"", b"")]
         for path in (b"/login", b"/evaluations", b"/drives/a.mcap/marks"):
             slow_ones.append((head.replace(b"/predict/", path), b"HTTP/1.1 408"))
-        for sent, expected in slow_ones:
-            with socket.create_connection(address, timeout=60) as slow:
+        with ExitStack() as stack:  # they dawdle beside each other
+            waiting = []
+            for sent, expected in slow_ones:
+                slow = stack.enter_context(socket.create_connection(address, timeout=60))
                 slow.sendall(sent)
+                waiting.append((slow, expected))
+            for slow, expected in waiting:
                 assert slow.recv(12) == expected
         from websockets.sync.client import connect
 
         with connect(f"ws://127.0.0.1:{address[1]}/live") as viewer:
-            for _ in range(4):  # a status every half second: longer than a head may take
+            for _ in range(6):  # a status every half second: longer than a head may take
                 assert viewer.recv(timeout=60)
     finally:
         running.should_exit = True
