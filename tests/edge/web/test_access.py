@@ -144,7 +144,7 @@ def test_a_session(locked: httpx.Client) -> None:
     "target", ["//evil.example", "https://evil.example", "/\\evil.example", "evil", "/\tx", "/\nx"]
 )
 def test_the_login_leads_to_this_server_only(locked: httpx.Client, target: str) -> None:
-    with httpx.Client(base_url=locked.base_url) as client:
+    with httpx.Client(base_url=locked.base_url, timeout=30) as client:
         answers = [
             client.post("/login", data={"token": TOKEN, "next": target}),
             client.post("/login", params={"next": target}, data={"token": TOKEN}),

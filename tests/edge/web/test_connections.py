@@ -13,7 +13,7 @@ from web_parts import encoded, server, town_picture
 def test_a_failed_login_is_logged_without_the_token(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("the-token-of-this-server")
     with server("--socket", tmp_path / "s", "--token-file", tmp_path / "token") as (base, process):
-        assert httpx.post(base + "/login", data={"token": "guessed"}).status_code == 303
+        assert httpx.post(base + "/login", data={"token": "guessed"}, timeout=60).status_code == 303
         process.terminate()
         assert process.stderr is not None and process.wait(20) == 0
         said = process.stderr.read()
@@ -56,13 +56,15 @@ def test_silent_uploads_take_no_room_and_half_sent_ones_no_log(tmp_path: Path) -
             path = "/login" if number == 8 else "/predict/"
             connection.sendall(head.format(path, 32 << 20, form).encode())
         for _ in range(3):
-            answer = httpx.post(base + "/predict/", files={"image": encoded(town_picture())})
+            picture = {"image": encoded(town_picture())}
+            answer = httpx.post(base + "/predict/", files=picture, timeout=60)
             assert answer.status_code == 200
-        broken = httpx.post(base + "/predict/", content=b"x", headers={"Content-Type": form})
+        kind = {"Content-Type": form}
+        broken = httpx.post(base + "/predict/", content=b"x", headers=kind, timeout=60)
         assert broken.status_code == 400
         for connection in silent:
             connection.close()
-        assert httpx.get(base + "/healthz").status_code == 200
+        assert httpx.get(base + "/healthz", timeout=60).status_code == 200
         process.terminate()
         assert process.stderr is not None and process.wait(20) == 0
         assert process.stderr.read() == ""

@@ -49,7 +49,7 @@ def test_a_request_that_is_cut_is_one_line_and_no_traceback(tmp_path: Path) -> N
         ):
             assert viewer.recv(60)
             # Both of the above were read before this one is.
-            assert httpx.get(base + "/healthz").status_code == 200
+            assert httpx.get(base + "/healthz", timeout=60).status_code == 200
             process.terminate()
             assert process.stderr is not None and process.wait(60) == 0
             said = process.stderr.read().splitlines()
@@ -98,7 +98,10 @@ def test_who_does_not_read_holds_no_server_up(
 
 
 def test_a_server_with_nothing_under_way_says_nothing(tmp_path: Path) -> None:
-    with server("--socket", tmp_path / "s") as (base, process), httpx.Client(base_url=base) as kept:
+    with (
+        server("--socket", tmp_path / "s") as (base, process),
+        httpx.Client(base_url=base, timeout=60) as kept,
+    ):
         assert kept.get("/healthz").status_code == 200  # its connection stays open
         process.terminate()
         assert process.stderr is not None and process.wait(60) == 0

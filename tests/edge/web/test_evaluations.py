@@ -210,7 +210,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], list[str
     store.start()
     host, port = store.get_host_and_port()
     # Its buckets are the process's: another test's lie there too.
-    httpx.post(f"http://{host}:{port}/moto-api/reset").raise_for_status()
+    httpx.post(f"http://{host}:{port}/moto-api/reset", timeout=60).raise_for_status()
     for name, value in {
         "AWS_ENDPOINT_URL": f"http://{host}:{port}",
         "AWS_ACCESS_KEY_ID": "none",

@@ -66,7 +66,7 @@ def test_a_frame_in_a_folder_of_no_text_that_is_gone(client: httpx.Client, place
         picture.rename(place / "away.png")
         try:
             for path in ("", "/image", "/truth"):
-                answer = httpx.get(f"{base}/gallery/{frame}{path}")
+                answer = httpx.get(f"{base}/gallery/{frame}{path}", timeout=60)
                 assert answer.status_code == 422
                 assert "fra\\udce9me" in answer.json()["detail"]
         finally:

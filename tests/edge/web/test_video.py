@@ -104,7 +104,10 @@ def test_a_damaged_one_spoils_nothing(client: httpx.Client, tmp_path: Path) -> N
 
 def test_who_leaves_before_the_first_frame_keeps_no_place(tmp_path: Path) -> None:
     data = video(tmp_path / "v.mp4", 7).read_bytes()
-    with server("--socket", tmp_path / "s") as (base, _):
+    with (
+        server("--socket", tmp_path / "s") as (base, _),
+        httpx.Client(base_url=base, timeout=60) as client,
+    ):
         request = httpx.Request("POST", base + "/predict/video", files={"video": data})
         head = [f"{name}: {value}" for name, value in request.headers.items()]
         sent = "\r\n".join(("POST /predict/video HTTP/1.1", *head, "", "")).encode()
@@ -112,8 +115,8 @@ def test_who_leaves_before_the_first_frame_keeps_no_place(tmp_path: Path) -> Non
         for _ in range(4):
             with socket.create_connection(address) as connection:
                 connection.sendall(sent + request.read())
-            wait_for(lambda: "roadmask_upload_bytes 0.0" in httpx.get(base + "/metrics").text, "")
-        answer = httpx.post(base + "/predict/video", files={"video": data}, timeout=60)
+            wait_for(lambda: "roadmask_upload_bytes 0.0" in client.get("/metrics").text, "")
+        answer = client.post("/predict/video", files={"video": data})
         assert answer.status_code == 200, answer.text
 
 
