@@ -10,7 +10,7 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client import start_http_server as _serve
-from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from roadmask import __version__
@@ -45,10 +45,8 @@ class Metrics:
     ) -> None:
         here = self.registry = CollectorRegistry()
         ProcessCollector(registry=here)
-        self._network, self._digest = network, ""
-        self._models = Gauge(
-            "roadmask_model_info", "The network at work", ("name", "sha256"), registry=here
-        )
+        self._network, self._now = network, _Now()
+        here.register(self._now)
         build = Gauge("roadmask_build_info", "The daemon's version", ("version",), registry=here)
         build.labels(__version__).set(1)
         self._frames = Counter("roadmask_frames", "Masks published", registry=here)
@@ -65,9 +63,6 @@ class Metrics:
         self._changes = Counter(
             "roadmask_mode_changes", "Times that a mode began", ("mode",), registry=here
         )
-        self._mode = Gauge("roadmask_mode", "1: the mode now", ("mode",), registry=here)
-        self._reason = Gauge("roadmask_reason", "1: a reason for it", ("reason",), registry=here)
-        self._show(Mode.FAULT, Reason.STARTING)
         self._ask(publisher, capture, board)
 
     def read(self, frames: list[bytes], changes: list[ModeChange]) -> None:
@@ -81,18 +76,9 @@ class Metrics:
                 self._age.observe((header.publish_ns - header.capture_ns) / 1e9)
         for change in changes:
             self._changes.labels(change.mode.name).inc()
-            self._show(change.mode, change.reasons)
+            self._now.mode = change.mode, change.reasons
         engine = self._network().engine
-        if engine.digest != self._digest:
-            self._digest = engine.digest
-            self._models.clear()
-            self._models.labels(engine.name, engine.digest).set(1)
-
-    def _show(self, mode: Mode, reasons: Reason) -> None:
-        for each in Mode:
-            self._mode.labels(each.name).set(each is mode)
-        for reason in _REASONS:
-            self._reason.labels(reason.name).set(reason in reasons)
+        self._now.model = engine.name, engine.digest
 
     def _ask(self, publisher: Publisher, capture: CaptureThread, board: BoardWatch) -> None:
         """What is read when somebody scrapes."""
@@ -149,6 +135,34 @@ def serving(address: str, metrics: Metrics) -> Iterator[None]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class _Now(Collector):
+    """What holds at one moment; a scrape never sees the half of a change.
+
+    Attributes:
+        mode: with its reasons.
+        model: name and digest of the network at work, once there is one.
+    """
+
+    def __init__(self) -> None:
+        self.mode = Mode.FAULT, Reason.STARTING
+        self.model: tuple[str, str] | None = None
+
+    def collect(self) -> Iterator[Metric]:
+        """See ``Collector``."""
+        (mode, reasons), model = self.mode, self.model
+        modes = GaugeMetricFamily("roadmask_mode", "1: the mode now", labels=("mode",))
+        for each in Mode:
+            modes.add_metric((each.name,), each is mode)
+        why = GaugeMetricFamily("roadmask_reason", "1: a reason for it", labels=("reason",))
+        for reason in _REASONS:
+            why.add_metric((reason.name or "",), reason in reasons)
+        labels = ("name", "sha256")
+        models = GaugeMetricFamily("roadmask_model_info", "The network at work", labels=labels)
+        if model is not None:
+            models.add_metric(model, 1)
+        yield from (models, modes, why)
 
 
 class _Read(Collector):

@@ -20,6 +20,8 @@ from stream_parts import wait_for
 
 import roadmask
 from roadmask.cli.main import main
+from roadmask.daemon.metrics import _Now
+from roadmask.stream.modes import Mode, Reason
 
 TOWN = "synthetic:town?seed=1&width=320&height=240&prerender=4&fps=30"
 
@@ -55,6 +57,18 @@ def test_prometheus_is_told_what_the_daemon_does(tmp_path: Path) -> None:
             check = ["promtool", "check", "metrics"]
             result = subprocess.run(check, input=scrape(daemon), capture_output=True, text=True)
             assert result.returncode == 0, result.stderr
+
+
+def test_a_scrape_sees_no_half_of_a_change() -> None:
+    now = _Now()
+    families = now.collect()
+    seen = [next(families)]
+    now.mode, now.model = (Mode.OK, Reason.NONE), ("own", "1" * 64)  # while it is being read
+    seen += families
+    true = [sample.labels for family in seen for sample in family.samples if sample.value]
+    assert true == [{"mode": "FAULT"}, {"reason": "STARTING"}]
+    true = [sample.labels for family in now.collect() for sample in family.samples if sample.value]
+    assert true == [{"name": "own", "sha256": "1" * 64}, {"mode": "OK"}]
 
 
 BOARD = Path(roadmask.__file__).parent / "service" / "grafana.json"
