@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from clock_parts import ShiftedClock
 
 from roadmask.stream.protocol import FrameHeader, Welcome, decode
@@ -29,6 +30,12 @@ def wait_for(condition: Callable[[], Any], what: str) -> Any:
         assert time.monotonic() < deadline, f"never happened: {what}"
         time.sleep(0.002)
     return value
+
+
+def let_silence_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A minute without a message is borne by the Python side: a loaded machine is no silence."""
+    monkeypatch.setattr("roadmask.stream.subscribe.transport.SILENCE_NS", 60_000_000_000)
+    monkeypatch.setattr("roadmask.stream.publish.messages.SILENCE_MS", 60_000)
 
 
 def let_others_in(folder: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import client_1_1
 import pytest
 from message_parts import FRAME, NOW_NS, WELCOME
-from stream_parts import connect, publish, welcome_of
+from stream_parts import connect, let_silence_be, publish, welcome_of
 
 from roadmask._native import Policy, judge
 from roadmask.stream.checks import check_frame, check_message
@@ -101,7 +101,8 @@ def test_todays_client_reads_1_0_and_1_1() -> None:
     assert frame_indices(FRAME) == (0, 1, 2, 3, 255, 255, 255)
 
 
-def test_what_came_with_1_2_arrives(path: Path) -> None:
+def test_what_came_with_1_2_arrives(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    let_silence_be(monkeypatch)
     identity = StreamIdentity(
         model=Identity("net"),
         verification=Identity("passed 16 golden frames", b"\1" * 32),
@@ -130,8 +131,11 @@ def test_what_came_with_1_2_arrives(path: Path) -> None:
         assert subscriber.status is not None and subscriber.status.engine_restarts == 8
 
 
-def test_the_stream_tells_a_fault_before_its_first_frame(path: Path) -> None:
+def test_the_stream_tells_a_fault_before_its_first_frame(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """STATUS with sequence 0: what 1.1 publishers send as STARTING may be any FAULT."""
+    let_silence_be(monkeypatch)
     with Publisher(path, mask_size=(8, 8)) as publisher, Subscriber(path) as subscriber:
         subscriber.latest()
         publisher.heartbeat()

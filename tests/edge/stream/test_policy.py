@@ -13,7 +13,15 @@ from typing import Any
 import pytest
 from client_parts import LANGUAGES, Reader, reader
 from cpp_parts import REPOSITORY
-from stream_parts import PUBLISHER, drain, frame_info, process, publish, wait_for
+from stream_parts import (
+    PUBLISHER,
+    drain,
+    frame_info,
+    let_silence_be,
+    process,
+    publish,
+    wait_for,
+)
 
 from roadmask.errors import ConfigError
 from roadmask.stream import modes
@@ -118,7 +126,8 @@ def test_an_unknown_age_is_refused_unless_accepted(path: Path, language: str) ->
         wait_for(too_old, "too old")
 
 
-def test_an_accepted_unknown_age_is_marked(path: Path) -> None:
+def test_an_accepted_unknown_age_is_marked(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    let_silence_be(monkeypatch)
     with (
         Publisher(path, mask_size=(8, 8), max_age_ms=60_000) as publisher,
         Subscriber(path, accept_unknown_age=True, max_age_ms=60_000) as subscriber,
@@ -296,7 +305,8 @@ def test_both_refuse_the_same_by_default() -> None:
     assert modes.REFUSED_BY_DEFAULT & modes.Reason.FROZEN
 
 
-def test_who_takes_everything_marks_it(path: Path) -> None:
+def test_who_takes_everything_marks_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    let_silence_be(monkeypatch)
     with (
         Publisher(path, mask_size=(8, 8), max_age_ms=60_000) as publisher,
         Subscriber(path, max_age_ms=60_000, **TAKE_EVERYTHING) as console,

@@ -11,6 +11,7 @@ from stream_parts import (
     connect,
     frame_info,
     header_of,
+    let_silence_be,
     process,
     publish,
     wait_for,
@@ -146,10 +147,14 @@ def test_no_subscriber_has_a_frame_before_it_counts_as_sent(path: Path) -> None:
             os.sched_setaffinity(0, before)
 
 
-def test_a_replay_may_leave_numbers_out_but_not_go_back(path: Path) -> None:
+def test_a_replay_may_leave_numbers_out_but_not_go_back(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_silence_be(monkeypatch)
+    form = RingForm(slots=2)
     with (
-        Publisher(path, mask_size=(8, 8), form=RingForm(slots=2)) as publisher,
-        Subscriber(path) as reader,
+        Publisher(path, mask_size=(8, 8), max_age_ms=60_000, form=form) as publisher,
+        Subscriber(path, max_age_ms=60_000) as reader,
     ):
         reader.latest()  # connects
         publish(publisher)

@@ -11,7 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from stream_parts import PATIENCE_S, process, publish, publisher_process, stop, wait_for
+from stream_parts import (
+    PATIENCE_S,
+    let_silence_be,
+    process,
+    publish,
+    publisher_process,
+    stop,
+    wait_for,
+)
 
 from roadmask.errors import ProtocolError
 from roadmask.stream.modes import Flag, Mode, NoMask, Reason
@@ -35,17 +43,16 @@ def publisher(path: Path) -> Iterator[Publisher]:
 
 
 @pytest.fixture
-def subscriber(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Subscriber]:
-    """A patient one: on a loaded machine, the limits are for the tests that are about them."""
-    monkeypatch.setattr("roadmask.stream.subscribe.transport.SILENCE_NS", 60_000_000_000)
+def subscriber(path: Path) -> Iterator[Subscriber]:
     with Subscriber(path, max_age_ms=LONG_MS) as subscriber:
         subscriber.latest()
         yield subscriber
 
 
 @pytest.fixture(autouse=True)
-def patient_publisher(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("roadmask.stream.publish.messages.SILENCE_MS", 60_000)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a loaded machine, the limits are for the tests that are about them."""
+    let_silence_be(monkeypatch)
 
 
 def test_latest_gives_the_newest_and_may_repeat_it(
@@ -232,11 +239,13 @@ def test_any_limit_is_taken(publisher: Publisher, subscriber: Subscriber) -> Non
 def test_a_future_stamp_never_becomes_fresh(publisher: Publisher, subscriber: Subscriber) -> None:
     publish(publisher)
     assert subscriber.latest() is not None
-    stamp = now_ns() + 20_000_000
-    send = publisher._fanout.send
+    send, stamp = publisher._fanout.send, 0
 
     def send_from_the_future(message: bytes, now: int) -> None:
-        send(encode(decode_header(message)._replace(capture_ns=stamp)), now)
+        nonlocal stamp
+        header = decode_header(message)
+        stamp = header.publish_ns + 20_000_000
+        send(encode(header._replace(capture_ns=stamp)), now)
 
     # Past the publisher's own guard, as a foreign publisher might send it.
     publisher._fanout.send = send_from_the_future  # type: ignore[method-assign,assignment]

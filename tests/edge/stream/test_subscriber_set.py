@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from cpp_parts import driven
+from stream_parts import let_silence_be
 
 from roadmask import SubscriberSet
 from roadmask.errors import ConfigError
@@ -147,12 +148,15 @@ def publish(publisher: Publisher, capture_ns: int) -> None:
     publisher.publish(FrameInfo(capture_ns, (64, 64)))
 
 
-def test_only_pictures_of_one_time_make_a_set(tmp_path: Path) -> None:
+def test_only_pictures_of_one_time_make_a_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_silence_be(monkeypatch)
     paths = [tmp_path / name for name in ("a", "b")]
     with (
-        Publisher(paths[0], mask_size=(8, 8), max_age_ms=5000) as first,
-        Publisher(paths[1], mask_size=(8, 8), max_age_ms=5000) as second,
-        SubscriberSet(paths, within_ms=10, by_ms=20, max_age_ms=5000) as members,
+        Publisher(paths[0], mask_size=(8, 8), max_age_ms=60_000) as first,
+        Publisher(paths[1], mask_size=(8, 8), max_age_ms=60_000) as second,
+        SubscriberSet(paths, within_ms=10, by_ms=20, max_age_ms=60_000) as members,
     ):
         assert members.receive(0.0) is None
         assert set(members.reasons) == {str(path) for path in paths}
@@ -172,16 +176,17 @@ def test_only_pictures_of_one_time_make_a_set(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("within_ms", "whole"), [(24, 5), (20, 0)])
 def test_four_cameras_without_a_trigger_need_three_quarters_of_a_period(
-    tmp_path: Path, within_ms: float, whole: int
+    tmp_path: Path, within_ms: float, whole: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The worst that four of 32 ms can stand: 8 ms apart, from whichever the sets begin."""
+    let_silence_be(monkeypatch)
     paths = [tmp_path / name for name in NAMES]
     with ExitStack() as stack:
         members = stack.enter_context(
-            SubscriberSet(paths, within_ms=within_ms, by_ms=1, max_age_ms=5000)
+            SubscriberSet(paths, within_ms=within_ms, by_ms=1, max_age_ms=60_000)
         )
         cameras = [
-            stack.enter_context(Publisher(path, mask_size=(8, 8), max_age_ms=5000))
+            stack.enter_context(Publisher(path, mask_size=(8, 8), max_age_ms=60_000))
             for path in paths
         ]
         while members.receive(0.0) is None:

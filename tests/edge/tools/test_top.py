@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from stream_parts import let_silence_be
 
 from roadmask.stream.modes import Mode, Reason
 from roadmask.stream.protocol import Identity, Stages
@@ -26,9 +27,11 @@ TOP = [sys.executable, "-m", "roadmask", "top"]
 
 
 @pytest.fixture
-def publisher(tmp_path: Path) -> Iterator[Publisher]:
+def publisher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Publisher]:
+    let_silence_be(monkeypatch)
     identity = StreamIdentity(Identity("roadnet", bytes(range(32))), camera=Identity("front"))
-    with Publisher(tmp_path / "m.sock", mask_size=(64, 48), identity=identity) as publisher:
+    path = tmp_path / "m.sock"
+    with Publisher(path, mask_size=(64, 48), max_age_ms=60_000, identity=identity) as publisher:
         yield publisher
 
 
@@ -47,7 +50,7 @@ def publish(publisher: Publisher, frame_id: int, **changes: object) -> None:
 
 def test_a_view_of_a_stream(publisher: Publisher) -> None:
     view = StreamView(str(publisher.socket_path))
-    with Subscriber(publisher.socket_path, **TAKE_EVERYTHING) as subscriber:
+    with Subscriber(publisher.socket_path, max_age_ms=60_000, **TAKE_EVERYTHING) as subscriber:
         while not publisher.clients:
             publisher.heartbeat()
             subscriber.latest()
