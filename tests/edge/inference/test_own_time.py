@@ -52,8 +52,9 @@ def share(pid: int) -> float:
 def test_who_sleeps_or_is_stopped_has_all_the_time_to_itself(core: int) -> None:
     with program(SLEEP, core) as sleeper, program(SPIN, core) as stopped:
         os.kill(stopped, signal.SIGSTOP)
-        stat = Path(f"/proc/{stopped}/stat")
-        wait_for(lambda: " T " in stat.read_text(), "it stops")
+        for pid, state in ((stopped, "T"), (sleeper, "S")):
+            stat = Path(f"/proc/{pid}/stat")
+            wait_for(lambda s=stat, w=f" {state} ": w in s.read_text(), f"it is {state}")
         assert share(sleeper) == pytest.approx(1, abs=0.01)
         assert share(stopped) == pytest.approx(1, abs=0.01)
 
