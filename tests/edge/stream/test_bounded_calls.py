@@ -80,9 +80,14 @@ def unread(peer: socket.socket) -> int:
 def test_a_flood_is_taken_in_parts(path: Path, client: str) -> None:
     with RawPublisher(path) as hostile, asked(client, path) as ask:
         wait_for(lambda: ask()[0] is NoMask.AWAITING_WELCOME, "connected")
-        hostile.serve((encode(good_welcome()), [hostile.sealed]))
-        wait_for(lambda: ask()[0] is NoMask.NO_FRAME, "welcomed")
-        peer = hostile.kept[0]
+
+        def welcomed() -> bool:
+            hostile.serve((encode(good_welcome()), [hostile.sealed]))
+            hostile.send(encode(good_status()))
+            return ask()[0] is NoMask.NO_FRAME
+
+        wait_for(welcomed, "welcomed")
+        peer = hostile.kept[-1]
         roomy(peer)
         status = encode(good_status())  # once: a reader that waits for long has paused
 

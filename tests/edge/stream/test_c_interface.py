@@ -255,7 +255,8 @@ def test_each_call_answers_for_a_mask_for_a_view_and_for_none(tmp_path: Path) ->
         for _ in range(20):
             publish(publisher)
         assert loaded.roadmask_mask_valid(mask) == 0  # the view's slot has another frame
-        assert latest("latest", 0) == modes.NoMask.TOO_OLD
+        too_old = modes.NoMask.TOO_OLD
+        wait_for(lambda: publish(publisher) and latest("latest", 0) == too_old, "too old")
         nothing()
     assert text("reason_text", subscriber)
     assert text("reason_text", None) == "no subscriber"
