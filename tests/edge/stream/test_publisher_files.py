@@ -42,7 +42,10 @@ def lock_of(path: Path) -> Path:
 
 
 def remove_folder(path: Path) -> None:
-    shutil.rmtree(path.parent)
+    """At once, whoever makes files in it meanwhile."""
+    gone = path.parent.with_name("gone")
+    path.parent.rename(gone)
+    shutil.rmtree(gone)
 
 
 def replace_socket(path: Path) -> None:
