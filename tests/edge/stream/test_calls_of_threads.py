@@ -167,8 +167,9 @@ def others_ran(call: Callable[[], object]) -> bool:
             time.sleep(0)
 
     running = threading.Thread(target=run)
+    # A thread that computes keeps the lock; set before, for a wait goes on with what held then.
+    sys.setswitchinterval(1000)
     running.start()
-    sys.setswitchinterval(1000)  # a thread that computes keeps the lock
     try:
         begin = count[0]
         call()
