@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from stream_parts import wait_for
 
 ROOT = Path(__file__).parents[3]
 # 7 ** 10**9 hears no signal for hours, as a compiler in C++ does not.
@@ -85,7 +86,7 @@ def test_a_signal_ends_work_that_does_not_listen(
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130
     assert error == "roadmask: interrupted; nothing is written\n"
-    assert all(gone(pid) for pid in pids if pid)
+    wait_for(lambda: all(gone(pid) for pid in pids if pid), "each ends, once it has a core")
     assert not list(tmp_path.iterdir())
 
 
