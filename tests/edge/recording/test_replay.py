@@ -100,8 +100,10 @@ def test_a_replay_is_never_live_and_goes_on_in_a_loop(recorded: Path, tmp_path: 
         assert mask.flags & Flag.REPLAY and not mask.live
         assert mask.model == Identity("net", b"m" * 32)
         # Every frame of the first round has a number up to FRAMES + 2: this is a later round.
-        wait_for(lambda: (m := test_bench.latest()) and m.sequence > 2 * FRAMES + 4, "a round more")
-        assert test_bench.latest().frame_id <= 10 * FRAMES  # type: ignore[union-attr]
+        later = wait_for(
+            lambda: (m := test_bench.latest()) and m.sequence > 2 * FRAMES + 4 and m, "a round more"
+        )
+        assert later.frame_id <= 10 * FRAMES
 
         def refused() -> bool:
             assert road.latest() is None

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 from source_parts import SIZE, difference
+from stream_parts import PATIENCE_S
 
 from roadmask.errors import CaptureError
 from roadmask.sources import (
@@ -73,14 +74,14 @@ def test_a_stream_is_live_only_when_that_is_asserted(
     assert "is published as a file" in caplog.text
     with open_source(address, live=True) as source:
         assert source.kind is SourceKind.LIVE
-        frame = source.read(1.0)
+        frame = source.read(PATIENCE_S)
         assert frame is not None and not frame.age_known
     assert "age of its pictures is unknown" in caplog.text
     for uri, latency_ms in ((f"{address}?live=1&latency_ms=300", None), (f"{address}?live=1", 300)):
         with open_source(uri, latency_ms=latency_ms) as source:
             assert (source.kind, source.uri) == (SourceKind.LIVE, address)
             before = now_ns()
-            frame = source.read(1.0)
+            frame = source.read(PATIENCE_S)
             assert frame is not None and frame.age_known and not frame.driver_time
             assert before - 300_000_000 <= frame.capture_ns <= now_ns() - 300_000_000
 
@@ -91,7 +92,7 @@ def test_a_recording_that_starts_again_is_not_opened_again(
     address = f"{server}/{served(video, town_images)}"
     with open_source(address, live=True, latency_ms=10) as source:
         with pytest.raises(SourceError, match="ended or broke") as error:
-            while source.read(1.0) is not None:
+            while source.read(PATIENCE_S) is not None:
                 pass
         assert error.value.code is FaultCode.CAMERA_LOST
         with pytest.raises(SourceError, match="starts again with the same picture"):
@@ -99,7 +100,7 @@ def test_a_recording_that_starts_again_is_not_opened_again(
         served(video, town_images[3:])
         with source.reopen() as again:
             assert again.kind is SourceKind.LIVE
-            assert again.read(1.0).age_known  # type: ignore[union-attr]
+            assert again.read(PATIENCE_S).age_known  # type: ignore[union-attr]
 
 
 def test_what_is_asserted_of_a_file_or_of_the_town_changes_nothing(
