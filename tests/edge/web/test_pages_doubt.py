@@ -67,6 +67,7 @@ def test_green_ends_when_the_picture_is_too_old(chromium: Any, base: str) -> Non
         for _ in range(3):  # the page's own ticks may happen to fit once
             page.until(f"['OK', 'DEGRADED'].includes({MODE})", "a usable picture")
             page.until(WATCH)
+            page.until("window.seen.some(([mode]) => ['OK', 'DEGRADED'].includes(mode))", "green")
             spoiling.append(True)
             page.until(f"{MODE} == 'STALE'", "no more pictures")
             assert LIMIT_MS / 2 < max(ages_when_usable(page)) <= LIMIT_MS
