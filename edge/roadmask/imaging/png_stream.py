@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-_PIECE = 1 << 16  # bytes that are unpacked at once
+_PIECE = 1 << 16  # bytes that are given, and unpacked, at once
 _FILTERS = 5  # kinds, the first byte of a row
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of a colour type
 _BITS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
@@ -73,7 +73,8 @@ def _contents(data: bytes | bytearray) -> Iterator[bytes]:
     while at + 12 <= len(data):
         (size,) = struct.unpack_from(">I", data, at)
         if data[at + 4 : at + 8] == b"IDAT":
-            yield bytes(data[at + 8 : at + 8 + size])
+            for start in range(at + 8, at + 8 + size, _PIECE):  # zlib copies what it leaves
+                yield bytes(data[start : min(start + _PIECE, at + 8 + size)])
         at += 12 + size
 
 
