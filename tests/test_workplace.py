@@ -77,10 +77,14 @@ def test_who_is_told_to_end_while_it_starts_a_program_leaves_none(
             started.append(self)
             signal.raise_signal(signal.SIGINT)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(subprocess, "Popen", Told)
-        with pytest.raises(KeyboardInterrupt):
-            run(["sleep", "1000"], tmp_path)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(subprocess, "Popen", Told)
+            with pytest.raises(KeyboardInterrupt):
+                run(["sleep", "1000"], tmp_path)
+    finally:
+        signal.signal(signal.SIGINT, before)
     (left,) = started
     try:
         assert left.returncode == -signal.SIGKILL
